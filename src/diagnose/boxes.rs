@@ -1,0 +1,182 @@
+//! The verdict of a box in which no cause was found: healthy, not needed, or why it cannot be told.
+
+use super::chart::BoxId;
+use super::look::{Look, Missing};
+use super::serving::serving;
+use super::subject::Subject;
+use super::verdict::{BoxState, Evidence, Finding, Verdict};
+use crate::facts::connect::Outcome;
+
+/// What the boxes are judged from.
+pub(super) struct Judged<'a, 'b> {
+    pub(super) look: &'b Look<'a>,
+    pub(super) subject: &'b Subject,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) findings: &'b [Finding],
+    /// What the causes of each box were missing.
+    pub(super) missing: &'b [(BoxId, Missing)],
+}
+
+/// The state of one box.
+pub(super) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
+    if let Some(found) = judged.findings.iter().find(|f| f.in_box == id && !f.latent) {
+        return BoxState {
+            id,
+            verdict: Verdict::No,
+            summary: found.summary.clone(),
+            because: None,
+            evidence: found.evidence.clone(),
+            looking: false,
+        };
+    }
+    let (mut state, own) = judged.look.noting(|| match id {
+        BoxId::Connect => connect(judged),
+        BoxId::Name => name(judged),
+        BoxId::Service => service(judged),
+        BoxId::Listener => listener(judged),
+        BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network => not_built(id, judged),
+    });
+    let waiting = judged.missing.iter().any(|(b, m)| *b == id && m.open);
+    let built = !matches!(id, BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network);
+    if built && (own.open || waiting) && state.verdict != Verdict::No && state.verdict != Verdict::Unneeded {
+        state.verdict = Verdict::Unknown;
+        state.looking = true;
+        state.because = Some("still looking".into());
+    } else if state.verdict == Verdict::Unknown && state.because.is_none() {
+        state.because = own.blind.first().cloned().or_else(|| Some("nothing on this host tells".into()));
+    }
+    state
+}
+
+fn plain(id: BoxId, verdict: Verdict, summary: impl Into<String>) -> BoxState {
+    BoxState { id, verdict, summary: summary.into(), because: None, evidence: Vec::new(), looking: false }
+}
+
+fn unknown(id: BoxId, because: impl Into<String>) -> BoxState {
+    let because = because.into();
+    BoxState { because: Some(because.clone()), ..plain(id, Verdict::Unknown, because) }
+}
+
+fn unneeded(id: BoxId, because: &str) -> BoxState {
+    BoxState { because: Some(because.into()), ..plain(id, Verdict::Unneeded, because) }
+}
+
+fn connect(judged: &Judged<'_, '_>) -> BoxState {
+    let id = BoxId::Connect;
+    let Some(outcome) = judged.outcome else { return unknown(id, "no attempt was answered yet") };
+    let at = judged.subject.endpoint().map_or_else(|| judged.look.case().target.input.clone(), |e| e.to_string());
+    match outcome {
+        Outcome::Open => plain(id, Verdict::Yes, format!("{at} accepts connections")),
+        Outcome::Silent => unknown(id, "UDP answers nothing; that may be healthy"),
+        Outcome::Refused
+        | Outcome::Reset
+        | Outcome::Closed
+        | Outcome::Timeout
+        | Outcome::Unreachable
+        | Outcome::Denied
+        | Outcome::Unresolved
+        | Outcome::Error => plain(id, Verdict::No, format!("{at} {}", outcome.word())),
+    }
+}
+
+fn name(judged: &Judged<'_, '_>) -> BoxState {
+    let id = BoxId::Name;
+    let Some(host) = &judged.subject.host else { return unneeded(id, "no name was given") };
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return unneeded(id, "an address was given");
+    }
+    let Some(resolution) = judged.look.name(host) else { return unknown(id, "the resolver has not answered") };
+    let addresses: Vec<String> = resolution.addresses.iter().map(ToString::to_string).collect();
+    let mut state = plain(id, Verdict::Yes, format!("{host} is {}", addresses.join(", ")));
+    state.evidence.push(Evidence::new("resolver", state.summary.clone(), format!("getent ahosts {host}")));
+    state
+}
+
+fn service(judged: &Judged<'_, '_>) -> BoxState {
+    let id = BoxId::Service;
+    if let Some(not_here) = elsewhere(id, judged) {
+        return not_here;
+    }
+    if judged.look.host().is_some_and(|h| !h.systemd) {
+        return without_systemd(judged);
+    }
+    let Some(serving) = serving(judged.look, judged.subject) else {
+        return unknown(id, "no unit or program is known to serve it");
+    };
+    let Some(unit) = serving.unit else {
+        return if serving.listens {
+            plain(id, Verdict::Yes, format!("{} listens", serving.name))
+        } else {
+            BoxState { because: None, ..unknown(id, format!("{} is no unit of this host", serving.name)) }
+        };
+    };
+    let says = format!("{} is {}", unit.name, unit.shown_state());
+    let verdict = if unit.active_state == "active" { Verdict::Yes } else { Verdict::Unknown };
+    let mut state = plain(id, verdict, says.clone());
+    state.evidence.push(Evidence::new("systemd", says, format!("systemctl status {}", unit.name)));
+    state
+}
+
+fn without_systemd(judged: &Judged<'_, '_>) -> BoxState {
+    let id = BoxId::Service;
+    match serving(judged.look, judged.subject) {
+        Some(serving) if serving.listens => plain(id, Verdict::Yes, format!("{} listens", serving.name)),
+        _ => unknown(id, "systemd does not run this host, so there are no units to ask"),
+    }
+}
+
+fn listener(judged: &Judged<'_, '_>) -> BoxState {
+    let id = BoxId::Listener;
+    if let Some(not_here) = elsewhere(id, judged) {
+        return not_here;
+    }
+    if let Some(path) = &judged.subject.path {
+        return unix_listener(judged, path);
+    }
+    let (Some(port), Some(address)) = (judged.subject.port, judged.subject.address()) else {
+        return unknown(id, "the unit's ports are not known");
+    };
+    let Some(all) = judged.look.listeners(judged.subject.transport, port) else {
+        return BoxState { because: None, ..unknown(id, "the socket table could not be read") };
+    };
+    let see = format!("ss -H -ln{} 'sport = :{port}'", judged.subject.transport.word().get(..1).unwrap_or("t"));
+    let taking = all.iter().find(|l| l.takes(address));
+    let mut state = match taking {
+        Some(l) => plain(id, Verdict::Yes, format!("{} takes {address}", l.shown())),
+        None if all.is_empty() => plain(id, Verdict::No, format!("nothing listens on port {port}")),
+        None => plain(id, Verdict::No, format!("nothing takes {address}:{port}")),
+    };
+    state.evidence.push(Evidence::new("sock_diag", state.summary.clone(), see));
+    state
+}
+
+fn unix_listener(judged: &Judged<'_, '_>, path: &str) -> BoxState {
+    let id = BoxId::Listener;
+    let Some(socket) = judged.look.unix_socket(path) else {
+        return BoxState { because: None, ..unknown(id, "the socket could not be looked at") };
+    };
+    let listens = socket.bound.iter().any(|b| b.listening);
+    let summary = if listens { format!("a process listens on {path}") } else { format!("nothing listens on {path}") };
+    let mut state = plain(id, if listens { Verdict::Yes } else { Verdict::No }, summary.clone());
+    state.evidence.push(Evidence::new("sock_diag", summary, format!("ss -H -lx src {path}")));
+    state
+}
+
+/// The box cannot be judged from here because the target is another host.
+fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
+    match judged.subject.local {
+        Some(true) => None,
+        Some(false) => Some(unknown(id, "the target is another host, and only this one can be looked at")),
+        None if judged.outcome == Some(Outcome::Unresolved) => Some(unneeded(id, "the name leads nowhere")),
+        None => Some(unknown(id, "it is not known yet which host the target is")),
+    }
+}
+
+fn not_built(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
+    if judged.subject.path.is_some()
+        && matches!(id, BoxId::Firewall | BoxId::Wrappers | BoxId::Network | BoxId::Container)
+    {
+        return unneeded(id, "a unix socket does not cross the network");
+    }
+    unknown(id, "not looked at yet")
+}

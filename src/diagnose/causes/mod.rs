@@ -1,0 +1,112 @@
+//! Every cause, one file each: `causes/<box>/<cause>.rs` holds its id, its words, its detection and its tests.
+//!
+//! To add one: write the file, add its line to `ALL` here in the order of precedence within its box (more specific
+//! first), add its words for `explain`.
+
+mod listener;
+mod name;
+mod service;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use super::Scene;
+use super::chart::BoxId;
+use super::verdict::{Advice, Evidence, Finding};
+use crate::facts::connect::Outcome;
+
+/// A cause as the program knows it.
+#[derive(Debug)]
+pub struct Cause {
+    /// Stable id.
+    pub id: &'static str,
+    /// Its box.
+    pub in_box: BoxId,
+    /// A general cause gives way to any specific one.
+    pub general: bool,
+    /// Outcomes it can produce by itself at the diagnosed address.
+    pub explains: &'static [Outcome],
+    /// Its words for `explain`.
+    pub words: Words,
+    /// Does it fit these facts? Reads what it needs through `scene.look`; what is missing is asked for.
+    pub detect: fn(&Scene<'_, '_>) -> Option<Found>,
+}
+
+/// What `explain` tells, in plain sentences.
+#[derive(Debug)]
+pub struct Words {
+    /// One line.
+    pub title: &'static str,
+    /// What it is and how it comes about.
+    pub what: &'static str,
+    /// How to see it by hand: commands, one a line.
+    pub see: &'static str,
+    /// How it is fixed.
+    pub fix: &'static str,
+    /// How that is taken back.
+    pub undo: &'static str,
+}
+
+/// What a detection yields; the rest of the finding is the cause's own.
+#[derive(Debug)]
+pub struct Found {
+    /// What it is about.
+    pub subject: String,
+    /// One line for people, with this host's own values.
+    pub summary: String,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// What can be done, best first.
+    pub advice: Vec<Advice>,
+    /// Does not bite now, but will once the causes before it are gone.
+    pub latent: bool,
+}
+
+impl Found {
+    /// A finding about `subject`; add evidence and advice to it.
+    pub fn new(subject: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            summary: summary.into(),
+            evidence: Vec::new(),
+            advice: Vec::new(),
+            latent: false,
+        }
+    }
+
+    /// Adds what it rests on.
+    #[must_use]
+    pub fn seen(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    /// Adds what can be done.
+    #[must_use]
+    pub fn advise(mut self, advice: Advice) -> Self {
+        self.advice.push(advice);
+        self
+    }
+
+    pub(super) fn of(self, cause: &'static Cause) -> Finding {
+        Finding {
+            cause: cause.id,
+            in_box: cause.in_box,
+            subject: self.subject,
+            summary: self.summary,
+            evidence: self.evidence,
+            advice: self.advice,
+            latent: self.latent,
+            explains: cause.explains,
+            then: None,
+        }
+    }
+}
+
+/// All causes; within a box the more specific first.
+pub static ALL: &[&Cause] =
+    &[&listener::bind_loopback_only::CAUSE, &service::svc_not_running::CAUSE, &name::name_does_not_resolve::CAUSE];
+
+/// The cause with this id.
+pub fn by_id(id: &str) -> Option<&'static Cause> {
+    ALL.iter().copied().find(|cause| cause.id == id)
+}

@@ -1,0 +1,176 @@
+//! Reading facts: whoever reads a fact that nobody asked for yet is asking for it.
+//!
+//! A cause simply reads what it needs. A fact that is not there yet is noted as wanted, the engine asks for it, and the
+//! cause is tried again when it arrives. So a new cause is one file, and nobody keeps a list of questions.
+
+use std::cell::{Cell, RefCell};
+
+use crate::facts::claim::Claims;
+use crate::facts::connect::{Dial, Endpoint};
+use crate::facts::daemon::{Daemon, DaemonConfig};
+use crate::facts::host::{Addresses, Host};
+use crate::facts::journal::Journal;
+use crate::facts::name::Resolution;
+use crate::facts::namespace::OtherNetwork;
+use crate::facts::socket::{Listener, Owner, Transport, UnixSocket};
+use crate::facts::unit::Unit;
+use crate::facts::{Case, Facts, Question, Reading};
+
+/// A case being read, and what reading it showed to be missing.
+#[derive(Debug)]
+pub struct Look<'a> {
+    case: &'a Case,
+    wants: RefCell<Vec<Question>>,
+    open: Cell<bool>,
+    blind: RefCell<Vec<String>>,
+}
+
+/// What was missing while something was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Missing {
+    /// An answer is still to come.
+    pub open: bool,
+    /// Answers that will not come, as clauses after "because".
+    pub blind: Vec<String>,
+}
+
+impl<'a> Look<'a> {
+    /// Begins to read a case.
+    pub fn new(case: &'a Case) -> Self {
+        Self { case, wants: RefCell::default(), open: Cell::new(false), blind: RefCell::default() }
+    }
+
+    /// The case, for what is not a fact (target, from).
+    pub fn case(&self) -> &'a Case {
+        self.case
+    }
+
+    /// Runs `look` and tells what was missing meanwhile.
+    pub fn noting<T>(&self, look: impl FnOnce() -> T) -> (T, Missing) {
+        let open_before = self.open.replace(false);
+        let blind_before = self.blind.take();
+        let result = look();
+        let missing = Missing { open: self.open.replace(open_before), blind: self.blind.replace(blind_before) };
+        (result, missing)
+    }
+
+    /// Everything that was read but never asked for, in order of first need.
+    pub fn wants(&self) -> Vec<Question> {
+        self.wants.borrow().clone()
+    }
+
+    /// The facts, for readings where why they are missing matters.
+    pub fn facts(&self) -> &'a Facts {
+        &self.case.here
+    }
+
+    /// Notes what is missing of a reading and yields its value.
+    fn read<T>(&self, reading: Option<&'a Reading<T>>, question: impl FnOnce() -> Question) -> Option<&'a T> {
+        match reading {
+            None | Some(Reading::NotAsked) => {
+                self.open.set(true);
+                let question = question();
+                let mut wants = self.wants.borrow_mut();
+                if !wants.contains(&question) {
+                    wants.push(question);
+                }
+                None
+            }
+            Some(reading) => {
+                if reading.is_open() {
+                    self.open.set(true);
+                }
+                if let Some(why) = reading.blind() {
+                    self.blind.borrow_mut().push(why);
+                }
+                reading.value()
+            }
+        }
+    }
+
+    /// The host.
+    pub fn host(&self) -> Option<&'a Host> {
+        self.read(Some(&self.facts().host), || Question::Host)
+    }
+
+    /// Its addresses.
+    pub fn addresses(&self) -> Option<&'a Addresses> {
+        self.read(Some(&self.facts().addresses), || Question::Addresses)
+    }
+
+    /// What a name leads to.
+    pub fn name(&self, name: &str) -> Option<&'a Resolution> {
+        self.read(self.facts().names.get(name), || Question::Name(name.into()))
+    }
+
+    /// A connection attempt. Causes use [`Look::dialled`]: only the symptom decides which attempts are made.
+    pub(super) fn dial(&self, to: &Endpoint) -> Option<&'a Dial> {
+        self.read(self.facts().dials.get(to), || Question::Dial(to.clone()))
+    }
+
+    /// A connection attempt, if one was made or is under way; never causes one.
+    pub fn dialled(&self, to: &Endpoint) -> Option<&'a Dial> {
+        let reading = self.facts().dials.get(to)?;
+        self.read(Some(reading), || Question::Dial(to.clone()))
+    }
+
+    /// Sockets that listen on a port, on whatever address.
+    pub fn listeners(&self, transport: Transport, port: u16) -> Option<&'a [Listener]> {
+        self.read(self.facts().listeners.get(&(transport, port)), || Question::Listeners(transport, port))
+            .map(Vec::as_slice)
+    }
+
+    /// All listening sockets. Costs more than one port's: ask only where a daemon's other ports matter.
+    pub fn all_listeners(&self) -> Option<&'a [Listener]> {
+        self.read(Some(&self.facts().all_listeners), || Question::AllListeners).map(Vec::as_slice)
+    }
+
+    /// A unix socket.
+    pub fn unix_socket(&self, name: &str) -> Option<&'a UnixSocket> {
+        self.read(self.facts().unix_sockets.get(name), || Question::UnixSocket(name.into()))
+    }
+
+    /// Who holds a listener.
+    pub fn owner(&self, of: &Listener) -> Option<&'a Owner> {
+        self.owner_of(of.inode, of.cgroup)
+    }
+
+    /// Who holds a socket.
+    pub fn owner_of(&self, inode: u32, cgroup: Option<u64>) -> Option<&'a Owner> {
+        self.read(self.facts().owners.get(&inode), || Question::Owner { inode, cgroup })
+    }
+
+    /// A unit. One that systemd does not know has load state `not-found`.
+    pub fn unit(&self, name: &str) -> Option<&'a Unit> {
+        self.read(self.facts().units.get(name), || Question::Unit(name.into()))
+    }
+
+    /// The journal of a unit.
+    pub fn journal(&self, unit: &str) -> Option<&'a Journal> {
+        self.read(self.facts().journals.get(unit), || Question::Journal(unit.into()))
+    }
+
+    /// Who should serve a port.
+    pub fn claims(&self, transport: Transport, port: u16) -> Option<&'a Claims> {
+        self.read(self.facts().claims.get(&(transport, port)), || Question::Claims(transport, port))
+    }
+
+    /// The effective configurations of a daemon's instances; none installed is an empty list.
+    pub fn daemon(&self, daemon: Daemon) -> Option<&'a [DaemonConfig]> {
+        self.read(self.facts().daemons.get(&daemon), || Question::Daemon(daemon)).map(Vec::as_slice)
+    }
+
+    /// The network namespace of a process.
+    pub fn other_network(&self, pid: u32, transport: Transport, port: u16) -> Option<&'a OtherNetwork> {
+        self.read(self.facts().other_networks.get(&(pid, transport, port)), || Question::OtherNetwork {
+            pid,
+            transport,
+            port,
+        })
+    }
+
+    /// A kernel setting (`net/core/somaxconn`), trimmed.
+    pub fn sysctl(&self, path: &str) -> Option<&'a str> {
+        self.read(self.facts().sysctls.get(path), || Question::Sysctl(path.into())).map(String::as_str)
+    }
+}

@@ -1,0 +1,138 @@
+//! WHAT IT MEANS: from facts to verdicts. Pure, total and cheap: run again on every fact that arrives.
+//!
+//! More facts turn *cannot tell* into a verdict, never one verdict into another: a cause speaks only once everything it
+//! read is there, and a general cause waits until every more specific one has been ruled out.
+
+mod boxes;
+pub mod causes;
+pub mod chart;
+pub mod failure;
+pub mod look;
+pub mod serving;
+pub mod subject;
+pub mod symptom;
+pub mod verdict;
+
+use causes::{ALL, Cause};
+use chart::BoxId;
+use look::{Look, Missing};
+use subject::Subject;
+use verdict::{Diagnosis, Finding};
+
+use crate::facts::connect::Outcome;
+use crate::facts::{Case, Reading};
+
+/// Everything a cause may read.
+#[derive(Debug)]
+pub struct Scene<'a, 'b> {
+    /// The facts.
+    pub look: &'b Look<'a>,
+    /// What the target is.
+    pub subject: &'b Subject,
+    /// What the asked side gets; none while unknown.
+    pub outcome: Option<Outcome>,
+}
+
+/// Diagnoses a case as far as its facts go.
+pub fn diagnose(case: &Case) -> Diagnosis {
+    let look = Look::new(case);
+    let _ = look.host();
+    let subject = Subject::of(&look);
+    let seen = symptom::look_at(&look, &subject);
+    let scene = Scene { look: &look, subject: &subject, outcome: seen.outcome };
+    let tried: Vec<Tried> = ALL.iter().map(|cause| Tried::of(cause, &scene)).collect();
+    let findings = in_order(speaking(tried.as_slice()), seen.outcome);
+    let missing: Vec<(BoxId, Missing)> = tried.iter().map(|t| (t.cause.in_box, t.missing.clone())).collect();
+    let judged =
+        boxes::Judged { look: &look, subject: &subject, outcome: seen.outcome, findings: &findings, missing: &missing };
+    let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
+    let culprit = culprit(&findings, seen.outcome);
+    let wants = look.wants();
+    let settled = wants.is_empty() && !outstanding(case);
+    let causes = with_then(findings, &states, seen.outcome);
+    Diagnosis {
+        outcome: seen.outcome,
+        symptoms: seen.symptoms,
+        boxes: states,
+        causes,
+        culprit,
+        notes: seen.notes,
+        wants,
+        settled,
+        subject,
+    }
+}
+
+/// One cause, tried.
+struct Tried {
+    cause: &'static Cause,
+    finding: Option<Finding>,
+    missing: Missing,
+}
+
+impl Tried {
+    fn of(cause: &'static Cause, scene: &Scene<'_, '_>) -> Self {
+        let (finding, missing) = scene.look.noting(|| (cause.detect)(scene));
+        // A finding that rests on answers still to come may yet be withdrawn: it waits.
+        let finding = finding.filter(|_| !missing.open).map(|found| found.of(cause));
+        Self { cause, finding, missing }
+    }
+}
+
+/// The findings that may be told: a general cause only when no specific one of the same station fits or is waiting.
+fn speaking(tried: &[Tried]) -> Vec<Finding> {
+    let rival = |general: &Tried| {
+        tried.iter().any(|t| {
+            let near = t.cause.in_box.station() == general.cause.in_box.station();
+            let speaks = t.finding.as_ref().is_some_and(|f| !f.latent) || t.missing.open;
+            !t.cause.general && near && speaks
+        })
+    };
+    tried.iter().filter(|t| !(t.cause.general && rival(t))).filter_map(|t| t.finding.clone()).collect()
+}
+
+/// Causes in the order they bite: those that explain the outcome first, by station of the packet's way, latent ones last.
+fn in_order(mut findings: Vec<Finding>, outcome: Option<Outcome>) -> Vec<Finding> {
+    let explains = |f: &Finding| outcome.is_some_and(|o| f.explains.contains(&o));
+    findings.sort_by_key(|f| (f.latent, !explains(f), f.in_box.station()));
+    findings
+}
+
+fn culprit(findings: &[Finding], outcome: Option<Outcome>) -> Option<&'static str> {
+    let outcome = outcome?;
+    findings.iter().find(|f| !f.latent && f.explains.contains(&outcome)).map(|f| f.cause)
+}
+
+/// What holds once each cause is gone: the outcome of the next one, `open` when every box on the way is known healthy.
+fn with_then(mut findings: Vec<Finding>, boxes: &[verdict::BoxState], outcome: Option<Outcome>) -> Vec<Finding> {
+    let blind = boxes.iter().any(|b| b.verdict == verdict::Verdict::Unknown);
+    let mut after = (!blind).then_some(Outcome::Open);
+    for finding in findings.iter_mut().rev() {
+        finding.then = after;
+        let own = outcome.filter(|o| finding.explains.contains(o)).or_else(|| finding.explains.first().copied());
+        after = own.or(after);
+    }
+    findings
+}
+
+/// Answers that were asked for and have not come.
+fn outstanding(case: &Case) -> bool {
+    fn pending<'a, T: 'a>(readings: impl IntoIterator<Item = &'a Reading<T>>) -> bool {
+        readings.into_iter().any(|r| matches!(r, Reading::Pending))
+    }
+    let f = &case.here;
+    pending([&f.host])
+        || pending([&f.addresses])
+        || pending(f.names.values())
+        || pending(f.dials.values())
+        || pending(f.listeners.values())
+        || pending([&f.all_listeners])
+        || pending(f.unix_sockets.values())
+        || pending(f.owners.values())
+        || pending(f.units.values())
+        || pending(f.journals.values())
+        || pending(f.claims.values())
+        || pending(f.daemons.values())
+        || pending(f.other_networks.values())
+        || pending(f.sysctls.values())
+}

@@ -1,0 +1,184 @@
+//! The symptom: which connection attempts are made, what the asked side gets, and who answered.
+//!
+//! Attempts are few and counted: fail2ban, `ufw limit` and socket trigger limits count them too. The diagnosed address
+//! is tried first; the others only when trying them spends nothing.
+
+use super::look::Look;
+use super::subject::{Asker, Subject};
+use super::verdict::Symptom;
+use crate::facts::connect::{Dial, Endpoint, Outcome};
+use crate::facts::socket::Listener;
+
+/// Addresses that are tried besides the diagnosed one, at most.
+const MOST_OTHERS: usize = 6;
+
+/// What the attempts showed.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// What the asked side gets.
+    pub(super) outcome: Option<Outcome>,
+    /// Every attempt.
+    pub(super) symptoms: Vec<Symptom>,
+    /// Remarks.
+    pub(super) notes: Vec<String>,
+}
+
+/// Makes the attempts wanted and reads those that were made.
+pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
+    let mut seen = Seen::default();
+    if let Some(error) = unresolved(look, subject) {
+        seen.outcome = Some(Outcome::Unresolved);
+        seen.notes.push(error);
+        return seen;
+    }
+    let Some(endpoint) = subject.endpoint() else { return seen };
+    let Some(dial) = look.dial(&endpoint) else {
+        // Without an attempt there is no outcome, but why it could not be made is one.
+        if look.facts().dials.get(&endpoint).is_some_and(|r| !r.is_open()) {
+            seen.outcome = Some(Outcome::Error);
+        }
+        return seen;
+    };
+    seen.outcome = Some(as_asked(look, subject, dial, &mut seen.notes));
+    seen.symptoms.push(symptom(dial, subject, true));
+    others(look, subject, &mut seen);
+    differences(&mut seen, subject);
+    seen
+}
+
+fn unresolved(look: &Look<'_>, subject: &Subject) -> Option<String> {
+    let host = subject.host.as_ref()?;
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let resolution = look.name(host)?;
+    resolution.addresses.is_empty().then(|| format!("{host}: {}", resolution.error.as_deref().unwrap_or("no address")))
+}
+
+fn others(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
+    let others = subject.other_endpoints(look);
+    if others.is_empty() {
+        return;
+    }
+    match spending(look, subject) {
+        None => return, // not known yet
+        Some(true) => {
+            seen.notes.push(
+                "other addresses were not tried: each connection starts a unit and counts against its trigger limit"
+                    .into(),
+            );
+            return;
+        }
+        Some(false) => {}
+    }
+    if others.len() > MOST_OTHERS {
+        seen.notes.push(format!("{} more addresses were not tried", others.len() - MOST_OTHERS));
+    }
+    for other in others.iter().take(MOST_OTHERS) {
+        if let Some(dial) = look.dial(other) {
+            seen.symptoms.push(symptom(dial, subject, false));
+        }
+    }
+}
+
+/// Would another attempt spend something that decides the verdict? None while not known.
+fn spending(look: &Look<'_>, subject: &Subject) -> Option<bool> {
+    if subject.local != Some(true) {
+        return Some(false);
+    }
+    let port = subject.port?;
+    let key = (subject.transport, port);
+    let listeners = match look.listeners(subject.transport, port) {
+        Some(listeners) => listeners,
+        None => return (!look.facts().listeners.get(&key)?.is_open()).then_some(false),
+    };
+    for listener in listeners {
+        match look.owner(listener) {
+            Some(owner) if owner.is_systemd() => return Some(true),
+            Some(_) => {}
+            None if look.facts().owners.get(&listener.inode).is_none_or(crate::facts::Reading::is_open) => return None,
+            None => {}
+        }
+    }
+    Some(false)
+}
+
+/// What the asked side gets, given what we got from here.
+fn as_asked(look: &Look<'_>, subject: &Subject, dial: &Dial, notes: &mut Vec<String>) -> Outcome {
+    if dial.outcome != Outcome::Open || subject.from == Asker::Here || subject.local != Some(true) {
+        return dial.outcome;
+    }
+    let (Some(address), Some(port)) = (subject.address(), subject.port) else { return dial.outcome };
+    let taking: Vec<&Listener> =
+        look.listeners(subject.transport, port).unwrap_or_default().iter().filter(|l| l.takes(address)).collect();
+    let Some(interface) = interface_of(look, address) else { return dial.outcome };
+    let elsewhere = |l: &&Listener| l.device.as_ref().is_some_and(|device| *device != interface);
+    if !taking.is_empty() && taking.iter().all(elsewhere) {
+        notes.push(format!(
+            "answers here, but its socket is bound to another interface than {interface}, where others come in"
+        ));
+        return Outcome::Refused;
+    }
+    dial.outcome
+}
+
+/// The interface that holds an address of this host.
+pub(super) fn interface_of(look: &Look<'_>, address: std::net::IpAddr) -> Option<String> {
+    let mine = look.addresses()?;
+    mine.all.iter().find(|a| a.address == address).map(|a| a.interface.clone())
+}
+
+fn symptom(dial: &Dial, subject: &Subject, diagnosed: bool) -> Symptom {
+    Symptom {
+        to: dial.to.clone(),
+        outcome: dial.outcome,
+        errno: dial.errno.clone(),
+        icmp: dial.icmp.clone(),
+        answered_by: answered_by(dial, subject),
+        after: dial.after,
+        diagnosed,
+    }
+}
+
+/// Who made the answer, in words.
+pub fn answered_by(dial: &Dial, subject: &Subject) -> Option<String> {
+    let to = dial.to.ip()?;
+    let local = subject.local == Some(true) || to.is_loopback();
+    if let Some(icmp) = &dial.icmp {
+        let name = icmp.name();
+        return Some(match icmp.from {
+            Some(from) if from == to && local => {
+                format!("ICMP {name} from this host itself: a filter rule, not a missing listener")
+            }
+            Some(from) if from == to => format!("ICMP {name} from {from}, the target itself"),
+            Some(from) => format!("ICMP {name} from {from}"),
+            None => format!("ICMP {name}"),
+        });
+    }
+    match dial.outcome {
+        Outcome::Refused if local && matches!(dial.to, Endpoint::Tcp(_)) => Some(match dial.counter("Tcp.OutRsts") {
+            Some(0) => "RST, but TCP here sent none (OutRsts did not move): a rule made it".into(),
+            Some(_) => "RST from this host's own kernel: no socket there".into(),
+            None => "RST from this host".into(),
+        }),
+        Outcome::Refused => Some(format!("RST from {to}, or from something on the way")),
+        Outcome::Open | Outcome::Closed | Outcome::Reset => Some(to.to_string()),
+        Outcome::Timeout
+        | Outcome::Unreachable
+        | Outcome::Denied
+        | Outcome::Unresolved
+        | Outcome::Silent
+        | Outcome::Error => None,
+    }
+}
+
+fn differences(seen: &mut Seen, subject: &Subject) {
+    let Some(outcome) = seen.outcome else { return };
+    let other = seen.symptoms.iter().filter(|s| !s.diagnosed && s.outcome != outcome);
+    let told: Vec<String> = other.map(|s| format!("{} {}", s.to, s.outcome.word())).collect();
+    if told.is_empty() {
+        return;
+    }
+    let asked = subject.endpoint().map(|e| e.to_string()).unwrap_or_default();
+    seen.notes.push(format!("addresses differ: {asked} {}, but {}", outcome.word(), told.join(", ")));
+}

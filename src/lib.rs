@@ -1,0 +1,53 @@
+//! unrefuse: why is this connection refused, and what makes it work again?
+//!
+//! # The map
+//!
+//! ```text
+//!             reads the host          plain data        pure              pure
+//! target ───▶ sources ──────────────▶ facts ─────────▶ diagnose ──┬──▶ app (state, events) ──▶ ui
+//!               ▲                                                 └──▶ report (text, json, markdown)
+//!               └───────────────────── look again (retest) ◀──────────────┘
+//! ```
+//!
+//! Only `sources` reads the machine. Everything else is plain functions over plain data: no I/O, no clock, no
+//! environment. So tests, recordings and replays need no host.
+//!
+//! # The words
+//!
+//! *target* what was asked · *question* what a source can be asked · *reading* its answer, or why there is none ·
+//! *fact* an answer as it arrives · *case* target and facts · *box* a station of the flowchart · *cause* a known reason ·
+//! *finding* a cause that fits this host · *evidence* what it rests on, and the command that shows the same ·
+//! *verdict* yes, no, cannot tell, not needed · *culprit* the finding that explains the symptom · *retest* look again.
+//!
+//! # Who may import whom
+//!
+//! A test (`tests/cases/imports.rs`) holds every `crate::x` of the sources against this table.
+//!
+//! ```text
+//! text      →
+//! error     → text
+//! target    → error facts
+//! facts     → target error text
+//! diagnose  → facts target text
+//! report    → diagnose facts target text error
+//! sources   → facts target text error
+//! app       → sources diagnose facts target report text error
+//! ui        → app diagnose facts target report text
+//! cli       → app ui report sources diagnose facts target text error
+//! ```
+//!
+//! # To add …
+//!
+//! * a cause: write `diagnose/causes/<box>/<cause>.rs`, add its line to `ALL` in `diagnose/causes/mod.rs`, add a case
+//!   below `tests/cases` and a scenario below `tests/hosts/scenarios`.
+//! * a source: add its [`facts::Question`] and [`facts::Fact`], write `sources/<interface>.rs`, add its line to
+//!   `sources::answer`.
+//! * a pane: write `ui/panes/<pane>.rs`, add its line to `ui::panes` and its keys to `ui/keys.rs`.
+
+pub mod diagnose;
+pub mod error;
+pub mod facts;
+#[cfg(feature = "host")]
+pub mod sources;
+pub mod target;
+pub mod text;

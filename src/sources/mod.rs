@@ -1,0 +1,134 @@
+//! HOW WE LOOK: the only modules that read the machine. One file an interface; every question is answered here, each
+//! within its own deadline, and the screen never waits for the slowest.
+
+#![expect(clippy::disallowed_methods, reason = "sources are the modules that may read the host")]
+
+pub mod cgroup;
+pub mod claims;
+pub mod config;
+pub mod counters;
+pub mod dbus;
+pub mod dial;
+pub mod journal;
+pub mod netlink;
+pub mod procfs;
+pub mod resolver;
+pub mod trouble;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::facts::{Fact, Question, Reading};
+use dbus::Bus;
+pub use trouble::Trouble;
+
+/// A fact on its way to whoever asked.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The look that asked; answers of an earlier look are dropped.
+    pub generation: u64,
+    /// The answer.
+    pub fact: Fact,
+}
+
+/// The sources of this host.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    arrivals: mpsc::Sender<Arrival>,
+    bus: Arc<Bus>,
+}
+
+impl Sources {
+    /// Sources that send what they find to `arrivals`.
+    pub fn new(arrivals: mpsc::Sender<Arrival>) -> Self {
+        Self { arrivals, bus: Arc::new(Bus::new()) }
+    }
+
+    /// The connection to the system bus, opened on first use.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Asks a question; the answer arrives on the channel, at the latest when its deadline has passed.
+    pub fn ask(&self, question: Question, generation: u64) {
+        let (arrivals, bus) = (self.arrivals.clone(), Arc::clone(&self.bus));
+        tokio::spawn(async move {
+            let after = deadline(&question);
+            let fact = match tokio::time::timeout(after, answer(&bus, question.clone())).await {
+                Ok(fact) => fact,
+                Err(_) => Fact::without_value(&question, Reading::TimedOut { after }),
+            };
+            // The receiver is gone when the program is leaving.
+            let _ = arrivals.send(Arrival { generation, fact }).await;
+        });
+    }
+}
+
+/// How long a question may take, at most.
+fn deadline(question: &Question) -> Duration {
+    match question {
+        // A dead neighbour answers after 3.1 s, an ICMPv6 reject after 1 s; the dial has its own, shorter limits.
+        Question::Dial(_) => Duration::from_secs(6),
+        Question::Name(_) => Duration::from_secs(5),
+        Question::Journal(_) | Question::AllListeners | Question::Claims(..) | Question::Daemon(_) => {
+            Duration::from_secs(3)
+        }
+        Question::Host
+        | Question::Addresses
+        | Question::Listeners(..)
+        | Question::UnixSocket(_)
+        | Question::Owner { .. }
+        | Question::Unit(_)
+        | Question::OtherNetwork { .. }
+        | Question::Sysctl(_)
+        | Question::FailedUnits => Duration::from_secs(2),
+    }
+}
+
+async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
+    match question {
+        Question::Host => Fact::Host(blocking(procfs::host).await),
+        Question::Addresses => Fact::Addresses(blocking(netlink::route::addresses).await),
+        Question::Name(name) => {
+            let asked = name.clone();
+            Fact::Name(name, blocking(move || resolver::resolve(&asked)).await)
+        }
+        Question::Dial(to) => Fact::Dial(to.clone(), dial::dial(&to).await),
+        Question::Listeners(transport, port) => {
+            Fact::Listeners(transport, port, blocking(move || netlink::sock_diag::listeners(transport, port)).await)
+        }
+        Question::AllListeners => Fact::AllListeners(blocking(netlink::sock_diag::all_listeners).await),
+        Question::UnixSocket(name) => {
+            let asked = name.clone();
+            Fact::UnixSocket(name, blocking(move || netlink::sock_diag::unix_socket(&asked)).await)
+        }
+        Question::Owner { inode, cgroup } => Fact::Owner(inode, blocking(move || procfs::owner(inode, cgroup)).await),
+        Question::Unit(name) => Fact::Unit(name.clone(), dbus::systemd::unit(bus, &name).await),
+        Question::Journal(unit) => Fact::Journal(unit.clone(), journal::read(&unit).await),
+        Question::Claims(transport, port) => {
+            Fact::Claims(transport, port, blocking(move || claims::read(transport, port)).await)
+        }
+        Question::Daemon(daemon) => Fact::Daemon(daemon, blocking(move || config::read(daemon)).await),
+        Question::OtherNetwork { pid, transport, port } => Fact::OtherNetwork(
+            pid,
+            transport,
+            port,
+            blocking(move || procfs::other_network(pid, transport, port)).await,
+        ),
+        Question::Sysctl(path) => {
+            let asked = path.clone();
+            Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
+        }
+        Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
+    }
+}
+
+/// Runs a blocking look on tokio's blocking threads, timed, and makes a reading of it.
+async fn blocking<T: Send + 'static>(look: impl FnOnce() -> Result<Option<T>, Trouble> + Send + 'static) -> Reading<T> {
+    match tokio::task::spawn_blocking(move || trouble::timed(look)).await {
+        Ok(reading) => reading,
+        Err(_) => Reading::Failed { why: "looking broke off".into() },
+    }
+}

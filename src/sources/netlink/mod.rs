@@ -1,0 +1,4 @@
+//! The kernel over netlink.
+
+pub mod route;
+pub mod sock_diag;

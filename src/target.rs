@@ -1,0 +1,292 @@
+//! WHAT WAS ASKED: a port, a host and port, a URL, a unit or a unix socket; TCP or UDP; and from which client.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::facts::socket::Transport;
+
+/// A target as the user gave it, understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The words as given.
+    pub input: String,
+    /// What they mean.
+    pub kind: TargetKind,
+}
+
+/// What a target can be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetKind {
+    /// A port of this host.
+    Port {
+        /// TCP or UDP.
+        transport: Transport,
+        /// Port.
+        port: u16,
+    },
+    /// A port of a named host or of an address.
+    Host {
+        /// TCP or UDP.
+        transport: Transport,
+        /// Name or literal address, without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A unit: its own ports.
+    Unit {
+        /// Full unit name (`nginx.service`).
+        name: String,
+    },
+    /// A unix socket path.
+    Path {
+        /// Absolute path.
+        path: String,
+    },
+    /// An abstract unix socket.
+    Abstract {
+        /// Name without `@`.
+        name: String,
+    },
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum From {
+    /// Not said: any client for a local target, this host for a remote one.
+    #[default]
+    Unsaid,
+    /// This host itself.
+    Here,
+    /// An arbitrary client on another host.
+    Any,
+    /// That client.
+    Address(IpAddr),
+}
+
+impl Target {
+    /// Understands a target.
+    pub fn parse(input: &str) -> Result<Self, Error> {
+        let input = input.trim();
+        let kind = parse_kind(input)?;
+        Ok(Self { input: input.to_owned(), kind })
+    }
+}
+
+impl From {
+    /// Understands `--from`.
+    pub fn parse(input: &str) -> Result<Self, Error> {
+        match input {
+            "here" => Ok(Self::Here),
+            "any" => Ok(Self::Any),
+            address => address
+                .trim_matches(['[', ']'])
+                .parse()
+                .map(Self::Address)
+                .map_err(|_| Error::input(format!("--from takes here, any or an IP address, not `{address}`"))),
+        }
+    }
+}
+
+fn parse_kind(input: &str) -> Result<TargetKind, Error> {
+    let bad = |why: &str| Error::input(format!("`{input}` is no target: {why}")).hint(FORMS);
+    if input.is_empty() {
+        return Err(Error::input("the target is empty").hint(FORMS));
+    }
+    if input.chars().any(char::is_control) {
+        return Err(Error::input("the target holds control characters").hint(FORMS));
+    }
+    if let Some(path) = input.strip_prefix("unix:") {
+        return parse_unix(path).ok_or_else(|| bad("a unix socket is unix:/absolute/path or unix:@name"));
+    }
+    if input.starts_with('/') {
+        return Ok(TargetKind::Path { path: input.to_owned() });
+    }
+    if let Some((scheme, rest)) = input.split_once("://") {
+        return parse_url(scheme, rest, input);
+    }
+    if input.bytes().all(|b| b.is_ascii_digit()) {
+        let port = parse_port(input).ok_or_else(|| bad("ports go from 1 to 65535"))?;
+        return Ok(TargetKind::Port { transport: Transport::Tcp, port });
+    }
+    if let Some(port) = input.strip_prefix(':') {
+        let port = parse_port(port).ok_or_else(|| bad("ports go from 1 to 65535"))?;
+        return Ok(TargetKind::Port { transport: Transport::Tcp, port });
+    }
+    if input.contains(':') {
+        let (host, port) = split_host_port(input).ok_or_else(|| bad("an IPv6 address and port is [::1]:443"))?;
+        return host_kind(Transport::Tcp, host, port).map_err(|why| bad(&why));
+    }
+    unit_name(input).map(|name| TargetKind::Unit { name }).ok_or_else(|| bad("neither a port nor a unit name"))
+}
+
+const FORMS: &str =
+    "targets are: 8080   host:port   [::1]:443   udp://host:53   https://host/   nginx   unix:/run/x.sock   unix:@name";
+
+fn parse_unix(path: &str) -> Option<TargetKind> {
+    if let Some(name) = path.strip_prefix('@') {
+        return (!name.is_empty()).then(|| TargetKind::Abstract { name: name.to_owned() });
+    }
+    // `unix:///run/x.sock` is common too.
+    let path = path.strip_prefix("//").filter(|p| p.starts_with('/')).unwrap_or(path);
+    path.starts_with('/').then(|| TargetKind::Path { path: path.to_owned() })
+}
+
+fn parse_url(scheme: &str, rest: &str, input: &str) -> Result<TargetKind, Error> {
+    let bad = |why: &str| Error::input(format!("`{input}` is no target: {why}")).hint(FORMS);
+    let (transport, default) = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => (Transport::Tcp, Some(80)),
+        "https" | "wss" => (Transport::Tcp, Some(443)),
+        "tcp" => (Transport::Tcp, None),
+        "udp" => (Transport::Udp, None),
+        other => match known_scheme(other) {
+            Some(port) => (Transport::Tcp, Some(port)),
+            None => return Err(bad(&format!("the scheme {other}:// is unknown; use host:port"))),
+        },
+    };
+    let uri: http::Uri = format!("x://{rest}").parse().map_err(|_| bad("the URL cannot be understood"))?;
+    let authority = uri.authority().ok_or_else(|| bad("the URL names no host"))?;
+    let host = authority.host().trim_matches(['[', ']']);
+    let port = match authority.port() {
+        Some(port) => Some(parse_port(port.as_str()).ok_or_else(|| bad("ports go from 1 to 65535"))?),
+        None if authority.as_str().ends_with(':') => None,
+        None => default,
+    };
+    if host.is_empty() {
+        let port = port.ok_or_else(|| bad("the URL names no host"))?;
+        return Ok(TargetKind::Port { transport, port });
+    }
+    let port = port.ok_or_else(|| bad("it names no port"))?;
+    host_kind(transport, host, port).map_err(|why| bad(&why))
+}
+
+fn known_scheme(scheme: &str) -> Option<u16> {
+    Some(match scheme {
+        "ssh" | "sftp" => 22,
+        "ftp" => 21,
+        "smtp" => 25,
+        "postgres" | "postgresql" => 5432,
+        "mysql" | "mariadb" => 3306,
+        "redis" => 6379,
+        "rediss" => 6379,
+        "amqp" => 5672,
+        "mongodb" => 27017,
+        "ldap" => 389,
+        "ldaps" => 636,
+        _ => return None,
+    })
+}
+
+fn host_kind(transport: Transport, host: &str, port: u16) -> Result<TargetKind, String> {
+    if host.parse::<IpAddr>().is_err() && !is_host_name(host) {
+        return Err(format!("`{host}` is neither an address nor a host name"));
+    }
+    Ok(TargetKind::Host { transport, host: host.to_owned(), port })
+}
+
+fn split_host_port(input: &str) -> Option<(&str, u16)> {
+    let (host, port) = input.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    (!host.is_empty()).then_some((host, parse_port(port)?))
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|port| *port != 0)
+}
+
+fn is_host_name(text: &str) -> bool {
+    // Underscores are no host-name characters, but containers use them all the time. `%` ends a zone (fe80::1%eth0).
+    !text.is_empty()
+        && text.len() <= 253
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '%'))
+}
+
+const UNIT_KINDS: [&str; 2] = [".service", ".socket"];
+
+fn unit_name(text: &str) -> Option<String> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+    if text.len() > 255 || text.starts_with('-') || !text.chars().all(valid) {
+        return None;
+    }
+    let has_kind = UNIT_KINDS.iter().any(|kind| text.ends_with(kind));
+    Some(if has_kind { text.to_owned() } else { format!("{text}.service") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(input: &str) -> TargetKind {
+        Target::parse(input).expect(input).kind
+    }
+
+    fn host(transport: Transport, host: &str, port: u16) -> TargetKind {
+        TargetKind::Host { transport, host: host.into(), port }
+    }
+
+    #[test]
+    fn every_form_of_the_contract() {
+        assert_eq!(kind("8080"), TargetKind::Port { transport: Transport::Tcp, port: 8080 });
+        assert_eq!(kind("db1:5432"), host(Transport::Tcp, "db1", 5432));
+        assert_eq!(kind("[::1]:443"), host(Transport::Tcp, "::1", 443));
+        assert_eq!(kind("udp://ns1:53"), host(Transport::Udp, "ns1", 53));
+        assert_eq!(kind("https://example.org/a?b"), host(Transport::Tcp, "example.org", 443));
+        assert_eq!(kind("http://[fd00::2]:8080/x"), host(Transport::Tcp, "fd00::2", 8080));
+        assert_eq!(kind("nginx"), TargetKind::Unit { name: "nginx.service".into() });
+        assert_eq!(kind("ssh.socket"), TargetKind::Unit { name: "ssh.socket".into() });
+        assert_eq!(kind("postgresql@15-main"), TargetKind::Unit { name: "postgresql@15-main.service".into() });
+        assert_eq!(kind("unix:/run/x.sock"), TargetKind::Path { path: "/run/x.sock".into() });
+        assert_eq!(kind("unix:///run/x.sock"), TargetKind::Path { path: "/run/x.sock".into() });
+        assert_eq!(kind("unix:@bus"), TargetKind::Abstract { name: "bus".into() });
+    }
+
+    #[test]
+    fn bad_input_is_an_input_error_in_one_line() {
+        for bad in [
+            "",
+            "0",
+            "65536",
+            "99999999999",
+            "host:0",
+            "host:x",
+            "::1:80",
+            "[::1:80",
+            "-rf",
+            "a b",
+            "x\u{1b}[2J:80",
+            "gopher://h/",
+            "udp://h",
+            "http://",
+            "unix:",
+            "unix:relative",
+            "unix:@",
+            "host name:80",
+            "a;b:80",
+            "$(id):80",
+        ] {
+            let error = Target::parse(bad).expect_err(bad);
+            assert_eq!(error.exit_code(), 2, "{bad}");
+            assert!(!error.to_string().contains(['\n', '\u{1b}']), "{bad}");
+        }
+    }
+
+    #[test]
+    fn from_takes_three_forms() {
+        assert_eq!(From::parse("here").unwrap(), From::Here);
+        assert_eq!(From::parse("10.0.0.9").unwrap(), From::Address([10, 0, 0, 9].into()));
+        assert_eq!(From::parse("[::1]").unwrap(), From::Address(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)));
+        assert!(From::parse("there").is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! Text from the system made safe to show: the only way host text reaches a screen, a file or a clipboard.
+//!
+//! A unit description, a process name or a journal line may carry escape sequences that move the cursor, write the
+//! clipboard (OSC 52) or reorder what is read (bidi controls). Nothing that is not plainly visible passes.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// One line: control, bidi, zero-width and other invisible characters become visible stand-ins; tabs become a space.
+pub fn line(raw: &str) -> String {
+    raw.chars().map(visible).collect()
+}
+
+/// The same for bytes that may not be UTF-8.
+pub fn bytes(raw: &[u8]) -> String {
+    line(&String::from_utf8_lossy(raw))
+}
+
+/// A line cut to at most `width` columns, with `…` where something was cut.
+pub fn fit(raw: &str, width: usize) -> String {
+    let safe = line(raw);
+    if safe.width() <= width {
+        return safe;
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for grapheme in safe.graphemes(true) {
+        let next = grapheme.width();
+        if used + next > width.saturating_sub(1) {
+            break;
+        }
+        kept.push_str(grapheme);
+        used += next;
+    }
+    if width > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        // C0 controls have pictures of their own: ESC becomes ␛.
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '␡',
+        c if is_hidden(c) => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// Characters that change how others are read, or that cannot be seen.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}'            // C1 controls (CSI, OSC in one byte)
+        | '\u{ad}'                     // soft hyphen
+        | '\u{34f}'                    // grapheme joiner
+        | '\u{61c}'                    // Arabic letter mark
+        | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'      // zero width, LRM, RLM
+        | '\u{2028}'..='\u{202e}'      // line and paragraph separators, bidi embeddings and overrides
+        | '\u{2060}'..='\u{206f}'      // word joiner, bidi isolates, invisible operators
+        | '\u{fe00}'..='\u{fe0f}'      // variation selectors
+        | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}'    // tags
+        | '\u{e000}'..='\u{f8ff}'      // private use: fonts draw anything there
+        | '\u{f0000}'..='\u{10ffff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_become_pictures() {
+        assert_eq!(line("a\u{1b}]52;c;ZXZpbA==\u{7}b\nc\td"), "a␛]52;c;ZXZpbA==␇b␊c d");
+        assert_eq!(line("\u{9b}31m\u{202e}gpj.exe\u{200b}"), "\u{fffd}31m\u{fffd}gpj.exe\u{fffd}");
+    }
+
+    #[test]
+    fn fitting_counts_columns_not_bytes() {
+        assert_eq!(fit("postgres", 8), "postgres");
+        assert_eq!(fit("postgresql", 8), "postgre…");
+        assert_eq!(fit("データベース", 7), "データ…");
+        assert_eq!(fit("abc", 0), "");
+        assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+    }
+
+    #[test]
+    fn ordinary_text_of_all_scripts_passes_unchanged() {
+        for plain in ["nginx.service", "žluťoučký kůň", "データ", "✔ ✘ – …", "שלום"] {
+            assert_eq!(line(plain), plain);
+        }
+    }
+}
