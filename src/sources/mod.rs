@@ -10,6 +10,7 @@ pub mod counters;
 pub mod dbus;
 pub mod dial;
 pub mod journal;
+pub mod live;
 pub mod netlink;
 pub mod procfs;
 pub mod resolver;

@@ -1,7 +1,7 @@
 //! What keeps a source from answering, and how its result becomes a reading.
 
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::facts::{Known, Reading};
 
@@ -17,6 +17,11 @@ pub enum Trouble {
     Failed {
         /// What happened.
         why: String,
+    },
+    /// It did not answer in the time it was given.
+    TimedOut {
+        /// How long was waited.
+        after: Duration,
     },
 }
 
@@ -45,6 +50,7 @@ impl<T> From<Trouble> for Reading<T> {
         match trouble {
             Trouble::Denied { needs } => Self::Denied { needs },
             Trouble::Failed { why } => Self::Failed { why },
+            Trouble::TimedOut { after } => Self::TimedOut { after },
         }
     }
 }
