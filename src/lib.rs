@@ -31,9 +31,10 @@
 //! diagnose  → facts target text
 //! report    → diagnose facts target text error
 //! sources   → facts target text error
+//! check     → sources diagnose facts target text error
 //! app       → sources diagnose facts target report text error
 //! ui        → app diagnose facts target report text
-//! cli       → app ui report sources diagnose facts target text error
+//! cli       → app ui check report sources diagnose facts target text error
 //! ```
 //!
 //! # To add …
@@ -44,9 +45,14 @@
 //!   `sources::answer`.
 //! * a pane: write `ui/panes/<pane>.rs`, add its line to `ui::panes` and its keys to `ui/keys.rs`.
 
+#[cfg(feature = "host")]
+pub mod check;
+#[cfg(feature = "host")]
+pub mod cli;
 pub mod diagnose;
 pub mod error;
 pub mod facts;
+pub mod report;
 #[cfg(feature = "host")]
 pub mod sources;
 pub mod target;

@@ -1,5 +1,5 @@
 //! unrefuse: parse the arguments, pick a mode, set the exit status.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    unrefuse::cli::run()
 }

@@ -118,7 +118,7 @@ fn parse_kind(input: &str) -> Result<TargetKind, Error> {
         return Ok(TargetKind::Port { transport: Transport::Tcp, port });
     }
     if input.contains(':') {
-        let (host, port) = split_host_port(input).ok_or_else(|| bad("an IPv6 address and port is [::1]:443"))?;
+        let (host, port) = split_host_port(input).map_err(&bad)?;
         return host_kind(Transport::Tcp, host, port).map_err(|why| bad(&why));
     }
     unit_name(input).map(|name| TargetKind::Unit { name }).ok_or_else(|| bad("neither a port nor a unit name"))
@@ -188,14 +188,17 @@ fn host_kind(transport: Transport, host: &str, port: u16) -> Result<TargetKind, 
     Ok(TargetKind::Host { transport, host: host.to_owned(), port })
 }
 
-fn split_host_port(input: &str) -> Option<(&str, u16)> {
-    let (host, port) = input.rsplit_once(':')?;
+fn split_host_port(input: &str) -> Result<(&str, u16), &'static str> {
+    let (host, port) = input.rsplit_once(':').ok_or("it names no port")?;
     let host = match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?,
-        None if host.contains(':') => return None,
+        Some(inner) => inner.strip_suffix(']').ok_or("the bracket is not closed")?,
+        None if host.contains(':') => return Err("an IPv6 address and port is [::1]:443"),
         None => host,
     };
-    (!host.is_empty()).then_some((host, parse_port(port)?))
+    if host.is_empty() {
+        return Err("it names no host");
+    }
+    Ok((host, parse_port(port).ok_or("ports go from 1 to 65535")?))
 }
 
 fn parse_port(text: &str) -> Option<u16> {

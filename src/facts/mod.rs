@@ -10,6 +10,8 @@ pub mod name;
 pub mod namespace;
 pub mod question;
 pub mod reading;
+pub mod recording;
+pub mod redact;
 pub mod socket;
 pub mod unit;
 
@@ -163,6 +165,32 @@ impl Facts {
             if entries.len() > Journal::MOST {
                 entries.drain(..Journal::MOST / 10);
             }
+        }
+    }
+
+    /// True while the answer to this question is on its way.
+    pub fn is_pending(&self, question: &Question) -> bool {
+        fn pending<T>(reading: Option<&Reading<T>>) -> bool {
+            matches!(reading, Some(Reading::Pending))
+        }
+        match question {
+            Question::Host => pending(Some(&self.host)),
+            Question::Addresses => pending(Some(&self.addresses)),
+            Question::Name(k) => pending(self.names.get(k)),
+            Question::Dial(k) => pending(self.dials.get(k)),
+            Question::Listeners(t, p) => pending(self.listeners.get(&(*t, *p))),
+            Question::AllListeners => pending(Some(&self.all_listeners)),
+            Question::UnixSocket(k) => pending(self.unix_sockets.get(k)),
+            Question::Owner { inode, .. } => pending(self.owners.get(inode)),
+            Question::Unit(k) => pending(self.units.get(k)),
+            Question::Journal(k) => pending(self.journals.get(k)),
+            Question::Claims(t, p) => pending(self.claims.get(&(*t, *p))),
+            Question::Daemon(k) => pending(self.daemons.get(k)),
+            Question::OtherNetwork { pid, transport, port } => {
+                pending(self.other_networks.get(&(*pid, *transport, *port)))
+            }
+            Question::Sysctl(k) => pending(self.sysctls.get(k)),
+            Question::FailedUnits => pending(Some(&self.failed_units)),
         }
     }
 

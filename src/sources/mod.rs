@@ -9,6 +9,7 @@ pub mod config;
 pub mod counters;
 pub mod dbus;
 pub mod dial;
+pub mod files;
 pub mod journal;
 pub mod live;
 pub mod netlink;

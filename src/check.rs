@@ -1,0 +1,104 @@
+//! One diagnosis without a screen: ask what is wanted until nothing more is, or the time is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::diagnose::diagnose;
+use crate::diagnose::verdict::Diagnosis;
+use crate::error::Error;
+use crate::facts::socket::{Listener, Owner};
+use crate::facts::{Case, Fact, Question, Reading};
+use crate::sources::{Arrival, Sources};
+
+/// Answers that may be on their way at once.
+const IN_FLIGHT: usize = 256;
+
+/// Looks at this host until everything that matters is known, at most for `limit`.
+pub async fn settle(mut case: Case, limit: Duration) -> (Case, Diagnosis) {
+    let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
+    let sources = Sources::new(sender);
+    let mut asked = BTreeSet::new();
+    let end = tokio::time::sleep(limit);
+    tokio::pin!(end);
+    loop {
+        let diagnosis = diagnose(&case);
+        if diagnosis.settled {
+            return (case, diagnosis);
+        }
+        for question in diagnosis.wants {
+            case.here.learn(Fact::without_value(&question, Reading::Pending));
+            sources.ask(question.clone(), 0);
+            asked.insert(question);
+        }
+        tokio::select! {
+            Some(arrival) = arrivals.recv() => learn(&mut case, arrival, &mut arrivals),
+            () = &mut end => {
+                let late = asked.into_iter().filter(|q| case.here.is_pending(q)).collect();
+                return give_up(case, late, &|| Reading::TimedOut { after: limit });
+            }
+        }
+    }
+}
+
+/// Diagnoses a case that nobody can be asked about any more (a recording).
+pub fn replayed(case: Case) -> (Case, Diagnosis) {
+    give_up(case, Vec::new(), &|| Reading::Failed { why: "it is not in the recording".into() })
+}
+
+/// Takes in what has arrived, all of it, so that many answers cost one diagnosis.
+fn learn(case: &mut Case, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
+    case.here.learn(first.fact);
+    while let Ok(arrival) = arrivals.try_recv() {
+        case.here.learn(arrival.fact);
+    }
+}
+
+fn give_up(mut case: Case, late: Vec<Question>, why: &dyn Fn() -> Reading<Infallible>) -> (Case, Diagnosis) {
+    let mut open = late;
+    loop {
+        for question in open {
+            case.here.learn(Fact::without_value(&question, why()));
+        }
+        let diagnosis = diagnose(&case);
+        if diagnosis.wants.is_empty() {
+            return (case, diagnosis);
+        }
+        open = diagnosis.wants;
+    }
+}
+
+/// All listening sockets with their owners, once.
+pub async fn listeners() -> Result<(Vec<Listener>, BTreeMap<u32, Owner>), Error> {
+    let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
+    let sources = Sources::new(sender);
+    sources.ask(Question::AllListeners, 0);
+    let reading = match arrivals.recv().await.map(|a| a.fact) {
+        Some(Fact::AllListeners(reading)) => reading,
+        _ => Reading::NotAsked,
+    };
+    let why = reading.blind().unwrap_or_else(|| "there was no answer".into());
+    let Reading::Known(known) = reading else {
+        return Err(Error::broken(format!("the listening sockets cannot be read: {why}")));
+    };
+    let owners = owners(&sources, &mut arrivals, &known.value).await;
+    Ok((known.value, owners))
+}
+
+async fn owners(sources: &Sources, arrivals: &mut mpsc::Receiver<Arrival>, of: &[Listener]) -> BTreeMap<u32, Owner> {
+    let mut owners = BTreeMap::new();
+    // In batches, so that the answers always find room in the channel.
+    for batch in of.chunks(IN_FLIGHT) {
+        for listener in batch {
+            sources.ask(Question::Owner { inode: listener.inode, cgroup: listener.cgroup }, 0);
+        }
+        for _ in batch {
+            if let Some(Arrival { fact: Fact::Owner(inode, Reading::Known(known)), .. }) = arrivals.recv().await {
+                owners.insert(inode, known.value);
+            }
+        }
+    }
+    owners
+}

@@ -1,0 +1,311 @@
+//! Flags and subcommands, and what each does.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::check;
+use crate::error::Error;
+use crate::facts::recording::Recording;
+use crate::facts::{Case, redact};
+use crate::report::text::Style;
+use crate::report::{Report, explain, json, markdown, text as plain};
+use crate::sources::{files, trouble};
+use crate::target::{From, Target};
+
+/// Why is this connection refused, and what makes it work again?
+#[derive(Debug, Parser)]
+#[command(name = "unrefuse", version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(
+    after_help = "TARGET: 8080   host:port   [::1]:443   udp://host:53   https://host/   nginx   unix:/run/x.sock   unix:@name
+Exit status: 0 it accepts connections; 1 it does not, and the cause is named; 3 it does not, and the cause could not be
+told; 2 the command line or the input was wrong; 4 something broke."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    mode: Option<Mode>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What to look at, and from where.
+#[derive(Debug, Args)]
+struct Asked {
+    /// Port, host:port, URL, unit or unix socket; without one, pick from a list
+    target: Option<String>,
+    /// Ask as this client: here, any, or an address
+    #[arg(long, value_name = "here|any|ADDR")]
+    from: Option<String>,
+    /// Bound on the whole run, in seconds
+    #[arg(long, value_name = "SECS", default_value = "15")]
+    timeout: f64,
+    /// Only ASCII signs
+    #[arg(long)]
+    ascii: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Mode {
+    /// One diagnosis without a screen
+    Check {
+        #[command(flatten)]
+        asked: Asked,
+        /// One JSON object (schema unrefuse.diagnosis/1)
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
+        /// Markdown for a ticket, with a mermaid flowchart
+        #[arg(long)]
+        markdown: bool,
+        /// Diagnose a recording instead of this host
+        #[arg(long, value_name = "FILE", conflicts_with = "target")]
+        replay: Option<PathBuf>,
+    },
+    /// Live table of listening sockets
+    Listeners {
+        /// Print it once
+        #[arg(long)]
+        once: bool,
+        /// Print it once, as JSON (schema unrefuse.listeners/1)
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the facts of a diagnosis to a file, redacted
+    Record {
+        #[command(flatten)]
+        asked: Asked,
+        /// The file (- for standard output)
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Keep addresses, names and secrets as they are
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Show a recording on the screen
+    Replay {
+        /// A file written by record
+        file: PathBuf,
+    },
+    /// What a cause is, how to see it by hand, how it is fixed
+    Explain {
+        /// Id of a cause
+        #[arg(required_unless_present = "list")]
+        cause: Option<String>,
+        /// List all ids
+        #[arg(long, conflicts_with = "cause")]
+        list: bool,
+    },
+    /// Shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page
+    Man,
+}
+
+/// How a diagnosis is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+    Markdown,
+}
+
+/// Runs what the command line asks for; the status to exit with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let result = match cli.mode {
+        None => screen(&cli.asked),
+        Some(mode) => run_mode(mode),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&error.report());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run_mode(mode: Mode) -> Result<u8, Error> {
+    match mode {
+        Mode::Check { asked, json, markdown, replay } => {
+            let form = if json {
+                Form::Json
+            } else if markdown {
+                Form::Markdown
+            } else {
+                Form::Text
+            };
+            run_check(&asked, form, replay)
+        }
+        Mode::Listeners { once, json } => run_listeners(once, json),
+        Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
+        Mode::Replay { file } => run_replay(&file),
+        Mode::Explain { cause, list } => run_explain(cause.as_deref(), list),
+        Mode::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "unrefuse", &mut script);
+            say(&String::from_utf8_lossy(&script))
+        }
+        Mode::Man => {
+            let mut page = Vec::new();
+            let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+            rendered.map_err(|e| Error::broken("the manual page cannot be made").because(e))?;
+            say(&String::from_utf8_lossy(&page))
+        }
+    }
+}
+
+fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, Error> {
+    let began = now();
+    let (case, diagnosis, took) = match replay {
+        Some(file) => {
+            let recording = load(&file)?;
+            let took = Duration::from_millis(recording.took_ms);
+            let (case, diagnosis) = check::replayed(recording.case);
+            (case, diagnosis, took)
+        }
+        None => {
+            let (case, diagnosis) = settle(asked)?;
+            (case, diagnosis, began.elapsed())
+        }
+    };
+    let report = Report { case: &case, diagnosis: &diagnosis, took };
+    let told = match form {
+        Form::Text => plain::diagnosis(&report, style(asked.ascii)),
+        Form::Markdown => markdown::diagnosis(&report),
+        Form::Json => pretty(&json::diagnosis(&report)),
+    };
+    say(&told)?;
+    Ok(report.exit_code())
+}
+
+fn run_record(asked: &Asked, output: &std::path::Path, raw: bool) -> Result<u8, Error> {
+    let began = now();
+    let (case, _) = settle(asked)?;
+    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let recording = Recording::new(case, trouble::now_ms(), took);
+    let recording = if raw { recording } else { redact::redact(&recording)? };
+    let text = recording.to_json()?;
+    if output.as_os_str() == "-" {
+        return say(&text);
+    }
+    files::write(output, &text)?;
+    Ok(0)
+}
+
+fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
+    let Some(id) = cause.filter(|_| !list) else { return say(&explain::list()) };
+    match crate::diagnose::causes::by_id(id) {
+        Some(cause) => say(&explain::cause(cause)),
+        None => {
+            let near = explain::near(id);
+            let hint = if near.is_empty() {
+                "`unrefuse explain --list` lists all ids".into()
+            } else {
+                format!("did you mean {}?", near.join(", "))
+            };
+            Err(Error::input(format!("there is no cause `{id}`")).hint(hint))
+        }
+    }
+}
+
+fn run_listeners(_once: bool, json: bool) -> Result<u8, Error> {
+    let (listeners, owners) = runtime()?.block_on(check::listeners())?;
+    say(&if json {
+        pretty(&crate::report::listeners::json(&listeners, &owners))
+    } else {
+        crate::report::listeners::table(&listeners, &owners)
+    })
+}
+
+fn run_replay(file: &std::path::Path) -> Result<u8, Error> {
+    let recording = load(file)?;
+    drop(recording);
+    Err(Error::broken("the screen is not built yet").hint("use `unrefuse check --replay FILE`"))
+}
+
+fn screen(_asked: &Asked) -> Result<u8, Error> {
+    Err(Error::broken("the screen is not built yet").hint("use `unrefuse check TARGET`"))
+}
+
+fn load(file: &std::path::Path) -> Result<Recording, Error> {
+    Recording::parse(&files::read(file)?, &file.display().to_string())
+}
+
+fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), Error> {
+    let target =
+        asked.target.as_deref().ok_or_else(|| Error::input("no target given").hint("try `unrefuse check 8080`"))?;
+    let case = Case::new(Target::parse(target)?, asker(asked)?);
+    let limit = limit(asked.timeout)?;
+    Ok(runtime()?.block_on(check::settle(case, limit)))
+}
+
+fn asker(asked: &Asked) -> Result<From, Error> {
+    asked.from.as_deref().map_or(Ok(From::Unsaid), From::parse)
+}
+
+fn limit(seconds: f64) -> Result<Duration, Error> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|d| !d.is_zero() && d.as_secs() <= 3600)
+        .ok_or_else(|| Error::input("--timeout takes seconds, more than 0 and at most 3600"))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::broken("cannot start").because(e))
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn style(ascii: bool) -> Style {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+    let utf8 = locale.is_some_and(|l| l.to_lowercase().replace('-', "").contains("utf8"));
+    Style { color: std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb, ascii: ascii || !utf8 }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the run is timed as a whole")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Writes to standard output. A closed pipe is no error: whoever read has seen enough.
+fn say(text: &str) -> Result<u8, Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(Error::broken("cannot write the answer").because(error)),
+    }
+}
+
+fn complain(report: &str) {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr().lock(), "unrefuse: {report}");
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let wanted = !error.use_stderr();
+    let text = error.render();
+    if wanted {
+        return say(&text.to_string()).map_or(ExitCode::from(4), ExitCode::from);
+    }
+    let _ = write!(std::io::stderr().lock(), "{text}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,319 @@
+//! Takes out of a recording what should not leave a machine: addresses, host and user names, mail addresses, tokens.
+//!
+//! Every value gets a stable stand-in, the same wherever it occurs, so that the diagnosis stays the same. What the
+//! diagnosis needs stays: ports, units, paths of daemons, errnos, loopback and wildcard addresses.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde_json::Value;
+
+use super::recording::Recording;
+use crate::error::Error;
+
+/// The recording without private values.
+pub fn redact(recording: &Recording) -> Result<Recording, Error> {
+    if recording.redacted {
+        return Ok(recording.clone());
+    }
+    let broken = |e: serde_json::Error| Error::broken("the recording could not be redacted").because(e);
+    let mut tree = serde_json::to_value(recording).map_err(broken)?;
+    let mut stand_ins = StandIns::for_recording(recording);
+    stand_ins.walk(&mut tree);
+    let mut redacted: Recording = serde_json::from_value(tree).map_err(broken)?;
+    redacted.redacted = true;
+    Ok(redacted)
+}
+
+/// The replacements, made as values are met.
+#[derive(Debug, Default)]
+struct StandIns {
+    names: BTreeMap<String, String>,
+    addresses: BTreeMap<IpAddr, IpAddr>,
+    tokens: BTreeMap<String, String>,
+}
+
+/// Names that say nothing about anybody.
+const COMMON: [&str; 10] =
+    ["localhost", "root", "server", "client", "localdomain", "ip6-localhost", "nobody", "postgres", "mysql", "redis"];
+
+impl StandIns {
+    fn for_recording(recording: &Recording) -> Self {
+        let mut all = Self::default();
+        let facts = &recording.case.here;
+        if let Some(host) = facts.host.value() {
+            all.name(&host.hostname, "host");
+            if let Some(user) = &host.user {
+                all.name(user, "user");
+            }
+        }
+        for name in facts.names.keys() {
+            all.name(name, "host");
+        }
+        if let crate::target::TargetKind::Host { host, .. } = &recording.case.target.kind {
+            all.name(host, "host");
+        }
+        all
+    }
+
+    fn name(&mut self, name: &str, kind: &str) {
+        if name.len() < 2 || COMMON.contains(&name) || name.parse::<IpAddr>().is_ok() || self.names.contains_key(name) {
+            return;
+        }
+        let stand_in = format!("{kind}-{}", self.names.len() + 1);
+        self.names.insert(name.to_owned(), stand_in);
+    }
+
+    fn walk(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
+            Value::Object(map) => {
+                for (key, item) in map.iter_mut() {
+                    match (key.as_str(), &mut *item) {
+                        ("boot_id", Value::String(id)) => *id = self.token(&id.clone()),
+                        _ => self.walk(item),
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        let words =
+            split(text, |c| c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '@' | '%' | '+' | '=' | '/'));
+        let mut hidden = String::with_capacity(text.len());
+        let mut secret_next = false;
+        for (word, is_word) in words {
+            if !is_word {
+                hidden.push_str(word);
+                continue;
+            }
+            if secret_next {
+                hidden.push_str("REDACTED");
+            } else {
+                hidden.push_str(&self.word(word));
+            }
+            secret_next = announces_secret(word);
+        }
+        self.with_names(&hidden)
+    }
+
+    /// A word without white space: an address, a mail address, `key=secret`, a home directory, or left alone.
+    fn word(&mut self, word: &str) -> String {
+        if let Some(hidden) = hide_secret(word) {
+            return hidden;
+        }
+        if let Some((rest, home)) = word.split_once("/home/").filter(|(_, home)| !home.is_empty()) {
+            let user = home.split('/').next().unwrap_or_default().to_owned();
+            self.name(&user, "user");
+            return format!("{rest}/home/{home}");
+        }
+        if is_mail(word) {
+            return self.mail(word);
+        }
+        split(word, |c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'))
+            .into_iter()
+            .map(|(part, candidate)| if candidate { self.address_like(part) } else { part.to_owned() })
+            .collect()
+    }
+
+    /// `10.0.0.5`, `10.0.0.5:80`, `fd00::1`, `::ffff:10.0.0.5`, or no address at all.
+    fn address_like(&mut self, part: &str) -> String {
+        if let Ok(address) = part.parse::<IpAddr>() {
+            return self.address(address).to_string();
+        }
+        let ends_sentence = part.trim_end_matches(['.', ':']);
+        if ends_sentence.len() < part.len() && !ends_sentence.is_empty() {
+            return format!(
+                "{}{}",
+                self.address_like(ends_sentence),
+                part.get(ends_sentence.len()..).unwrap_or_default()
+            );
+        }
+        if let Some((host, port)) = part.rsplit_once(':') {
+            if let Ok(address) = host.parse::<Ipv4Addr>() {
+                return format!("{}:{port}", self.address(address.into()));
+            }
+        }
+        part.to_owned()
+    }
+
+    fn address(&mut self, address: IpAddr) -> IpAddr {
+        if let IpAddr::V6(v6) = address {
+            if let Some(v4) = v6.to_ipv4_mapped() {
+                return match self.address(v4.into()) {
+                    IpAddr::V4(v4) => IpAddr::V6(v4.to_ipv6_mapped()),
+                    v6 @ IpAddr::V6(_) => v6,
+                };
+            }
+        }
+        if says_nothing(address) {
+            return address;
+        }
+        let next = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
+        *self.addresses.entry(address).or_insert_with(|| stand_in(address, next))
+    }
+
+    fn mail(&mut self, word: &str) -> String {
+        let next = self.tokens.len() + 1;
+        self.tokens.entry(word.to_owned()).or_insert_with(|| format!("user{next}@example.org")).clone()
+    }
+
+    fn token(&mut self, token: &str) -> String {
+        let next = self.tokens.len() + 1;
+        self.tokens.entry(token.to_owned()).or_insert_with(|| format!("id-{next}")).clone()
+    }
+
+    /// Known names, wherever they stand as a word of their own.
+    fn with_names(&self, text: &str) -> String {
+        if self.names.is_empty() {
+            return text.to_owned();
+        }
+        split(text, |c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            .into_iter()
+            .map(|(part, candidate)| if candidate { self.renamed(part) } else { part.to_owned() })
+            .collect()
+    }
+
+    fn renamed(&self, part: &str) -> String {
+        if let Some(stand_in) = self.names.get(part) {
+            return stand_in.clone();
+        }
+        // db1.example.org where db1 is this host.
+        if let Some((first, rest)) = part.split_once('.') {
+            if let Some(stand_in) = self.names.get(first) {
+                return format!("{stand_in}.{rest}");
+            }
+        }
+        part.to_owned()
+    }
+}
+
+/// Loopback, wildcard, multicast and documentation addresses are everybody's.
+fn says_nothing(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            v4.is_loopback()
+                || v4.is_unspecified()
+                || v4.is_broadcast()
+                || v4.is_multicast()
+                || v4.octets()[0] == 198 && matches!(v4.octets()[1], 18 | 19)
+        }
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unspecified() || v6.is_multicast() || v6.segments()[0..2] == [0x2001, 0xdb8]
+        }
+    }
+}
+
+/// Ranges that are never used for real: 198.18.0.0/15 (benchmarks) and 2001:db8::/32 (documentation); link-local stays
+/// link-local, because that matters to a diagnosis.
+fn stand_in(address: IpAddr, number: u32) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | (number & 0x1_ffff))),
+        IpAddr::V6(v6) => {
+            let prefix = if v6.segments()[0] & 0xffc0 == 0xfe80 { 0xfe80 << 112 } else { 0x2001_0db8 << 96 };
+            IpAddr::V6(Ipv6Addr::from_bits(prefix | u128::from(number)))
+        }
+    }
+}
+
+const SECRET_KEYS: [&str; 9] =
+    ["password", "passwd", "pwd", "secret", "token", "apikey", "api_key", "auth", "credential"];
+
+/// `password=hunter2`, `--token=abc`, `scheme://user:secret@host`.
+fn hide_secret(word: &str) -> Option<String> {
+    if let Some((key, value)) = word.split_once('=') {
+        let lower = key.to_lowercase();
+        if !value.is_empty() && SECRET_KEYS.iter().any(|k| lower.contains(k)) {
+            return Some(format!("{key}=REDACTED"));
+        }
+    }
+    let (scheme, rest) = word.split_once("://")?;
+    let (user, host) = rest.split_once('@')?;
+    user.contains(':').then(|| format!("{scheme}://REDACTED@{host}"))
+}
+
+/// The next word is a secret: `--password hunter2`, `Bearer abc`.
+fn announces_secret(word: &str) -> bool {
+    let lower = word.trim_end_matches(':').to_lowercase();
+    lower == "bearer"
+        || (lower.starts_with('-') || word.ends_with(':')) && SECRET_KEYS.iter().any(|k| lower.contains(k))
+}
+
+fn is_mail(word: &str) -> bool {
+    word.split_once('@').is_some_and(|(user, host)| {
+        let name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+        // `postgresql@15-main.service` is a unit, not a mail address.
+        let unit = [".service", ".socket", ".target", ".scope", ".slice", ".mount", ".timer"]
+            .iter()
+            .any(|k| host.ends_with(k));
+        !user.is_empty() && host.contains('.') && !unit && user.chars().all(name) && host.chars().all(name)
+    })
+}
+
+/// Cuts a text into runs of characters that belong to a word and those that do not.
+fn split(text: &str, belongs: impl Fn(char) -> bool) -> Vec<(&str, bool)> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let word = belongs(first);
+        let end = rest.find(|c| belongs(c) != word).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        parts.push((part, word));
+        rest = after;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::journal::{Entry, Journal};
+    use crate::facts::{Case, Reading};
+    use crate::target::{From, Target};
+
+    fn recording(message: &str) -> Recording {
+        let mut case = Case::new(Target::parse("db7.corp.example:5432").unwrap(), From::Unsaid);
+        let entry = Entry { at_us: 1, priority: 3, identifier: "app".into(), pid: 1, message: message.into() };
+        let journal = Journal { unit: "app.service".into(), entries: vec![entry], ran_before_this_boot: None };
+        case.here.journals.insert("app.service".into(), Reading::known(journal));
+        Recording::new(case, 0, 0)
+    }
+
+    fn message(of: &Recording) -> String {
+        of.case.here.journals["app.service"].value().unwrap().entries[0].message.clone()
+    }
+
+    fn redacted(text: &str) -> String {
+        message(&redact(&recording(text)).unwrap())
+    }
+
+    #[test]
+    fn seeded_secrets_are_gone() {
+        let seeds = "connect db7.corp.example (10.20.30.40:5432, fd12::7) as https://joe:hunter2@h password=pw1 --token tok9 \
+                     Authorization: Bearer b3ar /home/joe/x joe@corp.example";
+        let safe = redacted(seeds);
+        for secret in ["db7", "10.20.30.40", "fd12::7", "hunter2", "pw1", "tok9", "b3ar", "joe"] {
+            assert!(!safe.contains(secret), "{secret} in {safe}");
+        }
+    }
+
+    #[test]
+    fn stand_ins_are_stable_and_keep_what_matters() {
+        assert_eq!(redacted("10.0.0.1 10.0.0.2 10.0.0.1:80"), "198.18.0.1 198.18.0.2 198.18.0.1:80");
+        assert_eq!(
+            redacted("bind() to 0.0.0.0:80, 127.0.0.1, [::1]:80 at 12:03:44"),
+            "bind() to 0.0.0.0:80, 127.0.0.1, [::1]:80 at 12:03:44"
+        );
+        assert_eq!(redacted("postgresql@15-main.service: x.conf:60"), "postgresql@15-main.service: x.conf:60");
+        assert_eq!(redacted("gone 10.1.2.3."), "gone 198.18.0.1.");
+    }
+
+    #[test]
+    fn redacting_twice_changes_nothing_more() {
+        let once = redact(&recording("10.0.0.1 fe80::1 joe@corp.example")).unwrap();
+        assert_eq!(message(&redact(&once).unwrap()), message(&once));
+    }
+}

@@ -1,0 +1,109 @@
+//! `check --json`: one object, schema `unrefuse.diagnosis/1`. Keys are only ever added within version 1.
+
+use serde_json::{Value, json};
+
+use super::Report;
+use crate::diagnose::subject::Asker;
+use crate::diagnose::verdict::{BoxState, Finding, Symptom};
+use crate::text;
+
+/// The object.
+pub fn diagnosis(report: &Report<'_>) -> Value {
+    let d = report.diagnosis;
+    json!({
+        "schema": "unrefuse.diagnosis/1",
+        "target": target(report),
+        "from": from(d.subject.from),
+        "outcome": report.outcome().word(),
+        "symptoms": d.symptoms.iter().map(symptom).collect::<Vec<_>>(),
+        "culprit": d.culprit,
+        "causes": d.causes.iter().map(cause).collect::<Vec<_>>(),
+        "boxes": d.boxes.iter().map(state).collect::<Vec<_>>(),
+        "fixes": [],
+        "firewall": {"verdict": "unknown", "disputed": false, "rules": []},
+        "notes": d.notes.iter().map(|n| text::line(n)).collect::<Vec<_>>(),
+        "probes": report.case.here.probes(),
+        "took_ms": ms(report.took),
+    })
+}
+
+fn target(report: &Report<'_>) -> Value {
+    let s = &report.diagnosis.subject;
+    json!({
+        "input": text::line(&report.case.target.input),
+        "transport": if s.path.is_some() { "unix" } else { s.transport.word() },
+        "host": s.host.as_deref().map(text::line),
+        "port": s.port,
+        "addresses": s.addresses,
+        "local": s.local,
+        "unit": s.unit.as_deref().map(text::line),
+        "ports": s.ports,
+        "path": s.path.as_deref().map(text::line),
+    })
+}
+
+fn from(asker: Asker) -> Value {
+    let address = match asker {
+        Asker::Address(address) => Some(address),
+        Asker::Here | Asker::Any => None,
+    };
+    json!({"kind": asker.word(), "address": address})
+}
+
+fn symptom(s: &Symptom) -> Value {
+    let icmp = s.icmp.as_ref().map(|i| {
+        json!({"version": if i.v6 { 6 } else { 4 }, "type": i.kind, "code": i.code, "name": i.name(), "from": i.from})
+    });
+    json!({
+        "from": "here",
+        "to": text::line(&s.to.to_string()),
+        "outcome": s.outcome.word(),
+        "errno": s.errno,
+        "icmp": icmp,
+        "answered_by": s.answered_by.as_deref().map(text::line),
+        "after_ms": ms(s.after),
+    })
+}
+
+fn cause(f: &Finding) -> Value {
+    let evidence: Vec<Value> = f
+        .evidence
+        .iter()
+        .map(|e| json!({"says": text::line(&e.says), "source": e.source, "see": text::line(&e.see)}))
+        .collect();
+    let advice: Vec<Value> = f
+        .advice
+        .iter()
+        .map(|a| json!({"does": text::line(&a.does), "run": lines(&a.run), "undo": a.undo.as_deref().map(lines)}))
+        .collect();
+    json!({
+        "id": f.cause,
+        "box": f.in_box.word(),
+        "summary": text::line(&f.summary),
+        "subject": text::line(&f.subject),
+        "evidence": evidence,
+        "advice": advice,
+        "fixes": [],
+        "latent": f.latent,
+        "then": f.then.map(crate::facts::connect::Outcome::word),
+    })
+}
+
+fn state(b: &BoxState) -> Value {
+    json!({
+        "id": b.id.word(),
+        "verdict": b.verdict,
+        "summary": text::line(&b.summary),
+        "because": b.because.as_deref().map(text::line),
+    })
+}
+
+/// Command lines: safe each, a line each.
+fn lines(raw: &str) -> String {
+    raw.lines().map(text::line).collect::<Vec<_>>().join("\n")
+}
+
+/// Milliseconds with three decimals at most.
+fn ms(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

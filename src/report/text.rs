@@ -1,0 +1,169 @@
+//! The answer as text: what happened, what it means, what to do. For people, a pipe or a serial line.
+
+use std::fmt::Write as _;
+
+use super::{Report, shown_time, sign};
+use crate::diagnose::subject::Asker;
+use crate::diagnose::verdict::{Advice, BoxState, Evidence, Finding, Verdict};
+use crate::facts::connect::Outcome;
+use crate::text;
+
+/// How text may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Colours and bold by ANSI sequences.
+    pub color: bool,
+    /// Only ASCII signs of our own (host text stays what it is).
+    pub ascii: bool,
+}
+
+/// The whole answer.
+pub fn diagnosis(report: &Report<'_>, style: Style) -> String {
+    let mut out = String::new();
+    head(report, style, &mut out);
+    for (index, finding) in report.diagnosis.causes.iter().enumerate() {
+        cause(finding, index == 0, style, &mut out);
+    }
+    if report.diagnosis.causes.is_empty() && report.outcome() != Outcome::Open {
+        untold(report, &mut out);
+    }
+    chart(report, style, &mut out);
+    tried(report, style, &mut out);
+    for note in &report.diagnosis.notes {
+        let _ = writeln!(out, "  note: {}", text::line(note));
+    }
+    let probes = report.case.here.probes();
+    let plural = if probes == 1 { "" } else { "s" };
+    let _ = writeln!(out, "\n  {probes} probe{plural}, {}", shown_time(report.took));
+    out
+}
+
+fn head(report: &Report<'_>, style: Style, out: &mut String) {
+    let d = report.diagnosis;
+    let input = text::line(&report.case.target.input);
+    let at = d.subject.endpoint().map_or_else(|| input.clone(), |e| text::line(&e.to_string()));
+    let asked = if at == input { String::new() } else { format!(" ({input})") };
+    let from = match d.subject.from {
+        Asker::Here => "from this host".to_owned(),
+        Asker::Any => "for any client".to_owned(),
+        Asker::Address(address) => format!("for {address}"),
+    };
+    let open = report.outcome() == Outcome::Open;
+    let verdict = if open { Verdict::Yes } else { Verdict::No };
+    let word = report.outcome().word().to_uppercase();
+    let _ = writeln!(
+        out,
+        "{} {at}{asked} {} {from}",
+        paint(verdict, sign(verdict, style.ascii), style),
+        paint(verdict, &word, style)
+    );
+    if let Some(symptom) = d.symptoms.iter().find(|s| s.diagnosed) {
+        let errno = symptom.errno.as_deref().map(|e| format!("{e} ")).unwrap_or_default();
+        let by = symptom.answered_by.as_deref().map(|b| format!(": {}", text::line(b))).unwrap_or_default();
+        let _ = writeln!(out, "  {errno}after {}{by}", shown_time(symptom.after));
+    }
+}
+
+fn cause(finding: &Finding, first: bool, style: Style, out: &mut String) {
+    let lead = match (finding.latent, first) {
+        (true, _) => "would bite next",
+        (false, true) => "why",
+        (false, false) => "also",
+    };
+    let _ =
+        writeln!(out, "\n{} {} [{}]", bold(&format!("{lead}:"), style), text::line(&finding.summary), finding.cause);
+    for evidence in &finding.evidence {
+        seen(evidence, out);
+    }
+    for advice in &finding.advice {
+        todo_lines(advice, out);
+    }
+    if let Some(then) = finding.then {
+        let _ = writeln!(out, "    then: {}", then.word());
+    }
+}
+
+fn seen(evidence: &Evidence, out: &mut String) {
+    let _ = writeln!(out, "    {}: {}", evidence.source, text::line(&evidence.says));
+    let _ = writeln!(out, "      see it: {}", text::line(&evidence.see));
+}
+
+fn todo_lines(advice: &Advice, out: &mut String) {
+    let _ = writeln!(out, "    to do: {}", text::line(&advice.does));
+    for line in advice.run.lines() {
+        let _ = writeln!(out, "      {}", text::line(line));
+    }
+    if let Some(undo) = &advice.undo {
+        let _ = writeln!(out, "      (undo: {})", text::line(undo));
+    }
+}
+
+fn untold(report: &Report<'_>, out: &mut String) {
+    let blind = report.diagnosis.boxes.iter().filter(|b| b.verdict == Verdict::Unknown);
+    let boxes: Vec<&str> = blind.map(|b| b.id.word()).collect();
+    let _ = writeln!(
+        out,
+        "\ncannot tell why: no known cause fits what was seen, and these boxes could not be judged: {}",
+        boxes.join(", ")
+    );
+}
+
+fn chart(report: &Report<'_>, style: Style, out: &mut String) {
+    let _ = writeln!(out);
+    for state in &report.diagnosis.boxes {
+        box_line(state, style, out);
+    }
+}
+
+fn box_line(state: &BoxState, style: Style, out: &mut String) {
+    let sign = paint(state.verdict, sign(state.verdict, style.ascii), style);
+    let summary = text::line(&state.summary);
+    let because = match &state.because {
+        Some(because) if *because != state.summary => format!(" (because {})", text::line(because)),
+        _ => String::new(),
+    };
+    let _ = writeln!(out, "  {sign} {:<23} {summary}{because}", state.id.question());
+}
+
+fn tried(report: &Report<'_>, style: Style, out: &mut String) {
+    let others: Vec<_> = report.diagnosis.symptoms.iter().filter(|s| !s.diagnosed).collect();
+    if others.is_empty() {
+        return;
+    }
+    let _ = writeln!(out);
+    for symptom in others {
+        let verdict = if symptom.outcome == Outcome::Open { Verdict::Yes } else { Verdict::No };
+        let sign = paint(verdict, sign(verdict, style.ascii), style);
+        let by = symptom
+            .answered_by
+            .as_deref()
+            .filter(|_| verdict == Verdict::No)
+            .map(|b| format!(": {b}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "  {sign} {} {}{}",
+            text::line(&symptom.to.to_string()),
+            symptom.outcome.word(),
+            text::line(&by)
+        );
+    }
+}
+
+fn paint(verdict: Verdict, words: &str, style: Style) -> String {
+    let code = match verdict {
+        Verdict::Yes => "32",
+        Verdict::No => "1;31",
+        Verdict::Unknown => "33",
+        Verdict::Unneeded => "2",
+    };
+    ansi(words, code, style)
+}
+
+fn bold(words: &str, style: Style) -> String {
+    ansi(words, "1", style)
+}
+
+fn ansi(words: &str, code: &str, style: Style) -> String {
+    if style.color { format!("\u{1b}[{code}m{words}\u{1b}[0m") } else { words.to_owned() }
+}
