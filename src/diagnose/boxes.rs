@@ -4,14 +4,16 @@ use super::chart::BoxId;
 use super::look::{Look, Missing};
 use super::serving::serving;
 use super::subject::Subject;
+use super::symptom::Seen;
 use super::verdict::{BoxState, Evidence, Finding, Verdict};
 use crate::facts::connect::Outcome;
+use crate::facts::unit::Unit;
 
 /// What the boxes are judged from.
 pub(super) struct Judged<'a, 'b> {
     pub(super) look: &'b Look<'a>,
     pub(super) subject: &'b Subject,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) seen: &'b Seen,
     pub(super) findings: &'b [Finding],
     /// What the causes of each box were missing.
     pub(super) missing: &'b [(BoxId, Missing)],
@@ -42,10 +44,20 @@ pub(super) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
         state.verdict = Verdict::Unknown;
         state.looking = true;
         state.because = Some("still looking".into());
+    } else if let (true, Verdict::Yes, Some(why)) = (built, state.verdict, blindness(id, &own, judged)) {
+        // Nothing wrong was seen, but not everything that could be wrong was seen either.
+        state.verdict = Verdict::Unknown;
+        state.because = Some(why);
     } else if state.verdict == Verdict::Unknown && state.because.is_none() {
         state.because = own.blind.first().cloned().or_else(|| Some("nothing on this host tells".into()));
     }
     state
+}
+
+/// Why a fault of this box could have gone unseen.
+fn blindness(id: BoxId, own: &Missing, judged: &Judged<'_, '_>) -> Option<String> {
+    let causes = judged.missing.iter().filter(|(b, _)| *b == id).map(|(_, m)| m);
+    causes.chain([own]).find_map(|m| m.blind.first().cloned())
 }
 
 fn plain(id: BoxId, verdict: Verdict, summary: impl Into<String>) -> BoxState {
@@ -63,7 +75,10 @@ fn unneeded(id: BoxId, because: &str) -> BoxState {
 
 fn connect(judged: &Judged<'_, '_>) -> BoxState {
     let id = BoxId::Connect;
-    let Some(outcome) = judged.outcome else { return unknown(id, "no attempt was answered yet") };
+    let Some(outcome) = judged.seen.outcome else { return unknown(id, "no attempt was answered yet") };
+    if let Some(unsure) = &judged.seen.unsure {
+        return unknown(id, unsure.clone());
+    }
     let at = judged.subject.endpoint().map_or_else(|| judged.look.case().target.input.clone(), |e| e.to_string());
     match outcome {
         Outcome::Open => plain(id, Verdict::Yes, format!("{at} accepts connections")),
@@ -111,10 +126,20 @@ fn service(judged: &Judged<'_, '_>) -> BoxState {
         };
     };
     let says = format!("{} is {}", unit.name, unit.shown_state());
-    let verdict = if unit.active_state == "active" { Verdict::Yes } else { Verdict::Unknown };
+    let verdict = match unit.active_state.as_str() {
+        "active" | "reloading" => Verdict::Yes,
+        "failed" | "inactive" | "deactivating" if unit.exists() && !socket_starts(judged.look, unit) => Verdict::No,
+        _ => Verdict::Unknown,
+    };
     let mut state = plain(id, verdict, says.clone());
     state.evidence.push(Evidence::new("systemd", says, format!("systemctl status {}", unit.name)));
     state
+}
+
+/// A socket unit that listens starts it when it is needed.
+fn socket_starts(look: &Look<'_>, unit: &Unit) -> bool {
+    let sockets = unit.triggered_by.iter().filter(|name| name.ends_with(".socket"));
+    sockets.filter_map(|name| look.unit(name)).any(|socket| socket.active_state == "active")
 }
 
 fn without_systemd(judged: &Judged<'_, '_>) -> BoxState {
@@ -167,7 +192,7 @@ fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
     match judged.subject.local {
         Some(true) => None,
         Some(false) => Some(unknown(id, "the target is another host, and only this one can be looked at")),
-        None if judged.outcome == Some(Outcome::Unresolved) => Some(unneeded(id, "the name leads nowhere")),
+        None if judged.seen.outcome == Some(Outcome::Unresolved) => Some(unneeded(id, "the name leads nowhere")),
         None => Some(unknown(id, "it is not known yet which host the target is")),
     }
 }

@@ -54,6 +54,14 @@ impl<'a> Look<'a> {
         (result, missing)
     }
 
+    /// Notes what was missing when something else was worked out that is being read now.
+    pub(super) fn also_missing(&self, missing: &Missing) {
+        if missing.open {
+            self.open.set(true);
+        }
+        self.blind.borrow_mut().extend(missing.blind.iter().cloned());
+    }
+
     /// Everything that was read but never asked for, in order of first need.
     pub fn wants(&self) -> Vec<Question> {
         self.wants.borrow().clone()
@@ -110,8 +118,11 @@ impl<'a> Look<'a> {
 
     /// A connection attempt, if one was made or is under way; never causes one.
     pub fn dialled(&self, to: &Endpoint) -> Option<&'a Dial> {
-        let reading = self.facts().dials.get(to)?;
-        self.read(Some(reading), || Question::Dial(to.clone()))
+        let reading = self.facts().dials.get(to).filter(|r| !matches!(r, Reading::NotAsked));
+        if reading.is_none() && self.wants.borrow().contains(&Question::Dial(to.clone())) {
+            self.open.set(true);
+        }
+        self.read(Some(reading?), || Question::Dial(to.clone()))
     }
 
     /// Sockets that listen on a port, on whatever address.

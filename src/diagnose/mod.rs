@@ -29,8 +29,18 @@ pub struct Scene<'a, 'b> {
     pub look: &'b Look<'a>,
     /// What the target is.
     pub subject: &'b Subject,
-    /// What the asked side gets; none while unknown.
-    pub outcome: Option<Outcome>,
+    outcome: Option<Outcome>,
+    outcome_missing: Missing,
+}
+
+impl Scene<'_, '_> {
+    /// What the asked side gets; none while unknown, and then whoever reads it waits for it.
+    pub fn outcome(&self) -> Option<Outcome> {
+        if self.outcome.is_none() {
+            self.look.also_missing(&self.outcome_missing);
+        }
+        self.outcome
+    }
 }
 
 /// Diagnoses a case as far as its facts go.
@@ -38,15 +48,14 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     let look = Look::new(case);
     let _ = look.host();
     let subject = Subject::of(&look);
-    let seen = symptom::look_at(&look, &subject);
-    let scene = Scene { look: &look, subject: &subject, outcome: seen.outcome };
+    let (seen, outcome_missing) = look.noting(|| symptom::look_at(&look, &subject));
+    let scene = Scene { look: &look, subject: &subject, outcome: seen.outcome, outcome_missing };
     let tried: Vec<Tried> = ALL.iter().map(|cause| Tried::of(cause, &scene)).collect();
     let findings = in_order(speaking(tried.as_slice()), seen.outcome);
     let missing: Vec<(BoxId, Missing)> = tried.iter().map(|t| (t.cause.in_box, t.missing.clone())).collect();
-    let judged =
-        boxes::Judged { look: &look, subject: &subject, outcome: seen.outcome, findings: &findings, missing: &missing };
+    let judged = boxes::Judged { look: &look, subject: &subject, seen: &seen, findings: &findings, missing: &missing };
     let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
-    let culprit = culprit(&findings, seen.outcome);
+    let culprit = culprit(&tried, &findings, seen.outcome);
     let wants = look.wants();
     let settled = wants.is_empty() && !outstanding(case);
     let causes = with_then(findings, &states, seen.outcome);
@@ -98,9 +107,19 @@ fn in_order(mut findings: Vec<Finding>, outcome: Option<Outcome>) -> Vec<Finding
     findings
 }
 
-fn culprit(findings: &[Finding], outcome: Option<Outcome>) -> Option<&'static str> {
+/// The first finding that explains the outcome, once no cause that would come before it is still waiting.
+fn culprit(tried: &[Tried], findings: &[Finding], outcome: Option<Outcome>) -> Option<&'static str> {
     let outcome = outcome?;
-    findings.iter().find(|f| !f.latent && f.explains.contains(&outcome)).map(|f| f.cause)
+    let found = findings.iter().find(|f| !f.latent && f.explains.contains(&outcome))?;
+    let place = |t: &&Tried| t.cause.id == found.cause;
+    let rank = tried.iter().position(|t| place(&t))?;
+    let may_come_first = |(index, t): (usize, &Tried)| {
+        let station = t.cause.in_box.station();
+        let before = (station, index) < (found.in_box.station(), rank);
+        let gives_way = t.cause.general && station == found.in_box.station();
+        t.missing.open && before && !gives_way && t.cause.explains.contains(&outcome)
+    };
+    (!tried.iter().enumerate().any(may_come_first)).then_some(found.cause)
 }
 
 /// What holds once each cause is gone: the outcome of the next one, `open` when every box on the way is known healthy.

@@ -180,9 +180,14 @@ impl Subject {
 /// The ports of a unit: those it listens on, else its socket units', else those its configuration or command names.
 fn unit_ports(look: &Look<'_>, name: &str) -> (Transport, Vec<u16>) {
     let Some(unit) = look.unit(name) else { return (Transport::Tcp, Vec::new()) };
-    for ports in
-        [listening_ports(look, unit), socket_ports(look, unit), configured_ports(look, unit), command_ports(unit)]
-    {
+    let ways: [fn(&Look<'_>, &Unit) -> Ports; 4] = [listening_ports, socket_ports, configured_ports, command_ports];
+    for way in ways {
+        let (ports, missing) = look.noting(|| way(look, unit));
+        look.also_missing(&missing);
+        if missing.open {
+            // A later way would name a port that this one may overrule.
+            break;
+        }
         let tcp: Vec<u16> = ports.iter().filter(|(t, _)| *t == Transport::Tcp).map(|(_, p)| *p).collect();
         if !tcp.is_empty() {
             return (Transport::Tcp, tcp);
@@ -231,7 +236,7 @@ fn configured_ports(look: &Look<'_>, unit: &Unit) -> Ports {
     ports
 }
 
-fn command_ports(unit: &Unit) -> Ports {
+fn command_ports(_look: &Look<'_>, unit: &Unit) -> Ports {
     let Some(service) = &unit.service else { return Ports::new() };
     command_line::listens(service).into_iter().map(|l| (Transport::Tcp, l.port)).collect()
 }

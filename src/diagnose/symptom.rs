@@ -8,6 +8,7 @@ use super::subject::{Asker, Subject};
 use super::verdict::Symptom;
 use crate::facts::connect::{Dial, Endpoint, Outcome};
 use crate::facts::socket::Listener;
+use crate::target::From;
 
 /// Addresses that are tried besides the diagnosed one, at most.
 const MOST_OTHERS: usize = 6;
@@ -21,6 +22,8 @@ pub(super) struct Seen {
     pub(super) symptoms: Vec<Symptom>,
     /// Remarks.
     pub(super) notes: Vec<String>,
+    /// Why the outcome is only what this host itself gets, or no outcome of an attempt at all.
+    pub(super) unsure: Option<String>,
 }
 
 /// Makes the attempts wanted and reads those that were made.
@@ -34,12 +37,16 @@ pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
     let Some(endpoint) = subject.endpoint() else { return seen };
     let Some(dial) = look.dial(&endpoint) else {
         // Without an attempt there is no outcome, but why it could not be made is one.
-        if look.facts().dials.get(&endpoint).is_some_and(|r| !r.is_open()) {
+        if let Some(reading) = look.facts().dials.get(&endpoint).filter(|r| !r.is_open()) {
             seen.outcome = Some(Outcome::Error);
+            seen.unsure = Some(reading.blind().unwrap_or_else(|| "no attempt could be made".into()));
         }
         return seen;
     };
-    seen.outcome = Some(as_asked(look, subject, dial, &mut seen.notes));
+    let (outcome, missing) = look.noting(|| as_asked(look, subject, dial, &mut seen.notes));
+    look.also_missing(&missing);
+    seen.outcome = outcome.or((!missing.open).then_some(dial.outcome));
+    seen.unsure = if outcome.is_none() { missing.blind.into_iter().next() } else { None };
     seen.symptoms.push(symptom(dial, subject, true));
     others(look, subject, &mut seen);
     differences(&mut seen, subject);
@@ -103,23 +110,49 @@ fn spending(look: &Look<'_>, subject: &Subject) -> Option<bool> {
     Some(false)
 }
 
-/// What the asked side gets, given what we got from here.
-fn as_asked(look: &Look<'_>, subject: &Subject, dial: &Dial, notes: &mut Vec<String>) -> Outcome {
-    if dial.outcome != Outcome::Open || subject.from == Asker::Here || subject.local != Some(true) {
-        return dial.outcome;
+/// What the asked side gets, given what we got from here. None: cannot be told (yet).
+fn as_asked(look: &Look<'_>, subject: &Subject, dial: &Dial, notes: &mut Vec<String>) -> Option<Outcome> {
+    let here = dial.outcome;
+    if !matches!(here, Outcome::Open | Outcome::Refused) || subject.path.is_some() || look.case().from == From::Here {
+        return Some(here);
     }
-    let (Some(address), Some(port)) = (subject.address(), subject.port) else { return dial.outcome };
-    let taking: Vec<&Listener> =
-        look.listeners(subject.transport, port).unwrap_or_default().iter().filter(|l| l.takes(address)).collect();
-    let Some(interface) = interface_of(look, address) else { return dial.outcome };
-    let elsewhere = |l: &&Listener| l.device.as_ref().is_some_and(|device| *device != interface);
-    if !taking.is_empty() && taking.iter().all(elsewhere) {
-        notes.push(format!(
-            "answers here, but its socket is bound to another interface than {interface}, where others come in"
-        ));
-        return Outcome::Refused;
+    // Who asks, where nobody said it, depends on whose address it is.
+    let mine = look.addresses()?;
+    if subject.from == Asker::Here || subject.local != Some(true) {
+        return Some(here);
     }
-    dial.outcome
+    let (Some(address), Some(port)) = (subject.address(), subject.port) else { return Some(here) };
+    let listeners = look.listeners(subject.transport, port)?;
+    let Some(interface) = mine.all.iter().find(|a| a.address == address).map(|a| &a.interface) else {
+        return Some(here);
+    };
+    Some(at_device(here, listeners.iter().filter(|l| l.takes(address)), interface, notes))
+}
+
+/// Sockets bound to a device answer by where a packet comes in: our own come in on `lo`, those of others on the
+/// interface that holds the address.
+fn at_device<'a>(
+    here: Outcome,
+    taking: impl Iterator<Item = &'a Listener>,
+    interface: &str,
+    notes: &mut Vec<String>,
+) -> Outcome {
+    let devices: Option<Vec<&str>> = taking.map(|l| l.device.as_deref()).collect();
+    let Some(devices) = devices.filter(|d| !d.is_empty()) else { return here };
+    let bound = devices.join(", ");
+    match (here, devices.contains(&interface)) {
+        (Outcome::Open, false) => {
+            notes.push(format!("answers here, but its socket is bound to {bound}; others come in on {interface}"));
+            Outcome::Refused
+        }
+        (Outcome::Refused, true) => {
+            notes.push(format!(
+                "refused from this host itself, because its socket is bound to {bound}; others come in there"
+            ));
+            Outcome::Open
+        }
+        _ => here,
+    }
 }
 
 /// The interface that holds an address of this host.
