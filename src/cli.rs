@@ -165,17 +165,13 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
 
 fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, Error> {
     let began = now();
-    let (case, diagnosis, took) = match replay {
-        Some(file) => {
-            let recording = load(&file)?;
-            let took = Duration::from_millis(recording.took_ms);
-            let (case, diagnosis) = check::replayed(recording.case);
-            (case, diagnosis, took)
-        }
-        None => {
-            let (case, diagnosis) = settle(asked)?;
-            (case, diagnosis, began.elapsed())
-        }
+    let (case, diagnosis, took) = if let Some(file) = replay {
+        let recording = load(&file)?;
+        let (case, diagnosis) = check::replayed(recording.case);
+        (case, diagnosis, Duration::from_millis(recording.took_ms))
+    } else {
+        let (case, diagnosis) = settle(asked)?;
+        (case, diagnosis, began.elapsed())
     };
     let report = Report { case: &case, diagnosis: &diagnosis, took };
     let told = match form {
@@ -203,18 +199,15 @@ fn run_record(asked: &Asked, output: &std::path::Path, raw: bool) -> Result<u8, 
 
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
     let Some(id) = cause.filter(|_| !list) else { return say(&explain::list()) };
-    match crate::diagnose::causes::by_id(id) {
-        Some(cause) => say(&explain::cause(cause)),
-        None => {
-            let near = explain::near(id);
-            let hint = if near.is_empty() {
-                "`unrefuse explain --list` lists all ids".into()
-            } else {
-                format!("did you mean {}?", near.join(", "))
-            };
-            Err(Error::input(format!("there is no cause `{id}`")).hint(hint))
-        }
+    if let Some(cause) = crate::diagnose::causes::by_id(id) {
+        return say(&explain::cause(cause));
     }
+    let near = explain::near(id);
+    let hint = match near.as_slice() {
+        [] => "`unrefuse explain --list` lists all ids".into(),
+        near => format!("did you mean {}?", near.join(", ")),
+    };
+    Err(Error::input(format!("there is no cause `{id}`")).hint(hint))
 }
 
 fn run_listeners(_once: bool, json: bool) -> Result<u8, Error> {

@@ -98,6 +98,7 @@ pub struct Facts {
 }
 
 /// One answer, as it arrives.
+#[expect(clippy::large_enum_variant, reason = "facts are moved once, from a source into the facts")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {

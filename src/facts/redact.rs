@@ -132,22 +132,22 @@ impl StandIns {
                 part.get(ends_sentence.len()..).unwrap_or_default()
             );
         }
-        if let Some((host, port)) = part.rsplit_once(':') {
-            if let Ok(address) = host.parse::<Ipv4Addr>() {
-                return format!("{}:{port}", self.address(address.into()));
-            }
+        if let Some((host, port)) = part.rsplit_once(':')
+            && let Ok(address) = host.parse::<Ipv4Addr>()
+        {
+            return format!("{}:{port}", self.address(address.into()));
         }
         part.to_owned()
     }
 
     fn address(&mut self, address: IpAddr) -> IpAddr {
-        if let IpAddr::V6(v6) = address {
-            if let Some(v4) = v6.to_ipv4_mapped() {
-                return match self.address(v4.into()) {
-                    IpAddr::V4(v4) => IpAddr::V6(v4.to_ipv6_mapped()),
-                    v6 @ IpAddr::V6(_) => v6,
-                };
-            }
+        if let IpAddr::V6(v6) = address
+            && let Some(v4) = v6.to_ipv4_mapped()
+        {
+            return match self.address(v4.into()) {
+                IpAddr::V4(v4) => IpAddr::V6(v4.to_ipv6_mapped()),
+                v6 @ IpAddr::V6(_) => v6,
+            };
         }
         if says_nothing(address) {
             return address;
@@ -182,10 +182,10 @@ impl StandIns {
             return stand_in.clone();
         }
         // db1.example.org where db1 is this host.
-        if let Some((first, rest)) = part.split_once('.') {
-            if let Some(stand_in) = self.names.get(first) {
-                return format!("{stand_in}.{rest}");
-            }
+        if let Some((first, rest)) = part.split_once('.')
+            && let Some(stand_in) = self.names.get(first)
+        {
+            return format!("{stand_in}.{rest}");
         }
         part.to_owned()
     }
