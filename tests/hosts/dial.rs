@@ -1,0 +1,108 @@
+//! Makes one real connection attempt and says in one word how it went.
+//!
+//! The attempt has to happen in another network namespace or inside a booted host, so the test program starts itself
+//! again there with [`FLAG`] and prints the word.
+
+use std::io::{Error, ErrorKind};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::cmd::{Step, While};
+
+/// The hidden first argument that turns the test program into a dialler.
+pub(crate) const FLAG: &str = "--dial";
+
+/// Longer than an ICMPv6 reject (1 s) and a failed neighbour lookup (3 s) take.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How a connection attempt went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The connection stands.
+    Open,
+    /// ECONNREFUSED.
+    Refused,
+    /// ECONNRESET.
+    Reset,
+    /// No answer.
+    Timeout,
+    /// "No route to host".
+    HostUnreach,
+    /// "Network is unreachable".
+    NetUnreach,
+    /// EACCES or EPERM.
+    Denied,
+    /// No such name, or no such socket path.
+    Unresolved,
+    /// Any other error.
+    Other,
+}
+
+const WORDS: &[(Outcome, &str)] = &[
+    (Outcome::Open, "open"),
+    (Outcome::Refused, "refused"),
+    (Outcome::Reset, "reset"),
+    (Outcome::Timeout, "timeout"),
+    (Outcome::HostUnreach, "host-unreachable"),
+    (Outcome::NetUnreach, "net-unreachable"),
+    (Outcome::Denied, "denied"),
+    (Outcome::Unresolved, "unresolved"),
+    (Outcome::Other, "other"),
+];
+
+impl Outcome {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        WORDS.iter().find(|(outcome, _)| *outcome == self).map_or("other", |(_, word)| word)
+    }
+
+    /// Reads the dialler's answer.
+    pub(crate) fn parse(printed: &str) -> Step<Self> {
+        let word = printed.split_whitespace().next().unwrap_or_default();
+        WORDS
+            .iter()
+            .find(|(_, known)| *known == word)
+            .map(|(outcome, _)| *outcome)
+            .ok_or(format!("the dialler said {printed:?}"))
+    }
+}
+
+/// Connects to `host:port` or `unix:/path` and returns the word and the system's own message. A name means its
+/// resolver's first answer.
+pub(crate) fn dial(target: &str) -> String {
+    match attempt(target) {
+        Ok(()) => Outcome::Open.word().to_owned(),
+        Err(error) => format!("{} {error}", outcome_of(&error).word()),
+    }
+}
+
+/// The same from Rust code in another process: the words to start this program with.
+pub(crate) fn own_program() -> Step<String> {
+    let path = std::env::current_exe().while_("finding the test program")?;
+    path.into_os_string().into_string().map_err(|path| format!("{} is not UTF-8", path.display()))
+}
+
+fn attempt(target: &str) -> Result<(), Error> {
+    if let Some(path) = target.strip_prefix("unix:") {
+        return UnixStream::connect(path).map(drop);
+    }
+    let no_address = || Error::new(ErrorKind::NotFound, "the name has no address");
+    let found = target.to_socket_addrs().map_err(|_| no_address())?.next().ok_or_else(no_address)?;
+    TcpStream::connect_timeout(&found, PATIENCE).map(drop)
+}
+
+/// What the system's errors mean here; all others are [`Outcome::Other`].
+const KINDS: &[(ErrorKind, Outcome)] = &[
+    (ErrorKind::ConnectionRefused, Outcome::Refused),
+    (ErrorKind::ConnectionReset, Outcome::Reset),
+    (ErrorKind::TimedOut, Outcome::Timeout),
+    (ErrorKind::HostUnreachable, Outcome::HostUnreach),
+    (ErrorKind::NetworkUnreachable, Outcome::NetUnreach),
+    (ErrorKind::PermissionDenied, Outcome::Denied),
+    (ErrorKind::NotFound, Outcome::Unresolved),
+];
+
+fn outcome_of(error: &Error) -> Outcome {
+    KINDS.iter().find(|(kind, _)| *kind == error.kind()).map_or(Outcome::Other, |(_, outcome)| *outcome)
+}

@@ -1,0 +1,30 @@
+//! All scenarios, by the box of the flowchart they belong to.
+
+mod bind;
+mod failed;
+mod healthy;
+mod name;
+mod policy;
+mod port;
+mod service;
+mod sockets;
+mod steps;
+mod unix;
+
+use crate::scenario::Scenario;
+
+/// Every scenario there is.
+pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
+    let files = [
+        healthy::SCENARIOS,
+        service::SCENARIOS,
+        failed::SCENARIOS,
+        sockets::SCENARIOS,
+        bind::SCENARIOS,
+        port::SCENARIOS,
+        unix::SCENARIOS,
+        name::SCENARIOS,
+        policy::SCENARIOS,
+    ];
+    files.into_iter().flatten()
+}

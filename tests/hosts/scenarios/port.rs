@@ -1,0 +1,212 @@
+//! The daemon listens on another port, may not have the one it wants, or has it and does not answer.
+
+use super::steps::{
+    PG_CONF, drop_in, home_made, home_made_unit, listening, listens_at, nginx_repaired, nginx_site, open_mariadb,
+    open_postgres, open_redis, pg_set, restart_in_vain, start,
+};
+use crate::cmd::Step;
+use crate::dial::Outcome::{Open, Refused, Timeout};
+use crate::host::Host;
+use crate::scenario::{SCENARIO, Scenario, client, fails, here, refused};
+
+/// The list.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        cause: "listen-wrong-port",
+        name: "sshd",
+        break_it: |host| {
+            host.write("/etc/ssh/sshd_config.d/50-port.conf", "Port 2222\n")?;
+            start(host, "ssh")
+        },
+        seen: &[client("10.2.0.2:22", Refused), client("10.2.0.2:2222", Open)],
+        target: "22",
+        expect: refused("listen-wrong-port", &["ssh.service", "2222"]),
+        repair: Some(|host| host.sh("rm /etc/ssh/sshd_config.d/50-port.conf; systemctl restart ssh")),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "listen-wrong-port",
+        name: "postgresql",
+        break_it: |host| {
+            open_postgres(host)?;
+            pg_set(host, "port", "5433")?;
+            host.run(&["systemctl", "restart", "postgresql"])
+        },
+        seen: &[client("10.2.0.2:5432", Refused), client("10.2.0.2:5433", Open)],
+        target: "5432",
+        expect: refused("listen-wrong-port", &["-main.service", "5433"]),
+        repair: Some(open_postgres),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "listen-wrong-port",
+        name: "nginx",
+        break_it: |host| nginx_repaired(host, "8080"),
+        seen: &[client("10.2.0.2:80", Refused), client("10.2.0.2:8080", Open)],
+        target: "80",
+        expect: refused("listen-wrong-port", &["nginx.service", "8080"]),
+        repair: Some(|host| nginx_repaired(host, "80")),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "listen-not-configured",
+        name: "mariadb-skip-networking",
+        break_it: |host| {
+            host.write("/etc/mysql/mariadb.conf.d/99-local.cnf", "[mysqld]\nskip-networking\n")?;
+            start(host, "mariadb")
+        },
+        seen: &[client("10.2.0.2:3306", Refused), here("unix:/run/mysqld/mysqld.sock", Open)],
+        target: "3306",
+        expect: refused("listen-not-configured", &["mariadb.service", "99-local.cnf"]),
+        repair: Some(open_mariadb),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "listen-not-configured",
+        name: "postgresql-no-addresses",
+        break_it: |host| {
+            host.sh(&format!("echo \"listen_addresses = ''\" >>$(echo {PG_CONF})"))?;
+            start(host, "postgresql")
+        },
+        seen: &[client("10.2.0.2:5432", Refused), here("unix:/run/postgresql/.s.PGSQL.5432", Open)],
+        target: "5432",
+        expect: refused("listen-not-configured", &["-main.service"]),
+        repair: Some(|host| {
+            host.sh(&format!("sed -i '$d' $(echo {PG_CONF})"))?;
+            open_postgres(host)
+        }),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "listen-not-configured",
+        name: "apache-without-tls",
+        break_it: |host| {
+            apache_on_80(host)?;
+            start(host, "apache2")
+        },
+        seen: &[client("10.2.0.2:443", Refused), client("10.2.0.2:80", Open)],
+        target: "443",
+        expect: refused("listen-not-configured", &["apache2.service"]),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "listen-not-configured",
+        name: "redis-port-0",
+        break_it: |host| {
+            open_redis(host)?;
+            host.sh("sed -i 's/^port .*/port 0/' /etc/redis/redis.conf")?;
+            restart_in_vain(host, "redis-server")?;
+            host.wait("systemctl is-failed redis-server")
+        },
+        seen: &[client("10.2.0.2:6379", Refused)],
+        target: "6379",
+        expect: refused("listen-not-configured", &["redis-server.service"]),
+        repair: Some(open_redis),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "port-conflict-other-daemon",
+        name: "apache-holds-nginx-port",
+        break_it: |host| {
+            apache_on_80(host)?;
+            start(host, "apache2")?;
+            two_ports_in_vain(host)
+        },
+        seen: &[client("10.2.0.2:8443", Refused), client("10.2.0.2:80", Open)],
+        target: "8443",
+        expect: refused("port-conflict-other-daemon", &["nginx.service", "apache2"]),
+        repair: Some(|host| host.sh("systemctl disable --quiet --now apache2; systemctl restart nginx")),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "port-conflict-other-daemon",
+        name: "home-made-holds-apache-port",
+        break_it: |host| {
+            home_made(host, "board", "8081", &listens_at("'0.0.0.0'"))?;
+            listening(host, "8081")?;
+            host.append("/etc/apache2/ports.conf", "Listen 8082\n")?;
+            host.run(&["systemctl", "enable", "--quiet", "apache2"])?;
+            restart_in_vain(host, "apache2")
+        },
+        seen: &[client("10.2.0.2:8082", Refused), client("10.2.0.2:8081", Open)],
+        target: "8082",
+        expect: refused("port-conflict-other-daemon", &["apache2.service", "board"]),
+        repair: Some(|host| host.sh("systemctl disable --quiet --now board; systemctl restart apache2")),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "port-conflict-old-instance",
+        name: "nginx-started-by-hand",
+        break_it: |host| {
+            nginx_site(host, "server { listen 80; root /var/www/html; }\n")?;
+            host.run(&["systemd-run", "--quiet", "--unit=by-hand", "nginx", "-g", "daemon off;"])?;
+            listening(host, "80")?;
+            two_ports_in_vain(host)
+        },
+        seen: &[client("10.2.0.2:8443", Refused), client("10.2.0.2:80", Open)],
+        target: "8443",
+        expect: refused("port-conflict-old-instance", &["nginx.service"]),
+        repair: Some(|host| host.sh("systemctl stop by-hand; systemctl restart nginx")),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "privileged-port-eacces",
+        name: "development-server",
+        break_it: |host| {
+            home_made_unit(host, "shop", "User=www-data\nExecStart=/usr/bin/python3 -m http.server 81\n")?;
+            start(host, "shop")?;
+            host.wait("systemctl is-failed shop")
+        },
+        seen: &[client("10.2.0.2:81", Refused)],
+        target: "81",
+        expect: refused("privileged-port-eacces", &["shop.service"]),
+        repair: Some(|host| {
+            drop_in(host, "shop.service", "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n")?;
+            host.run(&["systemctl", "restart", "shop"])?;
+            listening(host, "81")
+        }),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "privileged-port-eacces",
+        name: "redis",
+        break_it: |host| {
+            host.append("/etc/redis/redis.conf", "bind 0.0.0.0\nport 700\n")?;
+            host.run(&["systemctl", "enable", "--quiet", "redis-server"])?;
+            restart_in_vain(host, "redis-server")?;
+            host.wait("systemctl is-failed redis-server")
+        },
+        seen: &[client("10.2.0.2:700", Refused)],
+        target: "700",
+        expect: refused("privileged-port-eacces", &["redis-server.service"]),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "accept-queue-overflow",
+        name: "server-that-never-accepts",
+        break_it: |host| {
+            let stuck = listens_at("'0.0.0.0'")
+                .replace("s.listen(16)", "s.listen(1)")
+                .replace("while True: s.accept()[0].close()", "import time\ntime.sleep(3600)");
+            home_made(host, "board", "7200", &stuck)?;
+            listening(host, "7200")?;
+            host.connect("10.2.0.2:7200")?;
+            host.connect("10.2.0.2:7200").map(drop)
+        },
+        seen: &[client("10.2.0.2:7200", Timeout)],
+        target: "7200",
+        expect: fails("accept-queue-overflow", "timeout", &["board.service"]),
+        ..SCENARIO
+    },
+];
+
+fn apache_on_80(host: &Host) -> Step {
+    host.sh("sed -i 's/8081/80/' /etc/apache2/ports.conf /etc/apache2/sites-available/000-default.conf")
+}
+
+/// nginx is to have 80 and 8443, and cannot.
+fn two_ports_in_vain(host: &Host) -> Step {
+    nginx_site(host, "server { listen 80; listen 8443; root /var/www/html; }\n")?;
+    host.run(&["systemctl", "enable", "--quiet", "nginx"])?;
+    restart_in_vain(host, "nginx")
+}
