@@ -1,0 +1,84 @@
+//! What the resolver's files say: /etc/hosts, nsswitch.conf, resolv.conf.
+
+use std::net::IpAddr;
+
+use crate::facts::name::HostsLine;
+
+/// Lines of a hosts file that name `name`.
+pub(super) fn hosts_lines(text: &str, name: &str) -> Vec<HostsLine> {
+    let numbered = (1..).zip(text.lines());
+    numbered
+        .filter_map(|(line, text)| {
+            let mut words = before_comment(text).split_ascii_whitespace();
+            let address = address(words.next()?)?;
+            let named = words.any(|word| word.eq_ignore_ascii_case(name));
+            named.then(|| HostsLine { line, address, text: text.to_owned() })
+        })
+        .collect()
+}
+
+/// The `hosts:` line of nsswitch.conf without its key. The last one counts, as in glibc.
+pub(super) fn nsswitch_hosts(text: &str) -> Option<String> {
+    let values = text.lines().filter_map(|line| before_comment(line).trim().strip_prefix("hosts:"));
+    values.map(|value| value.trim().to_owned()).next_back()
+}
+
+/// The name servers of resolv.conf, in order.
+pub(super) fn nameservers(text: &str) -> Vec<IpAddr> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            words.next().filter(|key| *key == "nameserver")?;
+            address(words.next()?)
+        })
+        .collect()
+}
+
+fn before_comment(line: &str) -> &str {
+    line.split_once('#').map_or(line, |(before, _)| before)
+}
+
+/// An address; the zone of a link-local one (`fe80::1%eth0`) is left away.
+fn address(word: &str) -> Option<IpAddr> {
+    word.split_once('%').map_or(word, |(address, _)| address).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTS: &str = "127.0.0.1\tlocalhost\n\
+        # 10.0.0.1 db1\n\
+        10.0.0.5\tdb1.example.org  DB1 # was 10.0.0.4 old\n\
+        fe80::1%eth0 db1\n\
+        \n\
+        not-an-address db1\n  ::1 ip6-localhost db1 \r\n10.0.0.9 db10";
+
+    #[test]
+    fn every_line_that_names_it_is_found_with_its_number() {
+        let found: Vec<(u32, String)> =
+            hosts_lines(HOSTS, "db1").into_iter().map(|l| (l.line, l.address.to_string())).collect();
+        assert_eq!(found, [(3, "10.0.0.5".into()), (4, "fe80::1".into()), (7, "::1".into())]);
+        assert_eq!(hosts_lines(HOSTS, "db1")[0].text, "10.0.0.5\tdb1.example.org  DB1 # was 10.0.0.4 old");
+    }
+
+    #[test]
+    fn comments_and_addresses_are_no_names() {
+        assert_eq!(hosts_lines(HOSTS, "old"), []);
+        assert_eq!(hosts_lines(HOSTS, "10.0.0.5"), []);
+        assert_eq!(hosts_lines("", "db1"), []);
+    }
+
+    #[test]
+    fn the_hosts_line_of_nsswitch() {
+        let text = "passwd: files\n# hosts: nis\n hosts:\tfiles mdns4_minimal [NOTFOUND=return] dns # yes\n";
+        assert_eq!(nsswitch_hosts(text).as_deref(), Some("files mdns4_minimal [NOTFOUND=return] dns"));
+        assert_eq!(nsswitch_hosts("passwd: files\n"), None);
+    }
+
+    #[test]
+    fn name_servers_in_order() {
+        let text = "search example.org\nnameserver 192.0.2.1\nnameserver fe80::53%eth0\n#nameserver 192.0.2.2\nnameserver\nnameserver x\n";
+        assert_eq!(nameservers(text), ["192.0.2.1".parse::<IpAddr>().unwrap(), "fe80::53".parse().unwrap()]);
+    }
+}
