@@ -1,4 +1,7 @@
-//! The kernel over netlink.
+//! The kernel over netlink: its sockets and its addresses, asked for directly instead of read from text tables.
 
+pub mod namespace;
 pub mod route;
 pub mod sock_diag;
+mod transport;
+pub mod wire;

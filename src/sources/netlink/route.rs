@@ -1,9 +1,195 @@
 //! Addresses and the default route, over rtnetlink.
 
-use crate::facts::host::Addresses;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+
+use nix::sys::socket::SockProtocol;
+
+use super::transport::{Netlink, Request};
+use super::wire::{Message, array_at, attributes, split, u8_at, u16_at, u32_at};
+use crate::facts::host::{Addresses, LocalAddress};
 use crate::sources::Trouble;
+
+const NEW_LINK: u16 = 16;
+const GET_LINK: u16 = 18;
+const NEW_ADDRESS: u16 = 20;
+const GET_ADDRESS: u16 = 22;
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
+
+const FAMILY_V4: u8 = 2;
+const FAMILY_V6: u8 = 10;
 
 /// The addresses of this host and the interface of its default route.
 pub fn addresses() -> Result<Option<Addresses>, Trouble> {
-    Err(Trouble::failed("not looked at yet"))
+    let mut netlink = Netlink::open(SockProtocol::NetlinkRoute)?;
+    let links = links(&mut netlink)?;
+    let request = Request { doing: "asking for addresses", kind: GET_ADDRESS, body: &[0; 8] };
+    let found = netlink.list(request, |m| address(&m))?;
+    let all = found.into_iter().filter_map(|a| a.on(&links)).collect();
+    let default = default_interface(Netlink::open(SockProtocol::NetlinkRoute)?)?;
+    let default_interface = links.into_iter().find(|l| Some(l.index) == default).map(|l| l.name);
+    Ok(Some(Addresses { all, default_interface }))
+}
+
+fn links(netlink: &mut Netlink) -> Result<Vec<Link>, Trouble> {
+    // struct ifinfomsg, then IFLA_EXT_MASK (29) with RTEXT_FILTER_SKIP_STATS (8): the counters are most of the answer.
+    let mut body = vec![0; 16];
+    body.extend(8u16.to_ne_bytes());
+    body.extend(29u16.to_ne_bytes());
+    body.extend(8u32.to_ne_bytes());
+    netlink.list(Request { doing: "asking for interfaces", kind: GET_LINK, body: &body }, |m| link(&m))
+}
+
+/// Index of the interface of the IPv4 default route with the lowest metric. The kernel lists a table by ascending
+/// prefix, so reading stops after 0.0.0.0: a host with a full BGP table answers as fast as any.
+fn default_interface(netlink: Netlink) -> Result<Option<u32>, Trouble> {
+    let body = [FAMILY_V4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]; // struct rtmsg
+    let request = Request { doing: "asking for routes", kind: GET_ROUTE, body: &body };
+    let defaults = netlink.list_until(request, |message, found| match route(&message) {
+        Some(Route::Default(default)) => {
+            found.push(default);
+            ControlFlow::Continue(())
+        }
+        Some(Route::Beyond) => ControlFlow::Break(()),
+        Some(Route::Other) | None => ControlFlow::Continue(()),
+    })?;
+    // Of routes with the same metric the kernel uses the first.
+    Ok(defaults.into_iter().min_by_key(|d| d.metric).map(|d| d.interface))
+}
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Link {
+    index: u32,
+    name: String,
+    up: bool,
+}
+
+fn link(message: &Message<'_>) -> Option<Link> {
+    if message.kind != NEW_LINK {
+        return None;
+    }
+    // struct ifinfomsg: family, pad, type, index, flags, change
+    let name = attributes(message.body.get(16..)?).find(|(kind, _)| *kind == 3)?.1; // IFLA_IFNAME
+    let name = name.split(|b| *b == 0).next().unwrap_or_default();
+    Some(Link {
+        index: u32_at(message.body, 4)?,
+        name: String::from_utf8_lossy(name).into_owned(),
+        up: u32_at(message.body, 8)? & 1 != 0,
+    })
+}
+
+/// An address and the index of its interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Address {
+    ip: IpAddr,
+    interface: u32,
+}
+
+impl Address {
+    /// None when the interface has gone meanwhile.
+    fn on(self, links: &[Link]) -> Option<LocalAddress> {
+        let link = links.iter().find(|l| l.index == self.interface)?;
+        Some(LocalAddress {
+            address: self.ip,
+            interface: link.name.clone(),
+            ifindex: link.index,
+            up: link.up,
+            link_local: link_local(self.ip),
+        })
+    }
+}
+
+fn link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+fn address(message: &Message<'_>) -> Option<Address> {
+    if message.kind != NEW_ADDRESS {
+        return None;
+    }
+    // struct ifaddrmsg: family, prefixlen, flags, scope, index
+    let family = u8_at(message.body, 0)?;
+    let interface = u32_at(message.body, 4)?;
+    let (mut local, mut other) = (None, None);
+    for (kind, value) in attributes(message.body.get(8..)?) {
+        match kind {
+            1 => other = ip(family, value), // IFA_ADDRESS: the peer's on a point-to-point link
+            2 => local = ip(family, value), // IFA_LOCAL: ours, where the two differ
+            _ => {}
+        }
+    }
+    Some(Address { ip: local.or(other)?, interface })
+}
+
+fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
+    match family {
+        FAMILY_V4 => array_at::<4>(value, 0).map(IpAddr::from),
+        FAMILY_V6 => array_at::<16>(value, 0).map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// What a route is to someone looking for the default of the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    Default(DefaultRoute),
+    /// In the main table, after every default route.
+    Beyond,
+    Other,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct DefaultRoute {
+    interface: u32,
+    metric: u32,
+}
+
+fn route(message: &Message<'_>) -> Option<Route> {
+    const MAIN: u32 = 254;
+    const UNICAST: u8 = 1;
+    const DEAD: u32 = 1;
+    if message.kind != NEW_ROUTE {
+        return None;
+    }
+    // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags
+    let body = message.body;
+    let (mut table, mut metric, mut interface, mut zero) = (u32::from(u8_at(body, 4)?), 0, None, true);
+    for (kind, value) in attributes(body.get(12..)?) {
+        match kind {
+            1 => zero = value.iter().all(|b| *b == 0),       // RTA_DST
+            4 => interface = u32_at(value, 0),               // RTA_OIF
+            6 => metric = u32_at(value, 0)?,                 // RTA_PRIORITY
+            9 => interface = interface.or(first_hop(value)), // RTA_MULTIPATH
+            15 => table = u32_at(value, 0)?,                 // RTA_TABLE
+            _ => {}
+        }
+    }
+    if u8_at(body, 0)? != FAMILY_V4 || table != MAIN {
+        return Some(Route::Other);
+    }
+    if !zero {
+        return Some(Route::Beyond);
+    }
+    let usable = u8_at(body, 1)? == 0 && u8_at(body, 7)? == UNICAST && u32_at(body, 8)? & DEAD == 0;
+    Some(match interface {
+        Some(interface) if usable => Route::Default(DefaultRoute { interface, metric }),
+        _ => Route::Other,
+    })
+}
+
+/// Interface of the first usable next hop. struct rtnexthop: len, flags, hops, ifindex.
+fn first_hop(value: &[u8]) -> Option<u32> {
+    let mut rest = value;
+    loop {
+        let (hop, after) = split(rest, usize::from(u16_at(rest, 0)?), 8)?;
+        if u8_at(hop, 2)? & 1 == 0 {
+            return u32_at(hop, 4);
+        }
+        rest = after;
+    }
 }

@@ -1,0 +1,89 @@
+//! Sockets, as the kernel lists them over sock_diag. Needs no rights.
+//!
+//! All of this speaks of the network namespace of the calling thread; [`super::namespace::inside`] takes it elsewhere.
+
+pub mod inet;
+pub mod unix;
+mod unix_file;
+
+use nix::net::if_::if_indextoname;
+use nix::sys::socket::SockProtocol;
+
+use super::transport::{Netlink, Request};
+use crate::facts::socket::{Listener, Transport};
+use crate::sources::Trouble;
+use inet::{Family, Found, Query};
+pub use unix::unix_socket;
+
+/// SOCK_DIAG_BY_FAMILY
+const BY_FAMILY: u16 = 20;
+
+/// Sockets that listen on exactly this port, both families.
+pub fn listeners(transport: Transport, port: u16) -> Result<Option<Vec<Listener>>, Trouble> {
+    Ok(Some(Watch::new()?.listeners(transport, port)?))
+}
+
+/// All TCP listeners and unconnected UDP sockets.
+pub fn all_listeners() -> Result<Option<Vec<Listener>>, Trouble> {
+    let mut watch = Watch::new()?;
+    let mut all = watch.ask(Transport::Tcp, None)?;
+    all.extend(watch.ask(Transport::Udp, None)?);
+    Ok(Some(all))
+}
+
+/// Asks again and again for the listeners of a port, over one socket: cheap enough to poll several times a second.
+#[derive(Debug)]
+pub struct Watch {
+    netlink: Netlink,
+}
+
+impl Watch {
+    /// Opens the socket. It stays with the network namespace of this thread.
+    pub fn new() -> Result<Self, Trouble> {
+        Ok(Self { netlink: Netlink::open(SockProtocol::NetlinkSockDiag)? })
+    }
+
+    /// Sockets that listen on exactly this port now, both families, always in the same order.
+    pub fn listeners(&mut self, transport: Transport, port: u16) -> Result<Vec<Listener>, Trouble> {
+        self.ask(transport, Some(port))
+    }
+
+    fn ask(&mut self, transport: Transport, port: Option<u16>) -> Result<Vec<Listener>, Trouble> {
+        let mut found = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let query = Query { transport, family, port };
+            let request = Request { doing: query.doing(), kind: BY_FAMILY, body: &query.body() };
+            found.extend(self.netlink.list(request, |m| query.parse(m.kind, m.body))?);
+        }
+        Ok(in_order(named(found)))
+    }
+}
+
+/// The kernel hashes sockets with a secret of this boot, and may list one twice while others come and go.
+fn in_order(mut listeners: Vec<Listener>) -> Vec<Listener> {
+    let place = |l: &Listener| (l.transport, l.port, l.address, l.device.clone(), l.inode);
+    listeners.sort_by_cached_key(place);
+    listeners.dedup_by(|b, a| b.inode != 0 && place(a) == place(b));
+    listeners
+}
+
+/// Puts the names of interfaces in.
+fn named(found: Vec<Found>) -> Vec<Listener> {
+    let mut known: Vec<(u32, String)> = Vec::new();
+    let mut name = |index: u32| match known.iter().find(|(i, _)| *i == index) {
+        Some((_, name)) => name.clone(),
+        None => {
+            known.push((index, interface(index)));
+            interface(index)
+        }
+    };
+    found
+        .into_iter()
+        .map(|Found { listener, interface }| Listener { device: interface.map(&mut name), ..listener })
+        .collect()
+}
+
+/// Name of an interface; `if7` as ss shows it when it has gone.
+fn interface(index: u32) -> String {
+    if_indextoname(index).map_or_else(|_| format!("if{index}"), |name| name.to_string_lossy().into_owned())
+}

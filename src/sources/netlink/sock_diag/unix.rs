@@ -1,0 +1,122 @@
+//! Unix sockets: who is bound to a name, and what the file system has there.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::SockProtocol;
+
+use super::super::transport::{Netlink, Request};
+use super::super::wire::{Message, attributes, u8_at, u32_at};
+use super::BY_FAMILY;
+use super::unix_file::{self, Identity};
+use crate::facts::socket::{UnixBound, UnixFile, UnixSocket};
+use crate::sources::Trouble;
+
+const FAMILY_UNIX: u8 = 1;
+const STATE_UNBOUND: u8 = 7;
+const STATE_LISTEN: u8 = 10;
+/// UDIAG_SHOW_NAME, UDIAG_SHOW_VFS, UDIAG_SHOW_RQLEN
+const SHOW: u32 = 0x1 | 0x2 | 0x10;
+
+/// What stands at a unix name (abstract with a leading `@`).
+pub fn unix_socket(name: &str) -> Result<Option<UnixSocket>, Trouble> {
+    if let Some(name) = name.strip_prefix('@') {
+        let mut key = vec![0];
+        key.extend(name.as_bytes());
+        let bound = sockets(|s| s.name == key)?;
+        return Ok(Some(UnixSocket { path: name.into(), file: UnixFile::Abstract, bound }));
+    }
+    let path = std::path::absolute(name).map_err(|e| Trouble::io("finding the path", &e))?;
+    let (file, identity) = unix_file::look(&path)?;
+    let bound = sockets(|s| s.is_at(&path, &file, identity.as_ref()))?;
+    Ok(Some(UnixSocket { path: name.into(), file, bound }))
+}
+
+/// Sockets with a name that wait for somebody: listening, or bound and not connected. Accepted connections carry the
+/// name of their listener too, and there may be 100,000 of them; they are left out in the kernel.
+fn sockets(wanted: impl Fn(&Bound) -> bool) -> Result<Vec<UnixBound>, Trouble> {
+    let mut netlink = Netlink::open(SockProtocol::NetlinkSockDiag)?;
+    let body = request();
+    let request = Request { doing: "asking the kernel for unix sockets (unix_diag)", kind: BY_FAMILY, body: &body };
+    let mut found = netlink.list(request, |m| parse(&m).filter(&wanted).map(|b| b.socket))?;
+    found.sort_by_key(|s| (!s.listening, s.inode));
+    found.dedup_by_key(|s| s.inode);
+    Ok(found)
+}
+
+/// struct unix_diag_req: family, protocol, pad, states, inode, show, cookie.
+fn request() -> Vec<u8> {
+    let mut body = vec![FAMILY_UNIX, 0, 0, 0];
+    body.extend((1u32 << STATE_LISTEN | 1 << STATE_UNBOUND).to_ne_bytes());
+    body.extend([0; 4]);
+    body.extend(SHOW.to_ne_bytes());
+    body.extend([0xff; 8]);
+    body
+}
+
+/// A socket and what it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bound {
+    socket: UnixBound,
+    /// As it was given to bind(2): a path, perhaps relative, or NUL and an abstract name.
+    name: Vec<u8>,
+    /// The file it made, which tells it apart from a later one of the same name.
+    file: Option<Identity>,
+}
+
+impl Bound {
+    /// Would a connection to `path`, where `file` stands, reach this socket?
+    ///
+    /// The kernel finds the socket by the file, so the file decides: links, other mounts and relative names lead to it,
+    /// and a daemon whose file was replaced is not it. The name decides where the file cannot: there is none any more
+    /// (the daemon lives on, unreachable), we may not look, or the file system numbers its files in two ways (overlay
+    /// and btrfs tell stat(2) another device than the kernel keeps).
+    fn is_at(&self, path: &Path, file: &UnixFile, identity: Option<&Identity>) -> bool {
+        let same_name = || PathBuf::from(OsStr::from_bytes(&self.name)) == path;
+        match (file, identity, &self.file) {
+            (UnixFile::There { .. }, Some(theirs), Some(mine)) if theirs.comparable => theirs.is(mine),
+            (UnixFile::There { .. } | UnixFile::Missing { .. } | UnixFile::Hidden { .. }, _, _) => same_name(),
+            (UnixFile::Abstract, _, _) => false,
+        }
+    }
+}
+
+fn parse(message: &Message<'_>) -> Option<Bound> {
+    // struct unix_diag_msg: family, type, state, pad, inode, cookie
+    let body = message.body;
+    let state = u8_at(body, 2)?;
+    let listening = state == STATE_LISTEN;
+    if message.kind != BY_FAMILY || u8_at(body, 0)? != FAMILY_UNIX || !(listening || state == STATE_UNBOUND) {
+        return None;
+    }
+    let (mut name, mut file, mut queue, mut backlog) = (None, None, 0, 0);
+    for (kind, value) in attributes(body.get(16..)?) {
+        match kind {
+            0 => name = Some(trimmed(value)),
+            1 => file = Some(Identity::of_kernel(u32_at(value, 0)?, u32_at(value, 4)?)),
+            4 => (queue, backlog) = (u32_at(value, 0)?, u32_at(value, 4)?),
+            _ => {}
+        }
+    }
+    let backlog = if listening { backlog } else { 0 };
+    let socket = UnixBound { kind: kind(u8_at(body, 1)?).into(), listening, inode: u32_at(body, 4)?, queue, backlog };
+    Some(Bound { socket, name: name?, file })
+}
+
+/// A path without the NULs that end it. In an abstract name (which begins with one) they count.
+fn trimmed(name: &[u8]) -> Vec<u8> {
+    match name.first() {
+        Some(0) => name.to_vec(),
+        _ => name.split(|b| *b == 0).next().unwrap_or_default().to_vec(),
+    }
+}
+
+fn kind(number: u8) -> &'static str {
+    match number {
+        1 => "stream",
+        2 => "dgram",
+        5 => "seqpacket",
+        _ => "other",
+    }
+}

@@ -1,0 +1,132 @@
+//! A netlink socket: one question, and the kernel's answer entry by entry. Needs no rights for what is asked here.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket,
+    sockopt::ReceiveTimeout,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use super::wire::{self, Message, Step};
+use crate::sources::Trouble;
+
+/// The kernel fills at most 32 KiB at once (measured: 4 KiB buffers take four times as long, more than 32 KiB no less).
+const BUFFER: usize = 64 * 1024;
+/// The kernel answers at once or not at all; this only keeps a thread from waiting for ever.
+const PATIENCE_S: i64 = 2;
+/// How often a list is read again because it changed under our hands.
+const TRIES: usize = 5;
+
+/// A question whose answer is a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// What is asked for, as a clause after "because" when it fails: `asking for TCP sockets`.
+    pub(super) doing: &'a str,
+    /// Message type.
+    pub(super) kind: u16,
+    /// What follows the header.
+    pub(super) body: &'a [u8],
+}
+
+/// A netlink socket. It belongs to the network namespace of the thread that opened it, for ever.
+#[derive(Debug)]
+pub(super) struct Netlink {
+    fd: OwnedFd,
+    buffer: Vec<u8>,
+    sequence: u32,
+}
+
+/// How one pass over a list ended.
+enum Pass<T> {
+    Whole(Vec<T>),
+    Changed,
+}
+
+impl Netlink {
+    /// Opens a socket to one of the kernel's services.
+    pub(super) fn open(service: SockProtocol) -> Result<Self, Trouble> {
+        Self::connect(service).map_err(|e| Trouble::io("opening a netlink socket", &e))
+    }
+
+    fn connect(service: SockProtocol) -> io::Result<Self> {
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, service)?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE_S))?;
+        Ok(Self { fd, buffer: vec![0; BUFFER], sequence: 0 })
+    }
+
+    /// Reads a whole list, and again when it changed meanwhile. `parse` skips what it does not know.
+    pub(super) fn list<T>(
+        &mut self,
+        request: Request<'_>,
+        mut parse: impl FnMut(Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Trouble> {
+        for _ in 0..TRIES {
+            let pass = self.pass(request, |message, found| {
+                found.extend(parse(message));
+                ControlFlow::Continue(())
+            })?;
+            if let Pass::Whole(found) = pass {
+                return Ok(found);
+            }
+        }
+        Err(Trouble::failed(format!("{}: it changed each time it was read", request.doing)))
+    }
+
+    /// Reads a list until `parse` breaks off. The rest stays unread, so the socket is used up.
+    pub(super) fn list_until<T>(
+        mut self,
+        request: Request<'_>,
+        parse: impl FnMut(Message<'_>, &mut Vec<T>) -> ControlFlow<()>,
+    ) -> Result<Vec<T>, Trouble> {
+        match self.pass(request, parse)? {
+            Pass::Whole(found) => Ok(found),
+            Pass::Changed => Err(Trouble::failed(format!("{}: it changed while it was read", request.doing))),
+        }
+    }
+
+    fn pass<T>(
+        &mut self,
+        request: Request<'_>,
+        mut parse: impl FnMut(Message<'_>, &mut Vec<T>) -> ControlFlow<()>,
+    ) -> Result<Pass<T>, Trouble> {
+        let failed = |e: Errno| Trouble::io(request.doing, &e.into());
+        self.sequence = self.sequence.wrapping_add(1);
+        let bytes = wire::dump_request(request.kind, self.sequence, request.body);
+        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty()).map_err(failed)?;
+        let (mut found, mut changed) = (Vec::new(), false);
+        loop {
+            let sequence = self.sequence;
+            for message in wire::messages(self.receive().map_err(failed)?) {
+                changed |= message.interrupted();
+                match message.step(sequence) {
+                    Step::Skip => {}
+                    Step::Entry => {
+                        if parse(message, &mut found).is_break() {
+                            return Ok(Pass::Whole(found));
+                        }
+                    }
+                    Step::Done if changed => return Ok(Pass::Changed),
+                    Step::Done => return Ok(Pass::Whole(found)),
+                    Step::Refused(errno) => return Err(failed(Errno::from_raw(errno))),
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) -> nix::Result<&[u8]> {
+        let received = loop {
+            // With MSG_TRUNC the true length is told, so a cut message cannot pass for a short one.
+            match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_TRUNC) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Err(Errno::ETIMEDOUT),
+                other => break other?,
+            }
+        };
+        self.buffer.get(..received).ok_or(Errno::EMSGSIZE)
+    }
+}
