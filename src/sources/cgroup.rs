@@ -39,7 +39,7 @@ pub fn processes_of(path: &str) -> Vec<u32> {
 pub fn unit_of(path: &str) -> Option<String> {
     let mut parts = path.split('/').filter(|p| !p.is_empty()).map(unescaped).skip_while(|p| is_slice(p)).peekable();
     let unit = parts.next().filter(|p| is_unit(p))?;
-    if unit.starts_with("user@") && unit.ends_with(".service") {
+    if unit.starts_with("user@") && kind(unit) == Some("service") {
         let own = parts.find(|p| !is_slice(p)).filter(|p| is_unit(p));
         return Some(own.unwrap_or(unit).into());
     }
@@ -52,12 +52,16 @@ fn unescaped(part: &str) -> &str {
 }
 
 fn is_slice(part: &str) -> bool {
-    part.ends_with(".slice")
+    kind(part) == Some("slice")
 }
 
 fn is_unit(part: &str) -> bool {
-    const KINDS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
-    KINDS.iter().any(|kind| part.len() > kind.len() && part.ends_with(kind))
+    matches!(kind(part), Some("service" | "scope" | "socket" | "mount" | "swap"))
+}
+
+/// What follows the last dot of a unit's name.
+fn kind(part: &str) -> Option<&str> {
+    part.rsplit_once('.').filter(|(name, _)| !name.is_empty()).map(|(_, kind)| kind)
 }
 
 /// Directory of a control group; none for paths that lead elsewhere.

@@ -105,11 +105,8 @@ impl Netlink {
                 changed |= message.interrupted();
                 match message.step(sequence) {
                     Step::Skip => {}
-                    Step::Entry => {
-                        if parse(message, &mut found).is_break() {
-                            return Ok(Pass::Whole(found));
-                        }
-                    }
+                    Step::Entry if parse(message, &mut found).is_break() => return Ok(Pass::Whole(found)),
+                    Step::Entry => {}
                     Step::Done if changed => return Ok(Pass::Changed),
                     Step::Done => return Ok(Pass::Whole(found)),
                     Step::Refused(errno) => return Err(failed(Errno::from_raw(errno))),

@@ -192,7 +192,7 @@ pub(super) mod tests {
 
     #[test]
     fn attribute_flags_are_no_part_of_the_type() {
-        let bytes = [attribute(0x8000 | 9, &[1]), attribute(0x4000 | 10, &[])].concat();
+        let bytes = [attribute(0x8000 | 0x9, &[1]), attribute(0x4000 | 0xa, &[])].concat();
         let found: Vec<_> = attributes(&bytes).collect();
         assert_eq!(found, [(9, [1].as_slice()), (10, [].as_slice())]);
     }

@@ -46,7 +46,8 @@ fn command_line(bytes: &[u8]) -> String {
     let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
     let words: Vec<u8> = bytes.iter().take(end).map(|b| if *b == 0 { b' ' } else { *b }).collect();
     let mut text = String::from_utf8_lossy(&words).into_owned();
-    text.truncate(text.floor_char_boundary(COMMAND));
+    let end = (0..=COMMAND.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
     text
 }
 
@@ -96,7 +97,7 @@ mod tests {
         assert_eq!(me.pid, pid);
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
         assert!(me.started_at <= now + 2 && me.started_at > now - 86_400, "{me:?} at {now}");
-        assert!(me.command.contains(&me.name[..6]), "{me:?}");
+        assert!(me.command.contains(me.name.get(..6).unwrap()), "{me:?}");
         assert!(all().unwrap().any(|p| p == pid));
     }
 

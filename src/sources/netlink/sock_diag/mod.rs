@@ -6,6 +6,8 @@ pub mod inet;
 pub mod unix;
 mod unix_file;
 
+use std::collections::BTreeMap;
+
 use nix::net::if_::if_indextoname;
 use nix::sys::socket::SockProtocol;
 
@@ -69,14 +71,8 @@ fn in_order(mut listeners: Vec<Listener>) -> Vec<Listener> {
 
 /// Puts the names of interfaces in.
 fn named(found: Vec<Found>) -> Vec<Listener> {
-    let mut known: Vec<(u32, String)> = Vec::new();
-    let mut name = |index: u32| match known.iter().find(|(i, _)| *i == index) {
-        Some((_, name)) => name.clone(),
-        None => {
-            known.push((index, interface(index)));
-            interface(index)
-        }
-    };
+    let mut known: BTreeMap<u32, String> = BTreeMap::new();
+    let mut name = |index: u32| known.entry(index).or_insert_with(|| interface(index)).clone();
     found
         .into_iter()
         .map(|Found { listener, interface }| Listener { device: interface.map(&mut name), ..listener })

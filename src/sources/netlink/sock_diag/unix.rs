@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::socket::SockProtocol;
 
@@ -73,7 +73,7 @@ impl Bound {
     /// (the daemon lives on, unreachable), we may not look, or the file system numbers its files in two ways (overlay
     /// and btrfs tell stat(2) another device than the kernel keeps).
     fn is_at(&self, path: &Path, file: &UnixFile, identity: Option<&Identity>) -> bool {
-        let same_name = || PathBuf::from(OsStr::from_bytes(&self.name)) == path;
+        let same_name = || Path::new(OsStr::from_bytes(&self.name)) == path;
         match (file, identity, &self.file) {
             (UnixFile::There { .. }, Some(theirs), Some(mine)) if theirs.comparable => theirs.is(mine),
             (UnixFile::There { .. } | UnixFile::Missing { .. } | UnixFile::Hidden { .. }, _, _) => same_name(),

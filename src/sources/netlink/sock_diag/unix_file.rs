@@ -72,11 +72,11 @@ enum Stop {
 }
 
 fn stop(error: &io::Error) -> Option<Stop> {
-    match error.raw_os_error().map(Errno::from_raw)? {
-        Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP => Some(Stop::Missing),
-        Errno::EACCES => Some(Stop::Hidden),
-        _ => None,
+    let errno = error.raw_os_error().map(Errno::from_raw)?;
+    if errno == Errno::EACCES {
+        return Some(Stop::Hidden);
     }
+    [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP].contains(&errno).then_some(Stop::Missing)
 }
 
 fn there(path: &Path, file: &Metadata) -> UnixFile {
