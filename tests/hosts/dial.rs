@@ -16,6 +16,9 @@ pub(crate) const FLAG: &str = "--dial";
 /// Longer than an ICMPv6 reject (1 s) and a failed neighbour lookup (3 s) take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// A refusing sshd hangs up after 5 s (TCP wrappers' own delay).
+const HOLD: Duration = Duration::from_secs(7);
+
 /// How a connection attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -25,6 +28,8 @@ pub(crate) enum Outcome {
     Refused,
     /// ECONNRESET.
     Reset,
+    /// The connection stood, and the other side hung up.
+    Closed,
     /// No answer.
     Timeout,
     /// "No route to host".
@@ -43,6 +48,7 @@ const WORDS: &[(Outcome, &str)] = &[
     (Outcome::Open, "open"),
     (Outcome::Refused, "refused"),
     (Outcome::Reset, "reset"),
+    (Outcome::Closed, "closed"),
     (Outcome::Timeout, "timeout"),
     (Outcome::HostUnreach, "host-unreachable"),
     (Outcome::NetUnreach, "net-unreachable"),
@@ -69,10 +75,10 @@ impl Outcome {
 }
 
 /// Connects to `host:port` or `unix:/path` and returns the word and the system's own message. A name means its
-/// resolver's first answer.
+/// resolver's first answer. `hold:host:port` then stays connected for a while, to see whether the other side hangs up.
 pub(crate) fn dial(target: &str) -> String {
     match attempt(target) {
-        Ok(()) => Outcome::Open.word().to_owned(),
+        Ok(outcome) => outcome.word().to_owned(),
         Err(error) => format!("{} {error}", outcome_of(&error).word()),
     }
 }
@@ -83,13 +89,26 @@ pub(crate) fn own_program() -> Step<String> {
     path.into_os_string().into_string().map_err(|path| format!("{} is not UTF-8", path.display()))
 }
 
-fn attempt(target: &str) -> Result<(), Error> {
+fn attempt(target: &str) -> Result<Outcome, Error> {
     if let Some(path) = target.strip_prefix("unix:") {
-        return UnixStream::connect(path).map(drop);
+        return UnixStream::connect(path).map(|_| Outcome::Open);
     }
+    let (hold, target) = target.strip_prefix("hold:").map_or((false, target), |rest| (true, rest));
     let no_address = || Error::new(ErrorKind::NotFound, "the name has no address");
     let found = target.to_socket_addrs().map_err(|_| no_address())?.next().ok_or_else(no_address)?;
-    TcpStream::connect_timeout(&found, PATIENCE).map(drop)
+    let stream = TcpStream::connect_timeout(&found, PATIENCE)?;
+    if hold { stayed_open(stream) } else { Ok(Outcome::Open) }
+}
+
+/// Whether the other side keeps the connection, whatever it says meanwhile.
+fn stayed_open(mut stream: TcpStream) -> Result<Outcome, Error> {
+    stream.set_read_timeout(Some(HOLD))?;
+    match std::io::copy(&mut stream, &mut std::io::sink()) {
+        Ok(_) => Ok(Outcome::Closed),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Outcome::Closed),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Outcome::Open),
+        Err(error) => Err(error),
+    }
 }
 
 /// What the system's errors mean here; all others are [`Outcome::Other`].

@@ -2,6 +2,7 @@
 
 mod bind;
 mod failed;
+mod firewall;
 mod healthy;
 mod name;
 mod policy;
@@ -10,6 +11,7 @@ mod service;
 mod sockets;
 mod steps;
 mod unix;
+mod wrappers;
 
 use crate::scenario::Scenario;
 
@@ -25,6 +27,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         unix::SCENARIOS,
         name::SCENARIOS,
         policy::SCENARIOS,
+        firewall::SCENARIOS,
+        wrappers::SCENARIOS,
     ];
     files.into_iter().flatten()
 }
