@@ -136,10 +136,9 @@ fn pulled(name: &str, wanted: &[String], required: &[String]) -> Vec<String> {
 /// Conditions and assertions that stopped the last start, as the unit file spells them.
 fn failed_conditions(props: &mut Props) -> Vec<String> {
     let mut failed = Vec::new();
-    for (list, verdict, at) in [
-        ("Conditions", "ConditionResult", "ConditionTimestamp"),
-        ("Asserts", "AssertResult", "AssertTimestamp"),
-    ] {
+    for (list, verdict, at) in
+        [("Conditions", "ConditionResult", "ConditionTimestamp"), ("Asserts", "AssertResult", "AssertTimestamp")]
+    {
         // The result also reads "no" before the first check; and a `|` condition may fail while the whole holds.
         let held = props.take::<bool>(verdict).unwrap_or(true) || props.get::<u64>(at) == 0;
         let checked: Vec<Condition> = props.get(list);
