@@ -21,10 +21,11 @@ pub(crate) fn missing() -> Option<String> {
     if cgroup_roots().map_or(true, |roots| roots.is_empty()) {
         return Some("needs control groups as systemd uses them".to_owned());
     }
-    let isolated = run(&mut command(&["unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--ipc", "true"]));
-    match isolated {
+    let isolated = ["unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--ipc"];
+    let mount = ["mount", "-t", "tmpfs", "unrefuse", "/mnt"];
+    match run(&mut command(&[&isolated[..], &mount[..]].concat())) {
         Ok(ran) if ran.code == 0 => None,
-        _ => Some("needs namespaces (mount, network, pid), which this machine does not allow".to_owned()),
+        _ => Some("needs namespaces and mounts, which this machine does not allow".to_owned()),
     }
 }
 
