@@ -79,6 +79,9 @@ fn connect(judged: &Judged<'_, '_>) -> BoxState {
     if let Some(unsure) = &judged.seen.unsure {
         return unknown(id, unsure.clone());
     }
+    if let (None, Some(unit)) = (judged.subject.port, &judged.subject.unit) {
+        return unknown(id, format!("no port of {unit} is known"));
+    }
     let at = judged.subject.endpoint().map_or_else(|| judged.look.case().target.input.clone(), |e| e.to_string());
     match outcome {
         Outcome::Open => plain(id, Verdict::Yes, format!("{at} accepts connections")),

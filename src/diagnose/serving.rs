@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use super::look::Look;
 use super::subject::Subject;
 use crate::facts::claim::{Claim, ClaimSource};
-use crate::facts::socket::{Listener, Owner, Transport};
+use crate::facts::daemon::Daemon;
+use crate::facts::socket::{Listener, Owner};
 use crate::facts::unit::Unit;
 
 /// The responsible unit or program.
@@ -19,13 +20,16 @@ pub struct Serving<'a> {
     pub claim: Option<&'a Claim>,
     /// It was found because it listens on the port now.
     pub listens: bool,
+    /// The unit that only starts this one and stays `active (exited)` whatever becomes of it (`postgresql.service` of
+    /// `postgresql@15-main.service`), where that one was asked for or claims the port.
+    pub wrapper: Option<&'a Unit>,
 }
 
 /// The unit or program responsible for the target. None: not known (yet).
 pub fn serving<'a>(look: &Look<'a>, subject: &Subject) -> Option<Serving<'a>> {
     if let Some(name) = &subject.unit {
         let unit = look.unit(name)?;
-        return Some(Serving { unit: Some(unit), name: name.clone(), claim: None, listens: false });
+        return responsible(look, subject, unit, None);
     }
     if subject.local != Some(true) {
         return None;
@@ -38,7 +42,54 @@ pub fn serving<'a>(look: &Look<'a>, subject: &Subject) -> Option<Serving<'a>> {
     if !listeners.is_empty() {
         return None;
     }
-    claimed(look, subject.transport, port)
+    claimed(look, subject, port)
+}
+
+/// A unit that does not listen, or the instance behind it that should.
+fn responsible<'a>(
+    look: &Look<'a>,
+    subject: &Subject,
+    unit: &'a Unit,
+    claim: Option<&'a Claim>,
+) -> Option<Serving<'a>> {
+    let hidden = behind(look, subject, unit)?;
+    let (unit, wrapper) = hidden.map_or((unit, None), |instance| (instance, Some(unit)));
+    Some(Serving { unit: Some(unit), name: unit.name.clone(), claim, listens: false, wrapper })
+}
+
+/// The instance that is down behind a unit that is `active (exited)`: the one configured for the port, else a failed one.
+/// The outer none: not known yet.
+fn behind<'a>(look: &Look<'a>, subject: &Subject, unit: &'a Unit) -> Option<Option<&'a Unit>> {
+    if unit.active_state != "active" || unit.sub_state != "exited" {
+        return Some(None);
+    }
+    let mut down = Vec::new();
+    for name in &unit.pulls {
+        let instance = look.unit(name)?;
+        // Wants= also names units that have nothing to do with it; an idle one counts only when it is an instance.
+        if instance.active_state == "failed" || (!instance.is_running() && is_instance(instance, unit)) {
+            down.push(instance);
+        }
+    }
+    if down.len() < 2 {
+        return Some(down.into_iter().next());
+    }
+    let daemon = Daemon::ALL.into_iter().find(|d| d.runs_as(&unit.name));
+    let configs = daemon.and_then(|d| look.daemon(d)).unwrap_or_default();
+    let has_port = |instance: &&Unit| {
+        configs.iter().any(|c| {
+            c.unit.as_ref() == Some(&instance.name)
+                && c.listens.iter().any(|l| l.port.is_some() && l.port == subject.port)
+        })
+    };
+    let failed = |instance: &&Unit| instance.active_state == "failed";
+    Some(down.iter().copied().find(has_port).or_else(|| down.iter().copied().find(failed)).or(down.first().copied()))
+}
+
+/// Is it `name@something.service` of `name.service`?
+fn is_instance(instance: &Unit, of: &Unit) -> bool {
+    let stem = of.name.strip_suffix(".service");
+    stem.is_some_and(|stem| instance.name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('@')))
 }
 
 /// The owner of the first listener whose owner is known.
@@ -50,11 +101,11 @@ fn listening<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<Serving<'
     let (_, owner) = owner_of_any(look, listeners)?;
     let name = owner.unit.as_ref().filter(|u| *u != "init.scope");
     let unit = name.and_then(|u| look.unit(u));
-    Some(Serving { unit, name: owner.shown(), claim: None, listens: true })
+    Some(Serving { unit, name: owner.shown(), claim: None, listens: true, wrapper: None })
 }
 
-fn claimed<'a>(look: &Look<'a>, transport: Transport, port: u16) -> Option<Serving<'a>> {
-    let claims = look.claims(transport, port)?;
+fn claimed<'a>(look: &Look<'a>, subject: &Subject, port: u16) -> Option<Serving<'a>> {
+    let claims = look.claims(subject.transport, port)?;
     let mut best: Option<(&Claim, &Unit)> = None;
     let mut first = None;
     for claim in &claims.claims {
@@ -66,11 +117,10 @@ fn claimed<'a>(look: &Look<'a>, transport: Transport, port: u16) -> Option<Servi
         }
     }
     match (best, first) {
-        (Some((claim, unit)), _) => {
-            Some(Serving { unit: Some(unit), name: unit.name.clone(), claim: Some(claim), listens: false })
-        }
+        (Some((claim, unit)), _) => responsible(look, subject, unit, Some(claim)),
         (None, Some(claim)) => {
-            Some(Serving { unit: None, name: claim.program.clone(), claim: Some(claim), listens: false })
+            let name = claim.program.clone();
+            Some(Serving { unit: None, name, claim: Some(claim), listens: false, wrapper: None })
         }
         (None, None) => None,
     }
@@ -78,12 +128,15 @@ fn claimed<'a>(look: &Look<'a>, transport: Transport, port: u16) -> Option<Servi
 
 /// Better evidence first; among equals the unit somebody wants to run.
 fn worth(claim: &Claim, unit: &Unit) -> (bool, u8, Reverse<ClaimSource>) {
-    let sure = claim.source <= ClaimSource::Config;
+    // Packages bring socket units that nobody has to use (mariadb.socket): an idle, disabled one proves nothing.
+    let idle_socket =
+        unit.socket.is_some() && unit.active_state == "inactive" && !unit.file_state.starts_with("enabled");
+    let sure = claim.source <= ClaimSource::Config && !idle_socket;
     let wanted = match (unit.active_state.as_str(), unit.file_state.as_str()) {
         ("failed" | "activating" | "deactivating", _) => 3,
         (_, "enabled" | "enabled-runtime" | "generated" | "masked" | "masked-runtime") => 2,
         ("active" | "reloading", _) => 2,
         _ => 1,
     };
-    (sure, wanted, Reverse(claim.source))
+    (sure, if idle_socket { 0 } else { wanted }, Reverse(claim.source))
 }

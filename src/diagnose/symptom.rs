@@ -34,7 +34,10 @@ pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
         seen.notes.push(error);
         return seen;
     }
-    let Some(endpoint) = subject.endpoint() else { return seen };
+    let Some(endpoint) = subject.endpoint() else {
+        without_port(look, subject, &mut seen);
+        return seen;
+    };
     let Some(dial) = look.dial(&endpoint) else {
         // Without an attempt there is no outcome, but why it could not be made is one.
         if let Some(reading) = look.facts().dials.get(&endpoint).filter(|r| !r.is_open()) {
@@ -51,6 +54,18 @@ pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
     others(look, subject, &mut seen);
     differences(&mut seen, subject);
     seen
+}
+
+/// A unit of which no port is known cannot be tried. That is an outcome too, or a failed unit could never be explained.
+fn without_port(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
+    let Some(unit) = subject.unit.as_ref().filter(|_| subject.port.is_none()) else { return };
+    let (_, missing) = look.noting(|| Subject::of(look));
+    look.also_missing(&missing);
+    if !missing.open {
+        seen.outcome = Some(Outcome::Error);
+        seen.notes.push(format!("no port of {unit} is known, so no connection was tried"));
+        seen.unsure = missing.blind.into_iter().next();
+    }
 }
 
 fn unresolved(look: &Look<'_>, subject: &Subject) -> Option<String> {

@@ -49,14 +49,26 @@ pub(super) fn ended(run: &[Entry]) -> Option<(&Entry, FailureKind)> {
         .or_else(|| told.find(|e| e.message.contains("Can't open PID file")).map(|e| (e, FailureKind::Timeout)))
 }
 
+/// The last lines that the daemon itself wrote before systemd told its end, oldest first.
+pub(super) fn last_words(run: &[Entry]) -> Vec<Entry> {
+    const MOST: usize = 3;
+    let end = run.iter().position(|e| e.is_systemd() && tells_bad_end(&e.message)).unwrap_or(run.len());
+    let (before, after) = run.split_at_checked(end).unwrap_or((run, &[]));
+    let own = |e: &&Entry| !e.is_systemd() && !e.message.trim().is_empty();
+    let mut words: Vec<Entry> = before.iter().rev().filter(own).take(MOST).cloned().collect();
+    words.reverse();
+    if words.is_empty() { after.iter().filter(own).take(MOST).cloned().collect() } else { words }
+}
+
 /// Was the unit not started because another one failed?
 pub(super) fn dependency(message: &str) -> Option<FailureKind> {
     let says = message.starts_with("Dependency failed for") || message.contains("failed with result 'dependency'");
     says.then_some(FailureKind::Dependency)
 }
 
+/// `start operation timed out`, `start-pre operation timed out` ...: stopping and running too long have other words.
 fn timeout(message: &str) -> Option<FailureKind> {
-    let says = message.contains("operation timed out") || message.contains("Failed with result 'timeout'");
+    let says = message.contains(": start") && message.contains("operation timed out");
     says.then_some(FailureKind::Timeout)
 }
 

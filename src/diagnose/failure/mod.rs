@@ -8,7 +8,10 @@ mod manager;
 mod rules;
 mod words;
 
+use std::time::Duration;
+
 use super::look::Look;
+use crate::facts::Reading;
 use crate::facts::journal::Entry;
 use crate::facts::unit::{Service, Unit};
 
@@ -19,6 +22,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The journal entry that says so, raw.
     pub entry: Option<Entry>,
+    /// The daemon's own last lines before its end, where none of them was recognised: people may well understand them.
+    pub last_words: Vec<Entry>,
 }
 
 /// Kinds of failures that causes tell apart.
@@ -120,6 +125,9 @@ impl FailureKind {
     }
 }
 
+/// A unit that has run this long has got over its last failure.
+const SETTLED: Duration = Duration::from_secs(60);
+
 /// How long before its end a run's lines may be the reason for it. Older ones were survived.
 const WINDOW_US: u64 = 60_000_000;
 
@@ -128,11 +136,19 @@ const WINDOW_US: u64 = 60_000_000;
 /// With a restart loop it is the first failure of the series. Reads the journal only where the unit's own state says
 /// that something failed.
 pub fn first_failure(look: &Look<'_>, unit: &Unit) -> Option<Failure> {
-    if !has_failed(unit) {
+    let lately = unit.active_state != "active" || run_time(look, unit).is_some_and(|time| time < SETTLED);
+    if !has_failed(unit) || !lately {
         return None;
     }
     let entries = look.journal(&unit.name).map(crate::facts::journal::Journal::last_start);
     entries.and_then(of_start).or_else(|| of_state(unit.service.as_ref()?))
+}
+
+/// How long the unit's main process had been running when the unit was looked at; none when it did not run.
+pub fn run_time(look: &Look<'_>, unit: &Unit) -> Option<Duration> {
+    let Reading::Known(known) = look.facts().units.get(&unit.name)? else { return None };
+    let service = unit.service.as_ref().filter(|s| s.main_pid != 0 && s.started_us != 0)?;
+    known.at_ms.checked_mul(1000)?.checked_sub(service.started_us).map(Duration::from_micros)
 }
 
 /// The first failure that one entry of a journal tells, `before` and `after` being those around it. For units that
@@ -148,7 +164,7 @@ pub fn has_failed(unit: &Unit) -> bool {
     match unit.active_state.as_str() {
         "failed" => true,
         "inactive" | "deactivating" => bad_result,
-        "activating" => bad_result || unit.sub_state.starts_with("auto-restart"),
+        "activating" if bad_result || unit.sub_state.starts_with("auto-restart") => true,
         _ => service.is_some_and(|s| s.restarts > 0),
     }
 }
@@ -156,8 +172,9 @@ pub fn has_failed(unit: &Unit) -> bool {
 /// The first failure in the entries of one start and its automatic restarts.
 fn of_start(entries: &[Entry]) -> Option<Failure> {
     let run = manager::first_bad_run(entries, WINDOW_US);
-    let found = |(entry, kind): (&Entry, FailureKind)| Failure { kind, entry: Some(entry.clone()) };
-    manager::killed_for_memory(run).or_else(|| said(run)).or_else(|| manager::ended(run)).map(found)
+    let (entry, kind) = manager::killed_for_memory(run).or_else(|| said(run)).or_else(|| manager::ended(run))?;
+    let last_words = if kind.is_reason() { Vec::new() } else { manager::last_words(run) };
+    Some(Failure { kind, entry: Some(entry.clone()), last_words })
 }
 
 /// The first entry in which a daemon says what is wrong.
@@ -172,7 +189,6 @@ fn said(run: &[Entry]) -> Option<(&Entry, FailureKind)> {
 fn of_state(service: &Service) -> Option<Failure> {
     let kind = match service.result.as_str() {
         "oom-kill" => FailureKind::OomKilled,
-        "timeout" => FailureKind::Timeout,
         "signal" | "core-dump" => FailureKind::Signal(service.exit_status),
         "exit-code" => {
             // ExecMainStatus stays 0 when ExecStartPre= failed.
@@ -180,7 +196,7 @@ fn of_state(service: &Service) -> Option<Failure> {
         }
         _ => return None,
     };
-    Some(Failure { kind, entry: None })
+    Some(Failure { kind, entry: None, last_words: Vec::new() })
 }
 
 #[cfg(test)]

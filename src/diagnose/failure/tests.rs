@@ -345,8 +345,45 @@ fn the_units_own_state_stands_in_for_a_silent_journal() {
     let known = ended_with("exit-code", &["nginx: [emerg] invalid port in \"x\" in /etc/nginx/nginx.conf:7"]).unwrap();
     assert_eq!(Some(known.kind), syntax("/etc/nginx/nginx.conf", 7));
     assert!(known.entry.unwrap().message.starts_with("[emerg]"));
-    assert_eq!(ended_with("exit-code", &[]), Some(Failure { kind: FailureKind::Exit(1), entry: None }));
-    assert_eq!(ended_with("oom-kill", &[]), Some(Failure { kind: FailureKind::OomKilled, entry: None }));
+    let without_entry = |kind| Some(Failure { kind, entry: None, last_words: Vec::new() });
+    assert_eq!(ended_with("exit-code", &[]), without_entry(FailureKind::Exit(1)));
+    assert_eq!(ended_with("oom-kill", &[]), without_entry(FailureKind::OomKilled));
+}
+
+#[test]
+fn what_the_daemon_said_last_is_kept_where_nobody_recognises_it() {
+    let failure = of_start(&entries(&[
+        "systemd: Started shop.service - The shop.",
+        "python3: the licence for port 8000 has run out",
+        "systemd: shop.service: Main process exited, code=exited, status=1/FAILURE",
+        "systemd: shop.service: Failed with result 'exit-code'.",
+    ]))
+    .unwrap();
+    assert_eq!(failure.kind, FailureKind::Exit(1));
+    let words: Vec<&str> = failure.last_words.iter().map(|e| e.message.as_str()).collect();
+    assert_eq!(words, ["the licence for port 8000 has run out"]);
+}
+
+#[test]
+fn a_unit_that_got_over_its_failure_has_none() {
+    let runs_for = |seconds: u64| {
+        let host = Host::refusing(80).claimed_by("nginx.service");
+        let lines = ["nginx: [emerg] invalid port in \"x\" in /etc/nginx/nginx.conf:7"];
+        let host = host.journal("nginx.service", &lines).unit("nginx.service", |u| {
+            u.active_state = "active".into();
+            let service = u.service.as_mut().unwrap();
+            (service.restarts, service.main_pid, service.started_us) = (1, 9, 1_000_000_000);
+        });
+        failure_of(&host.facts(|f| seen_at(f, "nginx.service", 1_000_000 + seconds * 1000)).case())
+    };
+    assert_eq!(runs_for(3).map(|f| f.kind), syntax("/etc/nginx/nginx.conf", 7));
+    assert_eq!(runs_for(300), None);
+}
+
+/// Says when a unit was looked at.
+fn seen_at(facts: &mut crate::facts::Facts, unit: &str, at_ms: u64) {
+    let Some(Reading::Known(known)) = facts.units.get_mut(unit) else { panic!("no such unit") };
+    known.at_ms = at_ms;
 }
 
 #[test]
