@@ -50,7 +50,7 @@ impl Bus {
     }
 
     /// The connection: the one we have while it lives, else a new one.
-    pub(super) async fn connection(&self) -> Result<Connection, Trouble> {
+    pub(in crate::sources) async fn connection(&self) -> Result<Connection, Trouble> {
         let mut state = self.state.lock().await;
         if let Some(connection) = state.connection.as_ref().filter(|c| !c.is_closed()) {
             return Ok(connection.clone());

@@ -50,6 +50,19 @@ pub(in crate::sources) async fn object(bus: &Bus, name: &str) -> Result<OwnedObj
     Ok(object_of(bus, name).await?)
 }
 
+/// The primary name of a unit, from its object: every byte that is no letter or digit is written `_xx` there.
+pub(in crate::sources) fn name_of(path: &str) -> String {
+    let escaped = path.rsplit('/').next().unwrap_or_default();
+    let mut pieces = escaped.split('_');
+    let mut name = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (code, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
+        name.extend(u8::from_str_radix(code, 16));
+        name.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&name).into_owned()
+}
+
 async fn object_of(bus: &Bus, name: &str) -> Result<OwnedObjectPath, CallError> {
     let answer = bus.call(PATH, (MANAGER, "LoadUnit"), &name).await?;
     answer.body().deserialize().map_err(CallError::from)
@@ -253,9 +266,20 @@ fn socket_of(props: &mut Props) -> SocketUnit {
 /// A row of ListUnits: name, description, load, active and sub state, followed unit, object, job's id, type and object.
 type Row = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
-async fn read_failed(bus: &Bus) -> Result<Vec<Unit>, Trouble> {
+async fn failed_rows(bus: &Bus) -> Result<Vec<Row>, Trouble> {
     let answer = bus.call(PATH, (MANAGER, "ListUnitsFiltered"), &(vec!["failed"],)).await?;
-    let rows: Vec<Row> = answer.body().deserialize().map_err(CallError::from)?;
+    Ok(answer.body().deserialize().map_err(CallError::from)?)
+}
+
+/// The names of the failed units, in order.
+pub(in crate::sources) async fn failed_names(bus: &Bus) -> Result<Vec<String>, Trouble> {
+    let mut names: Vec<String> = failed_rows(bus).await?.into_iter().map(|row| row.0).collect();
+    names.sort();
+    Ok(names)
+}
+
+async fn read_failed(bus: &Bus) -> Result<Vec<Unit>, Trouble> {
+    let rows = failed_rows(bus).await?;
     if rows.len() > FAILED_IN_FULL {
         return Ok(rows.into_iter().map(light).collect());
     }

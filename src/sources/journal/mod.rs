@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
-pub(super) use follow::{Follow, follow};
+pub(super) use follow::follow;
 use lines::Lines;
 use parse::Line;
 

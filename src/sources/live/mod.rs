@@ -1,0 +1,182 @@
+//! What goes on changing while somebody watches: the screen is told of each change instead of looking again and again.
+//!
+//! [`Live::watch`] a question once its first answer is there; what changes arrives on the channel as [`Change`]s:
+//!
+//! * [`Change::Fact`] is the answer now: hand it to `Facts::learn` and diagnose again.
+//! * [`Change::Again`] says that the answer is out of date: `Sources::ask` the question again. Bursts are put together.
+//!
+//! Whatever happened between that first answer and the watch is not lost: each watch begins with one change. Watching
+//! the same question twice is watching it once. [`Live::unwatch`] ends one watch; dropping the [`Live`] ends all of
+//! them, with the journal readers they started.
+
+mod addresses;
+mod polled;
+mod units;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::dbus::Bus;
+use super::{Trouble, journal, trouble};
+use crate::facts::{Fact, Question, Reading};
+
+/// Changes within this time are told as one.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// How soon a broken bus or journal reader is tried again.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// Something changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// This is the answer now (or one more journal entry).
+    Fact(Fact),
+    /// The answer to this question is out of date: ask it again.
+    Again(Question),
+}
+
+/// The watches of one screen.
+#[derive(Debug)]
+pub struct Live {
+    bus: Arc<Bus>,
+    changes: mpsc::Sender<Change>,
+    watches: HashMap<Question, AbortHandle>,
+}
+
+impl Live {
+    /// Nothing is watched yet. `bus` is that of [`super::Sources::bus`].
+    pub fn new(bus: Arc<Bus>, changes: mpsc::Sender<Change>) -> Self {
+        Self { bus, changes, watches: HashMap::new() }
+    }
+
+    /// Watches a question; needs a tokio runtime. Those whose answer cannot change by itself (a dial, a claim) are not
+    /// watched: false.
+    ///
+    /// A journal's first change is the whole `Fact::Journal`, so that no entry is lost between it and those that follow.
+    pub fn watch(&mut self, question: Question) -> bool {
+        if self.watches.contains_key(&question) {
+            return true;
+        }
+        let teller = Teller { question: question.clone(), changes: self.changes.clone(), told: None };
+        let Some(task) = begin(Arc::clone(&self.bus), teller) else { return false };
+        self.watches.insert(question, task);
+        true
+    }
+
+    /// Stops watching a question.
+    pub fn unwatch(&mut self, question: &Question) {
+        if let Some(watch) = self.watches.remove(question) {
+            watch.abort();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        for watch in self.watches.values() {
+            watch.abort();
+        }
+    }
+}
+
+/// Begins to watch a question in the way that suits it.
+fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
+    let seconds = Duration::from_secs;
+    let task = match teller.question.clone() {
+        Question::Unit(name) => tokio::spawn(units::watch(bus, name, teller)),
+        Question::FailedUnits => tokio::spawn(units::watch_failed(bus, teller)),
+        Question::Journal(unit) => tokio::spawn(follow(unit, teller)),
+        Question::Listeners(..) => tokio::spawn(polled::watch(bus, teller, Duration::from_millis(500))),
+        Question::AllListeners | Question::UnixSocket(_) => tokio::spawn(polled::watch(bus, teller, seconds(1))),
+        Question::Name(_) => tokio::spawn(polled::watch_resolver_files(teller, seconds(2))),
+        Question::Addresses => tokio::spawn(addresses::watch(bus, teller)),
+        Question::Host
+        | Question::Dial(_)
+        | Question::Owner { .. }
+        | Question::Claims(..)
+        | Question::Daemon(_)
+        | Question::OtherNetwork { .. }
+        | Question::Sysctl(_) => return None,
+    };
+    Some(task.abort_handle())
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+/// Tells of the changes to one question.
+struct Teller {
+    question: Question,
+    changes: mpsc::Sender<Change>,
+    /// The trouble that was told last: the same is told once.
+    told: Option<Trouble>,
+}
+
+impl Teller {
+    async fn fact(&mut self, fact: Fact) -> Result<(), Gone> {
+        self.told = None;
+        self.changes.send(Change::Fact(fact)).await.map_err(|_| Gone)
+    }
+
+    async fn again(&mut self) -> Result<(), Gone> {
+        self.told = None;
+        self.changes.send(Change::Again(self.question.clone())).await.map_err(|_| Gone)
+    }
+
+    async fn trouble(&mut self, trouble: Trouble) -> Result<(), Gone> {
+        if self.told.as_ref() == Some(&trouble) {
+            return if self.changes.is_closed() { Err(Gone) } else { Ok(()) };
+        }
+        let fact = Fact::without_value(&self.question, Reading::from(trouble.clone()));
+        self.told = Some(trouble);
+        self.changes.send(Change::Fact(fact)).await.map_err(|_| Gone)
+    }
+}
+
+/// A journal: all of it once, then each entry.
+async fn follow(unit: String, mut teller: Teller) {
+    loop {
+        match follow_once(&unit, &mut teller).await {
+            Ok(()) => {}
+            Err(Ended::Gone(Gone)) => return,
+            Err(Ended::Trouble(trouble)) => {
+                if teller.trouble(trouble).await.is_err() {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Why a watch ended.
+enum Ended {
+    Gone(Gone),
+    Trouble(Trouble),
+}
+
+impl From<Gone> for Ended {
+    fn from(gone: Gone) -> Self {
+        Self::Gone(gone)
+    }
+}
+
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+async fn follow_once(unit: &str, teller: &mut Teller) -> Result<(), Ended> {
+    let began = std::time::Instant::now();
+    let snapshot = journal::snapshot(unit).await?;
+    let mut entries = journal::follow(unit, snapshot.cursor.as_deref())?;
+    teller.fact(Fact::Journal(unit.into(), trouble::reading(Ok(Some(snapshot.journal)), began))).await?;
+    while let Some(entry) = entries.next().await {
+        teller.fact(Fact::JournalEntry(unit.into(), entry)).await?;
+    }
+    Ok(())
+}
