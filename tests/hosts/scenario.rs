@@ -219,6 +219,9 @@ impl Expect {
             let guilty = answer.word("/causes/0/box");
             want(&format!("box {guilty}"), answer.verdict_of(&guilty), "no".to_owned());
         }
+        if self.culprit.is_none() {
+            want("the list of bad boxes", answer.bad_boxes().join(", "), String::new());
+        }
         for (name, verdict) in self.boxes {
             want(&format!("box {name}"), answer.verdict_of(name), (*verdict).to_owned());
         }
@@ -235,11 +238,17 @@ impl Diagnosis {
         self.json.pointer(at).and_then(|value| value.as_str()).unwrap_or("none").to_owned()
     }
 
-    fn verdict_of(&self, name: &str) -> String {
+    fn boxes(&self) -> impl Iterator<Item = (&str, &str)> {
         let boxes = self.json.get("boxes").and_then(|boxes| boxes.as_array()).into_iter().flatten();
-        let mut named = boxes.filter(|b| b.get("id").is_some_and(|id| id == name));
-        let verdict = named.find_map(|b| b.get("verdict")?.as_str());
-        verdict.unwrap_or("missing").to_owned()
+        boxes.filter_map(|entry| Some((entry.get("id")?.as_str()?, entry.get("verdict")?.as_str()?)))
+    }
+
+    fn verdict_of(&self, name: &str) -> String {
+        self.boxes().find(|(id, _)| *id == name).map_or("missing", |(_, verdict)| verdict).to_owned()
+    }
+
+    fn bad_boxes(&self) -> Vec<&str> {
+        self.boxes().filter(|(_, verdict)| *verdict == "no").map(|(id, _)| id).collect()
     }
 }
 
