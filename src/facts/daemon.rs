@@ -72,7 +72,9 @@ impl Daemon {
 
     /// Is this unit one that runs this daemon (instances included)?
     pub fn runs_as(self, unit: &str) -> bool {
-        self.units().contains(&unit) || (self == Self::Postgres && unit.starts_with("postgresql@"))
+        let postgres = || unit.starts_with("postgresql@") || unit.starts_with("postgresql-");
+        let redis = || unit.starts_with("redis-server@") || unit.starts_with("redis@");
+        self.units().contains(&unit) || (self == Self::Postgres && postgres()) || (self == Self::Redis && redis())
     }
 
     /// Ports it takes when nothing is configured.
