@@ -3,12 +3,12 @@
 //! A host without a bus, a bus that hangs and a bus that dies are ordinary here: each is said in plain words, within
 //! half a second, and tried again a moment later.
 
+mod private;
 mod props;
 pub mod systemd;
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
@@ -22,8 +22,6 @@ const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Several questions are asked at once: those that come right after a failed attempt share its result.
 const FAILURE_LASTS: Duration = Duration::from_secs(1);
-/// systemd's own socket, for root, on hosts that run without a bus.
-const PRIVATE_SOCKET: &str = "/run/systemd/private";
 
 /// A connection to the system bus, opened on first use and shared.
 #[derive(Default)]
@@ -117,59 +115,58 @@ impl From<CallError> for Trouble {
 
 impl From<zbus::Error> for CallError {
     fn from(error: zbus::Error) -> Self {
-        match error {
-            zbus::Error::MethodError(name, words, _) => {
-                Self::Said { name: name.to_string(), words: words.unwrap_or_else(|| name.to_string()) }
-            }
-            zbus::Error::FDO(error) => said_by_the_bus(*error),
-            error => Self::Trouble(trouble_of(&error)),
+        if let zbus::Error::MethodError(name, words, _) = &error {
+            let words = words.clone().unwrap_or_else(|| name.to_string());
+            return Self::Said { name: name.to_string(), words };
         }
+        if let zbus::Error::FDO(error) = error {
+            return said_by_the_bus(&error);
+        }
+        Self::Trouble(trouble_of(&error))
     }
 }
 
 /// Standard errors: some are the bus saying that nobody is there.
-fn said_by_the_bus(error: zbus::fdo::Error) -> CallError {
-    use zbus::fdo::Error as Fdo;
-    let nobody = || Trouble::failed("systemd does not run here (nobody answers as org.freedesktop.systemd1)").into();
-    match error {
-        Fdo::ServiceUnknown(_)
-        | Fdo::NameHasNoOwner(_)
-        | Fdo::SpawnChildExited(_)
-        | Fdo::SpawnExecFailed(_)
-        | Fdo::SpawnFailed(_)
-        | Fdo::SpawnServiceNotFound(_) => nobody(),
-        Fdo::NoReply(_) | Fdo::Timeout(_) | Fdo::TimedOut(_) => Trouble::TimedOut { after: ANSWER_WITHIN }.into(),
-        Fdo::Disconnected(words) => Trouble::failed(format!("the system bus hung up: {words}")).into(),
-        Fdo::ZBus(error) => CallError::from(error),
-        other => {
-            let name = zbus::DBusError::name(&other).to_string();
-            let words = zbus::DBusError::description(&other).unwrap_or(&name).to_owned();
+fn said_by_the_bus(error: &zbus::fdo::Error) -> CallError {
+    let name = zbus::DBusError::name(error).to_string();
+    match name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or(&name) {
+        "ServiceUnknown" | "NameHasNoOwner" => nobody(),
+        // A container has systemd's activation file, which runs /bin/false.
+        spawn if spawn.starts_with("Spawn.") => nobody(),
+        "NoReply" | "Timeout" | "TimedOut" => Trouble::TimedOut { after: ANSWER_WITHIN }.into(),
+        "Disconnected" => Trouble::failed("the system bus hung up").into(),
+        _ => {
+            let words = zbus::DBusError::description(error).unwrap_or(&name).to_owned();
             CallError::Said { name, words }
         }
     }
 }
 
+fn nobody() -> CallError {
+    Trouble::failed("systemd does not run here (nobody answers as org.freedesktop.systemd1)").into()
+}
+
 /// An error of the transport, in words.
 fn trouble_of(error: &zbus::Error) -> Trouble {
-    match error {
-        zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut => {
-            Trouble::TimedOut { after: ANSWER_WITHIN }
+    if let zbus::Error::InputOutput(error) = error {
+        if error.kind() == ErrorKind::TimedOut {
+            return Trouble::TimedOut { after: ANSWER_WITHIN };
         }
-        zbus::Error::InputOutput(error) => Trouble::failed(format!("the connection to the system bus broke: {error}")),
-        zbus::Error::Connection(error, address) => {
-            let at = address.to_string();
-            let at = at.strip_prefix("unix:path=").unwrap_or(&at);
-            match error.kind() {
-                ErrorKind::NotFound => Trouble::failed(format!("no D-Bus system bus here ({at}: {})", words(error))),
-                ErrorKind::ConnectionRefused => {
-                    Trouble::failed(format!("no D-Bus system bus runs here ({at}: {})", words(error)))
-                }
-                ErrorKind::PermissionDenied => Trouble::denied(format!("access to {at}")),
-                _ => Trouble::failed(format!("the system bus at {at}: {}", words(error))),
-            }
-        }
-        error => Trouble::failed(format!("the system bus: {error}")),
+        return Trouble::failed(format!("the connection to the system bus broke: {}", words(error)));
     }
+    let zbus::Error::Connection(error, address) = error else {
+        return Trouble::failed(format!("the system bus: {error}"));
+    };
+    let at = address.to_string();
+    let at = at.strip_prefix("unix:path=").unwrap_or(&at);
+    let why = words(error);
+    if error.kind() == ErrorKind::PermissionDenied {
+        return Trouble::denied(format!("access to {at}"));
+    }
+    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+        return Trouble::failed(format!("no D-Bus system bus here ({at}: {why})"));
+    }
+    Trouble::failed(format!("the system bus at {at}: {why}"))
 }
 
 /// An I/O error without its number.
@@ -188,22 +185,61 @@ async fn connect() -> Result<Connection, Trouble> {
     if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_some() || !nix::unistd::geteuid().is_root() {
         return Err(trouble);
     }
-    private().await.ok_or(trouble)
-}
-
-/// systemd's private socket: no bus in between, so no names and no match rules.
-async fn private() -> Option<Connection> {
-    if !Path::new(PRIVATE_SOCKET).exists() {
-        return None;
-    }
-    let stream = tokio::net::UnixStream::connect(PRIVATE_SOCKET);
-    let stream = tokio::time::timeout(CONNECT_WITHIN, stream).await.ok()?.ok()?.into_std().ok()?;
-    within(Builder::unix_stream(stream).p2p()).await.ok()
+    private::connect().await.ok_or(trouble)
 }
 
 async fn within(builder: Builder<'_>) -> Result<Connection, Trouble> {
     match tokio::time::timeout(CONNECT_WITHIN, builder.method_timeout(ANSWER_WITHIN).build()).await {
         Ok(built) => built.map_err(|error| trouble_of(&error)),
         Err(_) => Err(Trouble::TimedOut { after: CONNECT_WITHIN }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn reach(path: &std::path::Path) -> Trouble {
+        let address = format!("unix:path={}", path.display());
+        within(Builder::address(address.as_str())).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn no_bus_a_dead_one_and_a_hanging_one_are_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().join("bus");
+        let shown = at.display();
+        assert_eq!(
+            reach(&at).await,
+            Trouble::failed(format!("no D-Bus system bus here ({shown}: No such file or directory)"))
+        );
+        let listening = std::os::unix::net::UnixListener::bind(&at).unwrap();
+        assert_eq!(reach(&at).await, Trouble::TimedOut { after: CONNECT_WITHIN }, "it takes us and says nothing");
+        drop(listening);
+        assert_eq!(
+            reach(&at).await,
+            Trouble::failed(format!("no D-Bus system bus here ({shown}: Connection refused)"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_shared_for_a_moment() {
+        let trouble = Trouble::failed("as before");
+        let state = State { connection: None, failed: Some((Instant::now(), trouble.clone())) };
+        let bus = Bus { state: Mutex::new(state) };
+        assert_eq!(bus.connection().await.unwrap_err(), trouble);
+    }
+
+    #[test]
+    fn a_bus_without_systemd_says_so() {
+        for error in [
+            zbus::fdo::Error::ServiceUnknown("x".into()),
+            zbus::fdo::Error::SpawnChildExited("Process org.freedesktop.systemd1 exited with status 1".into()),
+        ] {
+            let told = Trouble::from(CallError::from(zbus::Error::FDO(Box::new(error))));
+            assert!(matches!(told, Trouble::Failed { why } if why.starts_with("systemd does not run here")));
+        }
+        let denied = zbus::Error::FDO(Box::new(zbus::fdo::Error::AccessDenied("no".into())));
+        assert!(matches!(Trouble::from(CallError::from(denied)), Trouble::Denied { .. }));
     }
 }

@@ -303,3 +303,110 @@ fn light((name, description, load_state, active_state, sub_state, .., job, _): R
         ..Unit::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zbus::Variant;
+
+    use super::*;
+
+    type Raw = (&'static str, Vec<&'static str>, bool, u64, u64, u64, u64, u32, i32, i32);
+
+    fn command(argv: Vec<&'static str>, code: i32, status: i32) -> Raw {
+        (argv[0], argv, false, 0, 0, 0, 0, 0, code, status)
+    }
+
+    #[test]
+    fn a_failed_check_before_the_start_is_the_failed_command() {
+        let mut props = Props::from_pairs([
+            ("Id", Variant::new("nginx.service")),
+            ("Result", Variant::new("exit-code")),
+            ("ExecStartPre", Variant::new(vec![command(vec!["/usr/sbin/nginx", "-t"], 1, 1)])),
+            ("ExecStart", Variant::new(vec![command(vec!["/usr/sbin/nginx", "-g", "x y"], 0, 0)])),
+            ("ExecMainCode", Variant::new(2i32)),
+        ]);
+        let unit = unit_of(&mut props, "nginx.service");
+        let service = unit.service.unwrap();
+        assert_eq!(service.failed_command, Some(("/usr/sbin/nginx -t".into(), 1)));
+        assert_eq!(service.exec_start, [["/usr/sbin/nginx", "-g", "x y"]]);
+        assert_eq!(service.exit_code, 2);
+        assert!(unit.socket.is_none());
+    }
+
+    #[test]
+    fn a_command_that_may_fail_or_was_stopped_on_purpose_did_not_fail() {
+        let mut may_fail = command(vec!["/bin/false"], 1, 1);
+        may_fail.2 = true;
+        let killed = command(vec!["/bin/app"], 2, 15);
+        for (result, commands, failed) in [
+            ("exit-code", vec![may_fail], false),
+            ("success", vec![killed.clone()], false),
+            ("timeout", vec![killed], true),
+        ] {
+            let mut props =
+                Props::from_pairs([("Result", Variant::new(result)), ("ExecStart", Variant::new(commands))]);
+            assert_eq!(service_of(&mut props).failed_command.is_some(), failed, "{result}");
+        }
+    }
+
+    fn conditions(checked: Vec<(&str, bool, bool, &str, i32)>, result: bool, at: u64) -> Vec<String> {
+        failed_conditions(&mut Props::from_pairs([
+            ("Conditions", Variant::new(checked)),
+            ("ConditionResult", Variant::new(result)),
+            ("ConditionTimestamp", Variant::new(at)),
+        ]))
+    }
+
+    #[test]
+    fn conditions_are_spelt_as_in_the_unit_file() {
+        let path = ("ConditionPathExists", false, true, "/etc/ssh/sshd_not_to_be_run", -1);
+        let met = ("ConditionUser", true, false, "root", 1);
+        assert_eq!(conditions(vec![met, path], false, 5), ["ConditionPathExists=!/etc/ssh/sshd_not_to_be_run"]);
+        assert!(conditions(vec![path], true, 5).is_empty(), "it holds");
+        assert!(conditions(vec![path], false, 0).is_empty(), "nobody checked yet");
+        let untested = ("ConditionPathExists", true, false, "/x", 0);
+        assert_eq!(conditions(vec![untested], false, 5), ["ConditionPathExists=|/x"], "forgotten by a daemon-reload");
+        assert!(conditions(vec![untested, met], false, 5).is_empty());
+    }
+
+    #[test]
+    fn what_an_old_systemd_lacks_or_types_otherwise_is_missing() {
+        let empty = unit_of(&mut Props::default(), "app.service");
+        assert_eq!((empty.name.as_str(), empty.load_state.as_str()), ("app.service", ""));
+        let mut odd = Props::from_pairs([
+            ("Id", Variant::new("app.socket")),
+            ("Names", Variant::new(7u32)),
+            ("ActiveEnterTimestamp", Variant::new("yesterday")),
+            ("Listen", Variant::new(vec![1u8, 2])),
+            ("TriggerLimitBurst", Variant::new(20u32)),
+            ("ControlGroup", Variant::new(("a", "b"))),
+        ]);
+        let unit = unit_of(&mut odd, "app.socket");
+        let socket = unit.socket.unwrap();
+        assert!(unit.names.is_empty() && unit.active_enter_us == 0 && socket.listens.is_empty());
+        assert_eq!(socket.trigger_limit, None, "half a limit is none");
+    }
+
+    #[test]
+    fn only_what_names_a_place_is_taken_from_the_environment() {
+        let kept = ["PORT=80", "APP_LISTEN=127.0.0.1:1", "bind_addr=::", "DB_HOST=db1"];
+        let left = ["SECRET_TOKEN=x", "PORTAL=x", "DB_HOST=postgres://u:p@db1", "PORT", ""];
+        assert!(kept.iter().all(|e| names_a_place(e)));
+        assert!(!left.iter().any(|e| names_a_place(e)));
+    }
+
+    #[test]
+    fn clusters_are_pulled_and_targets_are_not() {
+        let wanted = ["postgresql@15-main.service".to_owned(), "network.target".to_owned()];
+        let required = ["postgresql@15-main.service".to_owned(), "me.service".to_owned(), "db.service".to_owned()];
+        assert_eq!(pulled("me.service", &wanted, &required), ["postgresql@15-main.service", "db.service"]);
+    }
+
+    #[test]
+    fn a_name_comes_back_out_of_its_object() {
+        let path = "/org/freedesktop/systemd1/unit/postgresql_4015_2dmain_2eservice";
+        assert_eq!(name_of(path), "postgresql@15-main.service");
+        assert_eq!(name_of("/org/freedesktop/systemd1/unit/_2d_2emount"), "-.mount");
+        assert_eq!(name_of("/x/odd_zz_"), "odd");
+    }
+}

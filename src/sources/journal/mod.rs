@@ -113,9 +113,11 @@ fn spawn(arguments: &[&str], complaints: Stdio) -> Result<Child, Trouble> {
     command.args(["--output=json", "--no-pager"]).args(arguments);
     command.env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(complaints);
-    command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Trouble::failed("journalctl is not installed"),
-        _ => Trouble::failed(format!("journalctl cannot be run: {error}")),
+    command.spawn().map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Trouble::failed("journalctl is not installed");
+        }
+        Trouble::failed(format!("journalctl cannot be run: {error}"))
     })
 }
 

@@ -66,10 +66,11 @@ fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        Value::Array(values) => match values.first()? {
-            first @ (Value::String(_) | Value::Array(_)) => text(first),
-            _ => Some(String::from_utf8_lossy(&bytes(values)).into_owned()),
-        },
+        Value::Array(values) => {
+            let first = values.first()?;
+            let several = first.is_string() || first.is_array();
+            if several { text(first) } else { Some(String::from_utf8_lossy(&bytes(values)).into_owned()) }
+        }
         Value::Null | Value::Bool(_) | Value::Object(_) => None,
     }
 }

@@ -49,11 +49,6 @@ fn open() -> Option<AsyncFd<OwnedFd>> {
 async fn next(events: &AsyncFd<OwnedFd>) {
     let Ok(mut ready) = events.readable().await else { return };
     let mut buffer = [0; 8192];
-    loop {
-        match recv(events.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-            Ok(_) | Err(Errno::EINTR | Errno::ENOBUFS) => {}
-            Err(_) => break,
-        }
-    }
+    while let Ok(_) | Err(Errno::EINTR | Errno::ENOBUFS) = recv(events.as_raw_fd(), &mut buffer, MsgFlags::empty()) {}
     ready.clear_ready();
 }

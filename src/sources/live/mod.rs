@@ -31,6 +31,7 @@ const RETRY: Duration = Duration::from_secs(3);
 
 /// Something changed.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all changes are facts: a box would only cost each an allocation")]
 pub enum Change {
     /// This is the answer now (or one more journal entry).
     Fact(Fact),
@@ -179,4 +180,66 @@ async fn follow_once(unit: &str, teller: &mut Teller) -> Result<(), Ended> {
         teller.fact(Fact::JournalEntry(unit.into(), entry)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+    use crate::facts::socket::Transport;
+
+    async fn next(changes: &mut mpsc::Receiver<Change>) -> Change {
+        tokio::time::timeout(Duration::from_secs(10), changes.recv()).await.unwrap().unwrap()
+    }
+
+    fn rows(change: &Change) -> usize {
+        let Change::Fact(Fact::Listeners(_, _, reading)) = change else { panic!("{change:?}") };
+        reading.value().unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_goes_is_told_and_nothing_in_between() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let question = Question::Listeners(Transport::Tcp, listener.local_addr().unwrap().port());
+        let (sender, mut changes) = mpsc::channel(8);
+        let mut live = Live::new(Arc::new(Bus::new()), sender);
+        assert!(live.watch(question.clone()) && live.watch(question.clone()), "twice is once");
+        assert_eq!(rows(&next(&mut changes).await), 1);
+        drop(listener);
+        assert_eq!(rows(&next(&mut changes).await), 0);
+        live.unwatch(&question);
+        drop(live);
+        assert_eq!(changes.recv().await, None, "no watch holds the channel any longer");
+    }
+
+    #[tokio::test]
+    async fn dropping_ends_every_watch() {
+        let (sender, mut changes) = mpsc::channel(64);
+        let mut live = Live::new(Arc::new(Bus::new()), sender);
+        for question in [Question::AllListeners, Question::Addresses, Question::Name("localhost".into())] {
+            assert!(live.watch(question));
+        }
+        assert!(!live.watch(Question::Host), "a host does not change");
+        next(&mut changes).await;
+        drop(live);
+        let ended = async { while changes.recv().await.is_some() {} };
+        assert!(tokio::time::timeout(Duration::from_secs(10), ended).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_same_trouble_is_told_once() {
+        let (changes, mut told) = mpsc::channel(8);
+        let mut teller = Teller { question: Question::FailedUnits, changes, told: None };
+        for why in ["a", "a", "b"] {
+            assert!(teller.trouble(Trouble::failed(why)).await.is_ok());
+        }
+        assert!(teller.again().await.is_ok() && teller.trouble(Trouble::failed("b")).await.is_ok());
+        drop(teller);
+        let mut count = 0;
+        while told.recv().await.is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 4, "a, b, again, b anew");
+    }
 }

@@ -15,33 +15,30 @@ use crate::sources::dbus::{Bus, systemd};
 
 /// The list of failed units is asked for: to be told of it would take every signal of every unit.
 const FAILED_EVERY: Duration = Duration::from_secs(2);
+/// A connection that breaks is mostly a bus or a systemd that restarts.
+const RESTARTED: Duration = Duration::from_millis(300);
 
-/// Tells when a unit changed; when the bus breaks, says so once and tries again.
+/// Tells when a unit changed. A bus that is restarted is joined again in silence; one that stays away is told once.
 pub(super) async fn watch(bus: Arc<Bus>, name: String, mut teller: Teller) {
     loop {
-        let trouble = match signals(&bus, &name).await {
-            Ok(changes) => match tell(changes, &mut teller).await {
-                Ok(trouble) => trouble,
-                Err(Gone) => return,
-            },
-            Err(trouble) => trouble,
+        let told = match signals(&bus, &name).await {
+            Ok(changes) => tell(changes, &mut teller).await.map(|()| RESTARTED),
+            Err(trouble) => teller.trouble(trouble).await.map(|()| RETRY),
         };
-        if teller.trouble(trouble).await.is_err() {
-            return;
-        }
-        tokio::time::sleep(RETRY).await;
+        let Ok(pause) = told else { return };
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// Tells of each burst of signals, until the bus breaks.
-async fn tell(mut changes: BoxStream<'static, ()>, teller: &mut Teller) -> Result<Trouble, Gone> {
+/// Tells of each burst of signals, until the connection breaks.
+async fn tell(mut changes: BoxStream<'static, ()>, teller: &mut Teller) -> Result<(), Gone> {
     loop {
         teller.again().await?;
-        let more = changes.next().await;
-        let rest = tokio::time::timeout(TOGETHER, async { while changes.next().await.is_some() {} }).await;
-        if more.is_none() || rest.is_ok() {
-            return Ok(Trouble::failed("the connection to the system bus broke"));
+        if changes.next().await.is_none() {
+            return Ok(());
         }
+        // Times out unless the connection breaks meanwhile.
+        let _ = tokio::time::timeout(TOGETHER, async { while changes.next().await.is_some() {} }).await;
     }
 }
 
