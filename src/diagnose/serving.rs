@@ -34,6 +34,9 @@ pub fn serving<'a>(look: &Look<'a>, subject: &Subject) -> Option<Serving<'a>> {
     if subject.local != Some(true) {
         return None;
     }
+    if let Some(path) = &subject.path {
+        return behind_path(look, subject, path);
+    }
     let port = subject.port?;
     let listeners = look.listeners(subject.transport, port)?;
     if let Some(found) = listening(look, listeners) {
@@ -43,6 +46,49 @@ pub fn serving<'a>(look: &Look<'a>, subject: &Subject) -> Option<Serving<'a>> {
         return None;
     }
     claimed(look, subject, port)
+}
+
+/// The unit behind a unix socket: the one whose process listens on it, else one that is called like it.
+fn behind_path<'a>(look: &Look<'a>, subject: &Subject, path: &str) -> Option<Serving<'a>> {
+    let socket = look.unix_socket(path)?;
+    if let Some(bound) = socket.bound.iter().find(|b| b.listening) {
+        let owner = look.owner_of(bound.inode, None)?;
+        let unit = owner.unit.as_ref().filter(|u| *u != "init.scope").and_then(|u| look.unit(u));
+        return Some(Serving { unit, name: owner.shown(), claim: None, listens: true, wrapper: None });
+    }
+    for name in path_units(path) {
+        let unit = look.unit(&name)?;
+        if unit.exists() {
+            return responsible(look, subject, unit, None);
+        }
+    }
+    None
+}
+
+/// Units that go by the name of a socket or of its directory (`/run/php/php8.2-fpm.sock`, `/run/redis/redis-server.sock`).
+fn path_units(path: &str) -> Vec<String> {
+    const OWN_WORDS: [(&str, &[&str]); 3] = [
+        (".s.PGSQL.", &["postgresql.service"]),
+        ("mysqld.sock", &["mariadb.service", "mysql.service", "mysqld.service"]),
+        ("mysql.sock", &["mariadb.service", "mysql.service", "mysqld.service"]),
+    ];
+    if let Some((_, units)) = OWN_WORDS.iter().find(|(word, _)| path.contains(word)) {
+        return units.iter().map(ToString::to_string).collect();
+    }
+    let mut parts = path.trim_start_matches('@').rsplit('/');
+    let file = parts.next().unwrap_or_default();
+    let stem = file.strip_suffix(".sock").or_else(|| file.strip_suffix(".socket")).unwrap_or(file);
+    let directory = parts.next().filter(|name| !matches!(*name, "run" | "tmp" | "socket" | "sockets"));
+    let may_be_unit =
+        |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+    let mut names: Vec<String> = Vec::new();
+    for name in [Some(stem), directory].into_iter().flatten().filter(may_be_unit) {
+        let unit = format!("{name}.service");
+        if !names.contains(&unit) {
+            names.push(unit);
+        }
+    }
+    names
 }
 
 /// A unit that does not listen, or the instance behind it that should.
@@ -134,8 +180,8 @@ fn worth(claim: &Claim, unit: &Unit) -> (bool, u8, Reverse<ClaimSource>) {
     let sure = claim.source <= ClaimSource::Config && !idle_socket;
     let wanted = match (unit.active_state.as_str(), unit.file_state.as_str()) {
         ("failed" | "activating" | "deactivating", _) => 3,
-        (_, "enabled" | "enabled-runtime" | "generated" | "masked" | "masked-runtime") => 2,
-        ("active" | "reloading", _) => 2,
+        (_, "enabled" | "enabled-runtime" | "generated" | "masked" | "masked-runtime")
+        | ("active" | "reloading", _) => 2,
         _ => 1,
     };
     (sure, if idle_socket { 0 } else { wanted }, Reverse(claim.source))

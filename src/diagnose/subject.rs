@@ -7,7 +7,7 @@ use crate::facts::command_line;
 use crate::facts::connect::Endpoint;
 use crate::facts::daemon::Daemon;
 use crate::facts::socket::Transport;
-use crate::facts::unit::Unit;
+use crate::facts::unit::{SocketUnit, Unit};
 use crate::target::{From, TargetKind};
 
 /// The target, understood as far as the facts go.
@@ -218,7 +218,7 @@ fn listening_ports(look: &Look<'_>, unit: &Unit) -> Ports {
 fn socket_ports(look: &Look<'_>, unit: &Unit) -> Ports {
     let own = unit.socket.is_some().then_some(unit);
     let triggering = unit.triggered_by.iter().filter(|u| u.ends_with(".socket")).filter_map(|u| look.unit(u));
-    own.into_iter().chain(triggering).filter_map(|u| u.socket.as_ref()).flat_map(|s| s.ports()).collect()
+    own.into_iter().chain(triggering).filter_map(|u| u.socket.as_ref()).flat_map(SocketUnit::ports).collect()
 }
 
 fn configured_ports(look: &Look<'_>, unit: &Unit) -> Ports {

@@ -110,16 +110,14 @@ fn spending(look: &Look<'_>, subject: &Subject) -> Option<bool> {
     }
     let port = subject.port?;
     let key = (subject.transport, port);
-    let listeners = match look.listeners(subject.transport, port) {
-        Some(listeners) => listeners,
-        None => return (!look.facts().listeners.get(&key)?.is_open()).then_some(false),
+    let Some(listeners) = look.listeners(subject.transport, port) else {
+        return (!look.facts().listeners.get(&key)?.is_open()).then_some(false);
     };
     for listener in listeners {
         match look.owner(listener) {
             Some(owner) if owner.is_systemd() => return Some(true),
-            Some(_) => {}
             None if look.facts().owners.get(&listener.inode).is_none_or(crate::facts::Reading::is_open) => return None,
-            None => {}
+            Some(_) | None => {}
         }
     }
     Some(false)

@@ -102,9 +102,37 @@ impl Found {
     }
 }
 
-/// All causes; within a box the more specific first.
-pub static ALL: &[&Cause] =
-    &[&listener::bind_loopback_only::CAUSE, &service::svc_not_running::CAUSE, &name::name_does_not_resolve::CAUSE];
+/// All causes; within a station of the packet's way (`BoxId::station`) the first that fits comes first.
+pub static ALL: &[&Cause] = &[
+    // name
+    &name::cli_sinkhole_0000::CAUSE,
+    &name::localhost_resolves_v6_first::CAUSE,
+    &name::cli_hosts_file_stale::CAUSE,
+    &name::name_does_not_resolve::CAUSE,
+    // listener
+    &listener::port_conflict_dns_stub::CAUSE,
+    &listener::port_conflict_old_instance::CAUSE,
+    &listener::port_conflict_other_daemon::CAUSE,
+    &listener::privileged_port_eacces::CAUSE,
+    &listener::ipv6_disabled_bind_fails::CAUSE,
+    &listener::bind_address_foreign::CAUSE,
+    &listener::bind_address_not_up_at_boot::CAUSE,
+    &listener::systemd_private_network::CAUSE,
+    &listener::bind_to_device::CAUSE,
+    &listener::bind_partial_silent::CAUSE,
+    &listener::bind_hostname_127_0_1_1::CAUSE,
+    &listener::listen_v6_only::CAUSE,
+    &listener::listen_v4_only_client_v6::CAUSE,
+    &listener::bind_loopback_only::CAUSE,
+    &listener::bind_one_specific_ip::CAUSE,
+    &listener::listen_not_configured::CAUSE,
+    &listener::listen_wrong_port::CAUSE,
+    &listener::accept_queue_overflow::CAUSE,
+    &listener::unix_socket_stale::CAUSE,
+    &listener::unix_socket_missing_or_denied::CAUSE,
+    // service
+    &service::svc_not_running::CAUSE,
+];
 
 /// The cause with this id.
 pub fn by_id(id: &str) -> Option<&'static Cause> {

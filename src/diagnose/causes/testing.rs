@@ -7,9 +7,11 @@ use crate::diagnose::diagnose;
 use crate::diagnose::verdict::Diagnosis;
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Outcome};
+use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
 use crate::facts::host::{Addresses, Host as HostFacts, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
-use crate::facts::socket::{Listener, Owner, Process, Transport};
+use crate::facts::name::Resolution;
+use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, Unit};
 use crate::facts::{Case, Facts, Question, Reading};
 use crate::target::{From, Target};
@@ -68,28 +70,29 @@ impl Host {
     /// What an attempt to one address gets.
     pub(crate) fn dial(mut self, to: IpAddr, outcome: Outcome) -> Self {
         let endpoint = Endpoint::Tcp(SocketAddr::new(to, self.port));
-        let dial = Dial {
-            to: endpoint.clone(),
-            source: None,
-            outcome,
-            errno: (outcome == Outcome::Refused).then(|| "ECONNREFUSED".into()),
-            icmp: None,
-            after: Duration::from_micros(200),
-            retransmits: 0,
-            banner: None,
-            counters: vec![Counter { name: "Tcp.OutRsts".into(), delta: i64::from(outcome == Outcome::Refused) }],
-        };
-        self.facts.dials.insert(endpoint, Reading::known(dial));
+        self.facts.dials.insert(endpoint.clone(), Reading::known(dial(endpoint, outcome)));
         self
     }
 
     /// A socket that listens on the port, with its owner.
-    pub(crate) fn listens(mut self, address: &str, owner: &str, change: impl FnOnce(&mut Listener)) -> Self {
+    pub(crate) fn listens(self, address: &str, owner: &str, change: impl FnOnce(&mut Listener)) -> Self {
+        let port = self.port;
+        self.listens_on(port, address, owner, change)
+    }
+
+    /// A socket that listens on any port, with its owner.
+    pub(crate) fn listens_on(
+        mut self,
+        port: u16,
+        address: &str,
+        owner: &str,
+        change: impl FnOnce(&mut Listener),
+    ) -> Self {
         let inode = 100 + u32::try_from(self.facts.owners.len()).unwrap_or_default();
         let mut listener = Listener {
             transport: Transport::Tcp,
             address: address.parse().unwrap(),
-            port: self.port,
+            port,
             v6only: address.contains(':').then_some(false),
             device: None,
             queue: 0,
@@ -99,23 +102,90 @@ impl Host {
             cgroup: Some(7),
         };
         change(&mut listener);
-        let mut all = self.facts.listeners[&(Transport::Tcp, self.port)].value().cloned().unwrap_or_default();
+        let known = self.facts.listeners.get(&(Transport::Tcp, port)).and_then(Reading::value);
+        let mut all = known.cloned().unwrap_or_default();
         all.push(listener);
-        self.facts.all_listeners = Reading::known(all.clone());
-        self.facts.listeners.insert((Transport::Tcp, self.port), Reading::known(all));
-        let process = Process {
-            pid: 812,
-            name: owner.trim_end_matches(".service").into(),
-            command: String::new(),
-            started_at: 0,
+        self.facts.listeners.insert((Transport::Tcp, port), Reading::known(all));
+        let every = self.facts.listeners.values().filter_map(Reading::value).flatten().cloned().collect();
+        self.facts.all_listeners = Reading::known(every);
+        self.facts.owners.insert(inode, Reading::known(owned_by(owner)));
+        self
+    }
+
+    /// Changes a unit that was added before.
+    pub(crate) fn change_unit(mut self, name: &str, change: impl FnOnce(&mut Unit)) -> Self {
+        let mut unit = self.facts.units[name].value().cloned().unwrap();
+        change(&mut unit);
+        self.facts.units.insert(name.into(), Reading::known(unit));
+        self
+    }
+
+    /// A unit that runs: its sockets are those made by `listens` unless their control group is changed.
+    pub(crate) fn running(self, name: &str) -> Self {
+        self.unit(name, |u| {
+            u.active_state = "active".into();
+            u.sub_state = "running".into();
+            u.cgroup_id = Some(7);
+            if let Some(service) = &mut u.service {
+                service.main_pid = 812;
+            }
+        })
+    }
+
+    /// What a name leads to; the target becomes `name:port`.
+    pub(crate) fn named(mut self, name: &str, addresses: &[&str], change: impl FnOnce(&mut Resolution)) -> Self {
+        let mut resolution = Resolution {
+            name: name.into(),
+            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+            error: addresses.is_empty().then(|| "Name or service not known".into()),
+            hosts_lines: Vec::new(),
+            nsswitch: Some("files dns".into()),
+            nameservers: Vec::new(),
+            beyond_hosts: None,
         };
-        let owner = Owner {
-            cgroup: Some(format!("/system.slice/{owner}")),
-            unit: Some(owner.into()),
-            processes: vec![process],
-            partial: false,
+        change(&mut resolution);
+        self.facts.names.insert(name.into(), Reading::known(resolution));
+        self.target = format!("{name}:{}", self.port);
+        self
+    }
+
+    /// A daemon's configuration: where it wants to listen, as address, port and `file:line: text` that says so.
+    pub(crate) fn configured(mut self, daemon: Daemon, unit: &str, listens: &[(&str, u16, &str)]) -> Self {
+        let listens = listens.iter().map(|(address, port, origin)| configured_listen(address, *port, origin)).collect();
+        let config = DaemonConfig {
+            daemon,
+            unit: Some(unit.into()),
+            listens,
+            silenced_by: Vec::new(),
+            files: vec!["/etc/daemon.conf".into()],
+            gaps: Vec::new(),
         };
-        self.facts.owners.insert(inode, Reading::known(owner));
+        let mut all = self.facts.daemons.get(&daemon).and_then(Reading::value).cloned().unwrap_or_default();
+        all.push(config);
+        self.facts.daemons.insert(daemon, Reading::known(all));
+        self
+    }
+
+    /// A kernel setting.
+    pub(crate) fn sysctl(mut self, path: &str, value: &str) -> Self {
+        self.facts.sysctls.insert(path.into(), Reading::known(value.into()));
+        self
+    }
+
+    /// A unix socket as the target: what stands there, what is bound, and what an attempt gets.
+    pub(crate) fn unix(mut self, path: &str, file: UnixFile, listening: Option<bool>, outcome: Outcome) -> Self {
+        let bound = listening.map(|listening| UnixBound {
+            kind: "stream".into(),
+            listening,
+            inode: 99,
+            queue: 0,
+            backlog: if listening { 128 } else { 0 },
+        });
+        let socket = UnixSocket { path: path.into(), file, bound: bound.into_iter().collect() };
+        self.facts.unix_sockets.insert(path.into(), Reading::known(socket));
+        let to = path.strip_prefix('@').map_or_else(|| Endpoint::Unix(path.into()), |n| Endpoint::Abstract(n.into()));
+        self.facts.dials.insert(to.clone(), Reading::known(dial(to, outcome)));
+        self.target = format!("unix:{path}");
         self
     }
 
@@ -209,7 +279,92 @@ fn nothing(question: &Question) -> crate::facts::Fact {
             Fact::Unit(name, Reading::known(unit))
         }
         Question::Journal(unit) => Fact::Journal(unit.clone(), Reading::known(Journal { unit, ..Journal::default() })),
-        other => Fact::without_value(&other, Reading::Absent),
+        other @ (Question::Host
+        | Question::Addresses
+        | Question::Name(_)
+        | Question::Dial(_)
+        | Question::UnixSocket(_)
+        | Question::Owner { .. }
+        | Question::OtherNetwork { .. }
+        | Question::Sysctl(_)
+        | Question::FailedUnits) => Fact::without_value(&other, Reading::Absent),
+    }
+}
+
+/// Adds a unit whose last start failed with these lines of its daemon in the journal (`who: message`).
+pub(crate) fn failed(host: Host, unit: &str, lines: &[&str]) -> Host {
+    let starting = format!("systemd: Starting {unit} - A service...");
+    let exited = format!("systemd: {unit}: Main process exited, code=exited, status=1/FAILURE");
+    let result = format!("systemd: {unit}: Failed with result 'exit-code'.");
+    let mut journal = vec![starting.as_str()];
+    journal.extend(lines);
+    journal.extend([exited.as_str(), result.as_str()]);
+    let host = host.unit(unit, |u| {
+        u.active_state = "failed".into();
+        u.sub_state = "failed".into();
+        if let Some(service) = &mut u.service {
+            service.result = "exit-code".into();
+            service.exit_code = 1;
+            service.exit_status = 1;
+        }
+    });
+    host.journal(unit, &journal)
+}
+
+fn dial(to: Endpoint, outcome: Outcome) -> Dial {
+    const ERRNOS: [(Outcome, &str); 3] =
+        [(Outcome::Refused, "ECONNREFUSED"), (Outcome::Denied, "EACCES"), (Outcome::Unresolved, "ENOENT")];
+    let errno = ERRNOS.into_iter().find(|(o, _)| *o == outcome).map(|(_, name)| name);
+    Dial {
+        to,
+        source: None,
+        outcome,
+        errno: errno.map(Into::into),
+        icmp: None,
+        after: Duration::from_micros(200),
+        retransmits: 0,
+        banner: None,
+        counters: vec![Counter { name: "Tcp.OutRsts".into(), delta: i64::from(outcome == Outcome::Refused) }],
+    }
+}
+
+/// Held by a process of that unit; `session-3.scope`, `init.scope` and the like are possible too.
+pub(crate) fn owned_by(unit: &str) -> Owner {
+    let systemd = unit == "init.scope";
+    let name = if systemd { "systemd" } else { unit.split(['.', '@']).next().unwrap_or(unit) };
+    let pid = if systemd { 1 } else { 812 };
+    Owner {
+        cgroup: Some(format!("/system.slice/{unit}")),
+        unit: Some(unit.into()),
+        processes: vec![Process { pid, name: name.into(), command: String::new(), started_at: 0 }],
+        partial: false,
+    }
+}
+
+/// One place of a configuration; `origin` is `file:line: text`, empty for a built-in default.
+pub(crate) fn configured_listen(address: &str, port: u16, origin: &str) -> ConfiguredListen {
+    let set_by = origin.split_once(": ").map(|(place, text)| {
+        let (file, line) = place.rsplit_once(':').unwrap();
+        Origin { file: file.into(), line: line.parse().unwrap(), text: text.into() }
+    });
+    let address = match address {
+        "*" => ListenAddress::Any,
+        path if path.starts_with('/') => ListenAddress::Path(path.into()),
+        other => other.parse().map_or_else(|_| ListenAddress::Name(other.into()), ListenAddress::Ip),
+    };
+    ConfiguredListen { address, port: Some(port), v6only: None, address_set_by: set_by.clone(), port_set_by: set_by }
+}
+
+/// A socket file owned by root that we may write to.
+pub(crate) fn socket_file() -> UnixFile {
+    UnixFile::There {
+        kind: "socket".into(),
+        mode: 0o755,
+        uid: 0,
+        user: Some("root".into()),
+        gid: 0,
+        group: Some("root".into()),
+        writable: true,
     }
 }
 

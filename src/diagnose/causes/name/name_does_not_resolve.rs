@@ -34,3 +34,24 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         format!("getent ahosts {host}"),
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
+    use crate::facts::connect::Outcome;
+
+    #[test]
+    fn a_name_nobody_knows() {
+        let case = Host::refusing(80).named("db.example", &[], |_| ()).case();
+        let diagnosis = assert_culprit(&case, "name-does-not-resolve");
+        assert_eq!(diagnosis.outcome, Some(Outcome::Unresolved));
+    }
+
+    #[test]
+    fn a_name_with_an_address_resolves() {
+        assert_not_found(
+            &Host::refusing(80).named("db.example", &["10.2.0.2"], |_| ()).case(),
+            "name-does-not-resolve",
+        );
+    }
+}

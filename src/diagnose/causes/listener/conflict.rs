@@ -1,0 +1,108 @@
+//! A unit that could not have its port, and who has it.
+
+use super::failed_bind::{FailedBind, Said, failed_bind};
+use super::rows::{Holder, holder, see};
+use crate::diagnose::Scene;
+use crate::diagnose::verdict::{Advice, Evidence};
+use crate::facts::daemon::Daemon;
+use crate::facts::socket::{Listener, Process};
+
+/// A unit that could not have its port, and who has it.
+pub(super) struct Conflict<'a> {
+    /// The unit and its failure.
+    pub(super) failed: FailedBind<'a>,
+    /// Who has the port.
+    pub(super) squatter: Holder<'a>,
+    /// The socket that is in the way.
+    pub(super) row: &'a Listener,
+}
+
+/// What kind of program is in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Squatter {
+    /// Another program.
+    Other,
+    /// The system's own stub resolver on port 53.
+    DnsStub,
+    /// The same program, outside of the unit.
+    OldInstance,
+}
+
+/// The unit meant for the asked port failed because somebody else holds one of its ports.
+pub(super) fn conflict<'a>(scene: &Scene<'a, '_>, kind: Squatter) -> Option<Conflict<'a>> {
+    let subject = scene.subject;
+    let failed = failed_bind(scene, Said::AddressInUse)?;
+    let rows = scene.look.listeners(subject.transport, failed.port)?;
+    // A wildcard collides with every address of its family; one address with itself and the wildcards.
+    let collides = |l: &&Listener| failed.ip.is_none_or(|ip| ip.is_unspecified() || l.takes(ip));
+    let row = rows.iter().find(collides)?;
+    let squatter = holder(scene, std::slice::from_ref(row));
+    let owner = squatter.owner?;
+    if owner.unit.as_deref() == Some(failed.unit.name.as_str()) {
+        return None;
+    }
+    let conflict = Conflict { failed, squatter, row };
+    (conflict.kind() == kind).then_some(conflict)
+}
+
+impl Conflict<'_> {
+    fn process(&self) -> Option<&Process> {
+        self.squatter.owner.and_then(|o| o.processes.first())
+    }
+
+    fn kind(&self) -> Squatter {
+        const RESOLVERS: [&str; 3] = ["systemd-resolve", "systemd-resolved", "connmand"];
+        let name = self.process().map(|p| p.name.as_str());
+        let by_unit = self.squatter.unit().map(|unit| unit.trim_end_matches(".service"));
+        if self.failed.port == 53 && name.into_iter().chain(by_unit).any(|n| RESOLVERS.contains(&n)) {
+            return Squatter::DnsStub;
+        }
+        if name.is_some_and(|name| self.runs(name)) { Squatter::OldInstance } else { Squatter::Other }
+    }
+
+    /// Is this the program that the failed unit runs?
+    fn runs(&self, name: &str) -> bool {
+        let unit = self.failed.unit;
+        let daemon = Daemon::ALL.into_iter().find(|d| d.runs_as(&unit.name));
+        let commands = unit.service.iter().flat_map(|s| &s.exec_start).filter_map(|argv| argv.first());
+        let mut programs = commands.filter_map(|path| path.rsplit('/').next());
+        // An interpreter says nothing about the program.
+        let interpreter = ["sh", "bash", "env", "node", "java"].contains(&name) || name.starts_with("python");
+        // comm keeps 15 bytes.
+        let same = |program: &str| program == name || (name.len() == 15 && program.starts_with(name));
+        daemon.is_some_and(|d| d.processes().contains(&name)) || (!interpreter && programs.any(same))
+    }
+
+    /// The failure and the socket in the way.
+    pub(super) fn evidence(&self) -> [Evidence; 2] {
+        let says = format!("LISTEN {} by {}", self.row.shown(), self.shown());
+        [self.failed.evidence(), Evidence::new("sock_diag", says, see(self.row.transport, self.row.port))]
+    }
+
+    /// `apache2[812] (apache2.service)`.
+    pub(super) fn shown(&self) -> String {
+        match self.squatter.unit() {
+            Some(unit) if unit != self.squatter.name => format!("{} ({unit})", self.squatter.name),
+            _ => self.squatter.name.clone(),
+        }
+    }
+
+    /// Makes way for the unit.
+    pub(super) fn make_way(&self) -> Advice {
+        let (wanted, port) = (&self.failed.unit.name, self.failed.port);
+        let services = |unit: &&str| unit.ends_with(".service") || unit.ends_with(".socket");
+        if let Some(unit) = self.squatter.unit().filter(services) {
+            return Advice::new(
+                format!("stop {unit}, now and for the next boot, and start {wanted}"),
+                format!("systemctl disable --now {unit}\nsystemctl start {wanted}"),
+                Some(&format!("systemctl stop {wanted}\nsystemctl enable --now {unit}")),
+            );
+        }
+        let stop = match self.process() {
+            Some(process) => format!("kill {}", process.pid),
+            None => format!("fuser -k {port}/{}", self.row.transport.word()),
+        };
+        let does = format!("end {} and start {wanted}", self.squatter.name);
+        Advice::new(does, format!("{stop}\nsystemctl start {wanted}"), None)
+    }
+}

@@ -1,0 +1,305 @@
+//! Where it is set on which address a listening program listens, and how that is changed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::rows::Holder;
+use crate::diagnose::Scene;
+use crate::diagnose::verdict::{Advice, Evidence};
+use crate::facts::claim::ClaimSource;
+use crate::facts::command_line;
+use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
+use crate::facts::socket::{Listener, Process};
+use crate::facts::unit::Unit;
+
+/// What decides the address.
+pub(super) enum Knob<'a> {
+    /// A line of a daemon's configuration, or its built-in default.
+    Config {
+        /// The configuration it stands in.
+        config: &'a DaemonConfig,
+        /// The place it sets.
+        listen: &'a ConfiguredListen,
+        /// The unit to restart.
+        unit: String,
+    },
+    /// `ListenStream=` of a socket unit.
+    Socket {
+        /// The socket unit.
+        unit: &'a Unit,
+        /// The address as systemd prints it.
+        address: String,
+    },
+    /// The command line or environment of a unit.
+    Command {
+        /// The unit.
+        unit: &'a Unit,
+        /// The words that say so.
+        words: String,
+    },
+    /// A program started by hand, of a kind that is known.
+    Program {
+        /// The process.
+        process: &'a Process,
+        /// What to give it instead.
+        flag: String,
+    },
+}
+
+/// What decides the address of one listening socket.
+pub(super) fn of<'a>(scene: &Scene<'a, '_>, row: &Listener, holder: &Holder<'a>) -> Option<Knob<'a>> {
+    if holder.owner.is_some_and(crate::facts::socket::Owner::is_systemd) {
+        return of_socket(scene, row);
+    }
+    of_config(scene, row, holder).or_else(|| of_command(scene, row, holder)).or_else(|| of_program(row, holder))
+}
+
+fn of_socket<'a>(scene: &Scene<'a, '_>, row: &Listener) -> Option<Knob<'a>> {
+    let claims = scene.look.claims(row.transport, row.port)?;
+    let names = claims.claims.iter().filter(|c| c.source == ClaimSource::SocketUnit).filter_map(|c| c.unit.as_deref());
+    names.filter(|name| name.ends_with(".socket")).find_map(|name| {
+        let unit = scene.look.unit(name)?;
+        let listens = &unit.socket.as_ref()?.listens;
+        let ours = |address: &&(String, String)| {
+            address.1.parse::<SocketAddr>().is_ok_and(|at| at.ip() == row.address && at.port() == row.port)
+        };
+        let address = listens.iter().find(ours).map(|(_, address)| address.clone())?;
+        Some(Knob::Socket { unit, address })
+    })
+}
+
+fn of_config<'a>(scene: &Scene<'a, '_>, row: &Listener, holder: &Holder<'a>) -> Option<Knob<'a>> {
+    let daemon = daemon_of(holder)?;
+    let configs = scene.look.daemon(daemon)?;
+    let unit = holder.unit().unwrap_or_else(|| daemon.units().first().copied().unwrap_or_default());
+    let own = |config: &&DaemonConfig| config.unit.as_deref().is_none_or(|u| u == unit);
+    let places = configs.iter().filter(own).flat_map(|c| c.listens.iter().map(move |l| (c, l)));
+    let (config, listen) = places.into_iter().find(|(_, listen)| sets(listen, row))?;
+    Some(Knob::Config { config, listen, unit: unit.to_owned() })
+}
+
+/// The daemon that holds a socket, if it is one whose configuration is read.
+pub(super) fn daemon_of(holder: &Holder<'_>) -> Option<Daemon> {
+    let owner = holder.owner?;
+    let runs = |d: &Daemon| {
+        owner.unit.as_deref().is_some_and(|unit| d.runs_as(unit))
+            || owner.processes.iter().any(|p| d.processes().contains(&p.name.as_str()))
+    };
+    Daemon::ALL.into_iter().find(runs)
+}
+
+/// Is this the place that a socket comes from?
+pub(super) fn sets(listen: &ConfiguredListen, row: &Listener) -> bool {
+    listen.port == Some(row.port)
+        && match &listen.address {
+            ListenAddress::Ip(ip) => *ip == row.address,
+            ListenAddress::Any => row.address.is_unspecified(),
+            ListenAddress::Name(name) => name == "localhost" && row.loopback_only(),
+            ListenAddress::Path(_) => false,
+        }
+}
+
+fn of_command<'a>(scene: &Scene<'a, '_>, row: &Listener, holder: &Holder<'a>) -> Option<Knob<'a>> {
+    let unit = scene.look.unit(holder.unit().filter(|u| u.ends_with(".service"))?)?;
+    let listens = command_line::listens(unit.service.as_ref()?);
+    let found = listens.into_iter().find(|l| l.port == row.port && l.address == Some(row.address))?;
+    Some(Knob::Command { unit, words: found.words })
+}
+
+/// Development servers and the like, which listen on loopback until told otherwise, and what tells them.
+const PROGRAMS: [(&str, &str); 15] = [
+    ("vite", "--host 0.0.0.0"),
+    ("uvicorn", "--host 0.0.0.0"),
+    ("hypercorn", "--bind 0.0.0.0:PORT"),
+    ("gunicorn", "--bind 0.0.0.0:PORT"),
+    ("flask", "--host 0.0.0.0"),
+    ("runserver", "runserver 0.0.0.0:PORT"),
+    ("http.server", "--bind 0.0.0.0"),
+    ("jupyter", "--ip 0.0.0.0"),
+    ("rails", "--binding 0.0.0.0"),
+    ("puma", "--bind tcp://0.0.0.0:PORT"),
+    ("webpack", "--host 0.0.0.0"),
+    ("next dev", "--hostname 0.0.0.0"),
+    ("ng serve", "--host 0.0.0.0"),
+    ("Xtigervnc", "-localhost no"),
+    ("node", "HOST=0.0.0.0 in its environment"),
+];
+
+fn of_program<'a>(row: &Listener, holder: &Holder<'a>) -> Option<Knob<'a>> {
+    let process = holder.owner?.processes.first()?;
+    let (_, flag) = PROGRAMS.iter().find(|(program, _)| is_program(process, program))?;
+    Some(Knob::Program { process, flag: flag.replace("PORT", &row.port.to_string()) })
+}
+
+/// Is a program among the words of a command line? (`vite`, `/usr/bin/vite`, `node_modules/.bin/vite.js`)
+fn is_program(process: &Process, program: &str) -> bool {
+    let words = || process.command.split([' ', '/']).chain([process.name.as_str()]);
+    let among = |part: &str| words().any(|w| w == part || w.strip_suffix(".js") == Some(part));
+    program.split(' ').all(among)
+}
+
+impl Knob<'_> {
+    /// What sets the address, as a clause after "because".
+    pub(super) fn says(&self) -> String {
+        match self {
+            Self::Config { listen, config, .. } => match &listen.address_set_by {
+                Some(origin) => format!("{origin} says {}", origin.text),
+                None => format!("that is the built-in default of {}", config.daemon.name()),
+            },
+            Self::Socket { unit, address } => format!("{} says ListenStream={address}", unit.name),
+            Self::Command { unit, words } => format!("{} is started with {words}", unit.name),
+            Self::Program { process, .. } => format!("{} listens there unless told otherwise", process.name),
+        }
+    }
+
+    /// The same, and the command that shows it.
+    pub(super) fn evidence(&self) -> Evidence {
+        match self {
+            Self::Config { listen, config, .. } => Evidence::new("config", self.says(), {
+                let file = listen.address_set_by.as_ref().map(|o| (o.file.as_str(), o.line));
+                match (file, config.files.first()) {
+                    (Some((file, line)), _) => format!("sed -n {line}p {file}"),
+                    (None, Some(file)) => format!("grep -n {} {file}", setting(config.daemon)),
+                    (None, None) => format!("systemctl cat {}", config.unit.as_deref().unwrap_or("UNIT")),
+                }
+            }),
+            Self::Socket { unit, .. } | Self::Command { unit, .. } => {
+                Evidence::new("systemd", self.says(), format!("systemctl cat {}", unit.name))
+            }
+            Self::Program { process, .. } => {
+                Evidence::new("procfs", process.command.clone(), format!("ps -o args= -p {}", process.pid))
+            }
+        }
+    }
+
+    /// What makes it listen on `address` too.
+    pub(super) fn listen_on(&self, address: IpAddr, port: u16) -> Advice {
+        match self {
+            Self::Config { config, listen, unit } => in_config(config, listen, unit, SocketAddr::new(address, port)),
+            Self::Socket { unit, address: old } => {
+                let new = SocketAddr::new(address, port);
+                let restart = format!("systemctl daemon-reload\nsystemctl restart {}", unit.name);
+                Advice::new(
+                    format!("let {} listen on {new} too", unit.name),
+                    format!(
+                        "systemctl edit {}   # [Socket], then ListenStream={new} beside {old}\n{restart}",
+                        unit.name
+                    ),
+                    Some(&format!("systemctl revert {}\n{restart}", unit.name)),
+                )
+            }
+            Self::Command { unit, words } => {
+                let restart = format!("systemctl daemon-reload\nsystemctl restart {}", unit.name);
+                Advice::new(
+                    format!("start {} with {address} (or 0.0.0.0) in place of the address in `{words}`", unit.name),
+                    format!("systemctl edit --full {}   # change {words}\n{restart}", unit.name),
+                    Some(&format!("systemctl revert {}\n{restart}", unit.name)),
+                )
+            }
+            Self::Program { process, flag } => Advice::new(
+                format!("start {} so that others may reach it: {flag}", process.name),
+                format!("kill {}\n{} {flag}", process.pid, process.command),
+                Some("stop it and start it as before"),
+            ),
+        }
+    }
+}
+
+fn in_config(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr) -> Advice {
+    let restart = format!("systemctl restart {unit}");
+    let file = config.files.first().map_or("its configuration", String::as_str);
+    let edit = edit(config.daemon, listen.address_set_by.as_ref(), new);
+    let (run, undo) = match (&listen.address_set_by, edit) {
+        (Some(at), Edit::Replace(text)) => (format!("{at}: {text}"), format!("{at}: {}", at.text)),
+        (Some(at), Edit::Add(text)) => {
+            (format!("{at}: add below it: {text}"), format!("{}: take out the line {text}", at.file))
+        }
+        (None, Edit::Replace(text) | Edit::Add(text)) => {
+            (format!("{file}: add: {text}"), format!("{file}: take out the line {text}"))
+        }
+    };
+    let mut does = format!("let {} listen on {new}", config.daemon.name());
+    if let Some(besides) = besides(config.daemon) {
+        does = format!("{does} ({besides})");
+    }
+    Advice::new(does, format!("{run}\n{restart}"), Some(&format!("{undo}\n{restart}")))
+}
+
+/// How the setting of a daemon is called.
+pub(super) fn setting(daemon: Daemon) -> &'static str {
+    match daemon {
+        Daemon::Nginx => "listen",
+        Daemon::Apache => "Listen",
+        Daemon::Sshd => "ListenAddress",
+        Daemon::Mysql => "bind-address",
+        Daemon::Postgres => "listen_addresses",
+        Daemon::Redis | Daemon::Haproxy => "bind",
+        Daemon::Vsftpd => "listen_address",
+        Daemon::Memcached => "-l",
+    }
+}
+
+/// What else others need before such a daemon serves them.
+fn besides(daemon: Daemon) -> Option<&'static str> {
+    match daemon {
+        Daemon::Postgres => Some("clients need a line in pg_hba.conf as well"),
+        Daemon::Redis => Some("set requirepass first: without it protected-mode turns clients away"),
+        Daemon::Memcached => Some("it knows no passwords: let a firewall choose its clients"),
+        Daemon::Mysql => Some("accounts must allow the client's host as well"),
+        Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy | Daemon::Vsftpd => None,
+    }
+}
+
+enum Edit {
+    Replace(String),
+    Add(String),
+}
+
+fn edit(daemon: Daemon, old: Option<&Origin>, new: SocketAddr) -> Edit {
+    let text = old.map_or("", |origin| origin.text.as_str());
+    let ip = new.ip();
+    match daemon {
+        Daemon::Nginx => Edit::Add(format!("listen {new};")),
+        Daemon::Apache => Edit::Add(format!("Listen {new}")),
+        Daemon::Haproxy => Edit::Add(format!("bind {new}")),
+        Daemon::Sshd if new.port() == 22 => Edit::Add(format!("ListenAddress {ip}")),
+        Daemon::Sshd => Edit::Add(format!("ListenAddress {new}")),
+        // Older versions take a single address only.
+        Daemon::Mysql => Edit::Replace(format!("bind-address = {}", if ip.is_ipv4() { "0.0.0.0" } else { "::" })),
+        Daemon::Vsftpd if ip.is_ipv4() => Edit::Replace(format!("listen_address={ip}")),
+        Daemon::Vsftpd => Edit::Replace(format!("listen_address6={ip}")),
+        Daemon::Postgres => {
+            let quoted = text.split('\'').nth(1).filter(|t| !t.trim().is_empty());
+            Edit::Replace(format!("listen_addresses = '{}, {ip}'", quoted.unwrap_or("localhost")))
+        }
+        Daemon::Redis if text.starts_with("bind") => Edit::Replace(format!("{text} {ip}")),
+        Daemon::Redis => Edit::Add(format!("bind 127.0.0.1 -::1 {ip}")),
+        Daemon::Memcached if text.starts_with("-l") => Edit::Replace(format!("{text},{ip}")),
+        Daemon::Memcached => Edit::Add(format!("-l {ip}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(daemon: Daemon, old: &str, new: &str) -> String {
+        let origin = Origin { file: "/etc/x".into(), line: 3, text: old.into() };
+        match edit(daemon, Some(&origin), new.parse().unwrap()) {
+            Edit::Replace(text) => text,
+            Edit::Add(text) => format!("+{text}"),
+        }
+    }
+
+    #[test]
+    fn an_address_is_added_in_each_daemons_own_words() {
+        let at = "10.2.0.2:5432";
+        assert_eq!(
+            edited(Daemon::Postgres, "listen_addresses = 'localhost'", at),
+            "listen_addresses = 'localhost, 10.2.0.2'"
+        );
+        assert_eq!(edited(Daemon::Redis, "bind 127.0.0.1 -::1", at), "bind 127.0.0.1 -::1 10.2.0.2");
+        assert_eq!(edited(Daemon::Memcached, "-l 127.0.0.1", at), "-l 127.0.0.1,10.2.0.2");
+        assert_eq!(edited(Daemon::Nginx, "listen 127.0.0.1:80;", "[fd00::2]:80"), "+listen [fd00::2]:80;");
+        assert_eq!(edited(Daemon::Sshd, "ListenAddress 127.0.0.1", "10.2.0.2:22"), "+ListenAddress 10.2.0.2");
+    }
+}

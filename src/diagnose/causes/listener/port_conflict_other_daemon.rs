@@ -1,0 +1,88 @@
+//! Another program holds a port that the service needs, so the service did not start.
+
+use super::super::{Cause, Found, Words};
+use super::conflict::{Squatter, conflict};
+use crate::diagnose::Scene;
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::verdict::Advice;
+use crate::facts::connect::Outcome;
+
+pub(crate) static CAUSE: Cause = Cause {
+    id: "port-conflict-other-daemon",
+    in_box: BoxId::Listener,
+    general: false,
+    explains: &[Outcome::Refused, Outcome::Open],
+    words: Words {
+        title: "Another program has the port",
+        what: "The service could not bind because another program already listens there: `Address already in use`. \
+               The service is down as a whole, so its other ports are refused, and on the shared port the other \
+               program answers.",
+        see: "journalctl -b -u UNIT\nss -H -ltnp 'sport = :PORT'",
+        fix: "stop and disable the other program, or give one of the two another port, then start the service",
+        undo: "stop the service and start the other program again",
+    },
+    detect,
+};
+
+fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
+    let conflict = conflict(scene, Squatter::Other)?;
+    let (unit, port, shown) = (&conflict.failed.unit.name, conflict.failed.port, conflict.shown());
+    let asked = scene.subject.port.filter(|asked| *asked != port);
+    let also = asked.map(|asked| format!(", so nothing serves port {asked} either")).unwrap_or_default();
+    let [failure, row] = conflict.evidence();
+    Some(
+        Found::new(unit, format!("{unit} could not start: {shown} has port {port}{also}"))
+            .seen(failure)
+            .seen(row)
+            .advise(conflict.make_way())
+            .advise(Advice::new(
+                format!("or give {unit} another port than {port} in its configuration and start it"),
+                format!("systemctl cat {unit}\nsystemctl start {unit}"),
+                None,
+            )),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found, failed};
+    use crate::facts::connect::Outcome;
+
+    const LINES: [&str; 2] = [
+        "nginx: nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
+        "nginx: nginx: [emerg] still could not bind()",
+    ];
+
+    #[test]
+    fn the_other_port_of_the_service_is_refused() {
+        let host = failed(Host::refusing(443), "nginx.service", &LINES).claimed_by("nginx.service");
+        let host = host.listens_on(80, "::", "apache2.service", |_| ());
+        let found = assert_culprit(&host.case(), "port-conflict-other-daemon").causes.remove(0);
+        assert_eq!(
+            found.summary,
+            "nginx.service could not start: apache2[812] (apache2.service) has port 80, so nothing serves port 443 either"
+        );
+        assert!(found.advice[0].run.starts_with("systemctl disable --now apache2.service\n"), "{:?}", found.advice);
+    }
+
+    #[test]
+    fn on_the_shared_port_the_other_one_answers() {
+        let host = Host::with_outcome(80, Outcome::Open).listens("::", "apache2.service", |_| ());
+        let case = failed(host, "nginx.service", &LINES).claimed_by("nginx.service").case();
+        assert_eq!(assert_culprit(&case, "port-conflict-other-daemon").outcome, Some(Outcome::Open));
+    }
+
+    #[test]
+    fn once_the_other_one_is_gone_the_unit_is_only_stopped() {
+        let host = failed(Host::refusing(443), "nginx.service", &LINES).claimed_by("nginx.service");
+        assert_not_found(&host.case(), "port-conflict-other-daemon");
+    }
+
+    #[test]
+    fn another_address_does_not_collide() {
+        let line = "app: listen tcp 10.2.0.2:8080: bind: address already in use";
+        let host = failed(Host::refusing(443), "app.service", &[line]).claimed_by("app.service");
+        let host = host.listens_on(8080, "127.0.0.1", "other.service", |_| ());
+        assert_not_found(&host.case(), "port-conflict-other-daemon");
+    }
+}
