@@ -99,15 +99,15 @@ fn responsible<'a>(
     claim: Option<&'a Claim>,
 ) -> Option<Serving<'a>> {
     let hidden = behind(look, subject, unit)?;
-    let (unit, wrapper) = hidden.map_or((unit, None), |instance| (instance, Some(unit)));
+    let (unit, wrapper) = hidden.first().map_or((unit, None), |instance| (*instance, Some(unit)));
     Some(Serving { unit: Some(unit), name: unit.name.clone(), claim, listens: false, wrapper })
 }
 
-/// The instance that is down behind a unit that is `active (exited)`: the one configured for the port, else a failed one.
-/// The outer none: not known yet.
-fn behind<'a>(look: &Look<'a>, subject: &Subject, unit: &'a Unit) -> Option<Option<&'a Unit>> {
+/// The instances that are down behind a unit that is `active (exited)`, the one configured for the port first, then
+/// those that failed. None: not known yet.
+fn behind<'a>(look: &Look<'a>, subject: &Subject, unit: &'a Unit) -> Option<Vec<&'a Unit>> {
     if unit.active_state != "active" || unit.sub_state != "exited" {
-        return Some(None);
+        return Some(Vec::new());
     }
     let mut down = Vec::new();
     for name in &unit.pulls {
@@ -118,18 +118,16 @@ fn behind<'a>(look: &Look<'a>, subject: &Subject, unit: &'a Unit) -> Option<Opti
         }
     }
     if down.len() < 2 {
-        return Some(down.into_iter().next());
+        return Some(down);
     }
     let daemon = Daemon::ALL.into_iter().find(|d| d.runs_as(&unit.name));
     let configs = daemon.and_then(|d| look.daemon(d)).unwrap_or_default();
-    let has_port = |instance: &&Unit| {
-        configs.iter().any(|c| {
-            c.unit.as_ref() == Some(&instance.name)
-                && c.listens.iter().any(|l| l.port.is_some() && l.port == subject.port)
-        })
+    let has_port = |instance: &Unit| {
+        let own = configs.iter().filter(|c| c.unit.as_ref() == Some(&instance.name));
+        own.flat_map(|c| &c.listens).any(|listen| listen.port.is_some() && listen.port == subject.port)
     };
-    let failed = |instance: &&Unit| instance.active_state == "failed";
-    Some(down.iter().copied().find(has_port).or_else(|| down.iter().copied().find(failed)).or(down.first().copied()))
+    down.sort_by_key(|instance| (!has_port(instance), instance.active_state != "failed"));
+    Some(down)
 }
 
 /// Is it `name@something.service` of `name.service`?

@@ -109,6 +109,20 @@ pub static ALL: &[&Cause] = &[
     &name::localhost_resolves_v6_first::CAUSE,
     &name::cli_hosts_file_stale::CAUSE,
     &name::name_does_not_resolve::CAUSE,
+    // service: what systemd was told, and why a start failed
+    &service::svc_masked::CAUSE,
+    &service::socket_unit_trigger_limit::CAUSE,
+    &service::socket_unit_needs_restart_after_edit::CAUSE,
+    &service::socket_unit_overrides_daemon_config::CAUSE,
+    &service::svc_condition_unmet::CAUSE,
+    &service::svc_dependency_failed::CAUSE,
+    &service::svc_failed_config_syntax::CAUSE,
+    &service::svc_failed_missing_file::CAUSE,
+    &service::svc_failed_upstream_name_unresolved::CAUSE,
+    &service::svc_runtime_dir_missing::CAUSE,
+    &service::svc_disk_full::CAUSE,
+    &service::svc_oom_killed::CAUSE,
+    &service::svc_start_timeout::CAUSE,
     // listener
     &listener::port_conflict_dns_stub::CAUSE,
     &listener::port_conflict_old_instance::CAUSE,
@@ -130,8 +144,18 @@ pub static ALL: &[&Cause] = &[
     &listener::accept_queue_overflow::CAUSE,
     &listener::unix_socket_stale::CAUSE,
     &listener::unix_socket_missing_or_denied::CAUSE,
-    // service
+    // service: how it ended. Comes after why, which may also be an address or a port that it cannot have.
+    &service::socket_unit_service_start_limit::CAUSE,
+    &service::svc_active_wrapper_hides_failure::CAUSE,
+    &service::svc_start_limit_hit::CAUSE,
+    &service::svc_flapping_auto_restart::CAUSE,
+    &service::svc_crashed_signal::CAUSE,
+    &service::socket_unit_not_started::CAUSE,
+    &service::svc_starting_not_ready::CAUSE,
+    &service::svc_not_enabled_after_reboot::CAUSE,
+    &service::svc_not_installed::CAUSE,
     &service::svc_not_running::CAUSE,
+    &service::no_listener_unknown_service::CAUSE,
 ];
 
 /// The cause with this id.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::look::Look;
 use crate::facts::Reading;
-use crate::facts::journal::Entry;
+use crate::facts::journal::{Entry, Journal};
 use crate::facts::unit::{Service, Unit};
 
 /// The first failure of the last start.
@@ -140,7 +140,7 @@ pub fn first_failure(look: &Look<'_>, unit: &Unit) -> Option<Failure> {
     if !has_failed(unit) || !lately {
         return None;
     }
-    let entries = look.journal(&unit.name).map(crate::facts::journal::Journal::last_start);
+    let entries = look.journal(&unit.name).map(Journal::last_start);
     entries.and_then(of_start).or_else(|| of_state(unit.service.as_ref()?))
 }
 
@@ -155,6 +155,13 @@ pub fn run_time(look: &Look<'_>, unit: &Unit) -> Option<Duration> {
 /// run although something failed (one of two addresses could not be bound).
 pub fn recognise(before: &[Entry], entry: &Entry, after: &[Entry]) -> Option<FailureKind> {
     rules::read(&rules::Line { text: &entry.message, before, after })
+}
+
+/// The line with which systemd says that it did not start the unit because another one failed, if that is the last it
+/// has to say about the unit.
+pub fn held_back(journal: &Journal) -> Option<&Entry> {
+    let last = journal.entries.iter().rev().find(|entry| entry.is_systemd())?;
+    manager::dependency(&last.message).map(|_| last)
 }
 
 /// Did its last run end badly, or does it keep being restarted?

@@ -1,17 +1,18 @@
-//! The unit that should serve the port is stopped (and nothing more specific explains why).
+//! The unit that should serve the port is stopped or failed (and nothing more specific explains why).
 
 use super::super::{Cause, Found, Words};
+use super::common::{DOWN, arg, found, found_failed, idle_service, reason, start, start_again};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::serving::serving;
+use crate::diagnose::failure::{first_failure, has_failed};
 use crate::diagnose::verdict::{Advice, Evidence};
-use crate::facts::connect::Outcome;
+use crate::facts::unit::Unit;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-not-running",
     in_box: BoxId::Service,
     general: true,
-    explains: &[Outcome::Refused, Outcome::Unresolved],
+    explains: DOWN,
     words: Words {
         title: "The service is not running",
         what: "The unit that should serve the port exists, but it is stopped or failed, so no socket listens and the \
@@ -24,37 +25,123 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
-    let serving = serving(scene.look, scene.subject)?;
-    let unit = serving.unit.filter(|u| u.exists() && matches!(u.active_state.as_str(), "inactive" | "failed"))?;
-    let says = format!("{} is {}", unit.name, unit.shown_state());
-    Some(
-        Found::new(&unit.name, format!("{} is not running", unit.name))
-            .seen(Evidence::new("systemd", says, format!("systemctl status {}", unit.name)))
-            .advise(Advice::new(
-                "start it",
-                format!("systemctl start {}", unit.name),
-                Some(&format!("systemctl stop {}", unit.name)),
-            )),
+    let down = |unit: &&Unit| matches!(unit.active_state.as_str(), "inactive" | "failed" | "deactivating");
+    let unit = idle_service(scene).filter(down)?;
+    if let Some(error) = &unit.load_error {
+        return Some(unloadable(scene, unit, error));
+    }
+    if has_failed(unit) {
+        return Some(failed(scene, unit));
+    }
+    let stopping = if unit.active_state == "deactivating" { "is being stopped" } else { "is not running" };
+    let enabled = if unit.file_state == "disabled" { ", and not enabled to start at boot" } else { "" };
+    let found = found(scene, unit, format!("{} {stopping}{enabled}", unit.name)).advise(start(unit));
+    Some(if unit.file_state == "disabled" { found.advise(enable(unit)) } else { found })
+}
+
+/// It failed, for a reason that no cause knows or that nobody could read.
+fn failed(scene: &Scene<'_, '_>, unit: &Unit) -> Found {
+    let look = Advice::new("see why, and cure that", format!("journalctl -b -u {}", arg(&unit.name)), None);
+    let found = match first_failure(scene.look, unit) {
+        Some(failure) => {
+            let summary = format!("{} failed: {}", unit.name, reason(&failure));
+            found_failed(scene, unit, &failure, summary)
+        }
+        None => found(scene, unit, format!("{} failed", unit.name)),
+    };
+    let unread = scene.look.facts().journals.get(&unit.name).and_then(crate::facts::Reading::blind);
+    let found = match unread {
+        Some(why) => {
+            let says = format!("why it failed is in its journal, which could not be read: {why}");
+            found.seen(Evidence::new("journal", says, format!("journalctl -b -u {}", arg(&unit.name))))
+        }
+        None => found,
+    };
+    found.advise(look).advise(start_again(unit))
+}
+
+/// systemd cannot make sense of the unit file.
+fn unloadable(scene: &Scene<'_, '_>, unit: &Unit, error: &str) -> Found {
+    let name = arg(&unit.name);
+    let summary = format!("{} cannot be loaded: {error}", unit.name);
+    let verify = Advice::new(
+        "correct the unit file, and let systemd read it again",
+        format!("systemd-analyze verify {name}\nsystemctl daemon-reload"),
+        None,
+    );
+    found(scene, unit, summary)
+        .seen(Evidence::new(
+            "systemd",
+            format!("LoadState={}: {error}", unit.load_state),
+            format!("systemctl status {name}"),
+        ))
+        .advise(verify)
+        .advise(start(unit))
+}
+
+fn enable(unit: &Unit) -> Advice {
+    let name = arg(&unit.name);
+    Advice::new(
+        "let it start at every boot too",
+        format!("systemctl enable {name}"),
+        Some(&format!("systemctl disable {name}")),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
+    use crate::facts::connect::Outcome;
+    use crate::facts::{Case, Reading};
+
+    fn nginx(state: &'static str) -> Host {
+        let host = Host::refusing(80).claimed_by("nginx.service");
+        host.unit("nginx.service", |u| u.active_state = state.into())
+    }
+
+    fn summary(case: &Case) -> String {
+        assert_culprit(case, "svc-not-running").culprit().unwrap().summary.clone()
+    }
 
     #[test]
     fn a_stopped_unit_that_claims_the_port() {
-        let host = Host::refusing(80).unit("nginx.service", |u| {
-            u.active_state = "inactive".into();
-            u.sub_state = "dead".into();
-            u.file_state = "enabled".into();
+        assert_eq!(summary(&nginx("inactive").case()), "nginx.service is not running");
+    }
+
+    #[test]
+    fn a_failed_unit_tells_why_as_far_as_that_is_known() {
+        let lines =
+            ["app: no such table: shops", "systemd: nginx.service: Main process exited, code=exited, status=3/X"];
+        assert_eq!(
+            summary(&nginx("failed").journal("nginx.service", &lines).case()),
+            "nginx.service failed: exit status 3 after \"no such table: shops\""
+        );
+    }
+
+    #[test]
+    fn without_the_journal_it_says_what_it_takes_to_see_more() {
+        let host = nginx("failed").facts(|f| {
+            f.journals.insert("nginx.service".into(), Reading::Denied { needs: "group systemd-journal".into() });
         });
-        assert_culprit(&host.claimed_by("nginx.service").case(), "svc-not-running");
+        let diagnosis = assert_culprit(&host.case(), "svc-not-running");
+        assert!(diagnosis.culprit().unwrap().evidence.iter().any(|e| e.says.ends_with("needs group systemd-journal")));
+    }
+
+    #[test]
+    fn a_unit_that_is_asked_for_by_name_and_has_no_port() {
+        let diagnosis = assert_culprit(&nginx("failed").target("nginx").case(), "svc-not-running");
+        assert_eq!(diagnosis.outcome, Some(Outcome::Error));
+        assert!(diagnosis.settled);
     }
 
     #[test]
     fn a_running_unit_is_not_stopped() {
-        let host = Host::refusing(80).unit("nginx.service", |u| u.active_state = "active".into());
-        assert_not_found(&host.claimed_by("nginx.service").case(), "svc-not-running");
+        assert_not_found(&nginx("active").case(), "svc-not-running");
+    }
+
+    #[test]
+    fn a_port_that_is_open_needs_no_unit() {
+        let host = Host::with_outcome(80, Outcome::Open).claimed_by("nginx.service").unit("nginx.service", |_| ());
+        assert_not_found(&host.case(), "svc-not-running");
     }
 }
