@@ -33,7 +33,7 @@
 //! sources   → facts target text error
 //! check     → sources diagnose facts target text error
 //! app       → sources diagnose facts target report text error
-//! ui        → app diagnose facts target report text
+//! ui        → app diagnose facts target report text error
 //! cli       → app ui check report sources diagnose facts target text error
 //! ```
 //!
@@ -46,6 +46,8 @@
 //! * a pane: write `ui/panes/<pane>.rs`, add its line to `ui::panes` and its keys to `ui/keys.rs`.
 
 #[cfg(feature = "host")]
+pub mod app;
+#[cfg(feature = "host")]
 pub mod check;
 #[cfg(feature = "host")]
 pub mod cli;
@@ -57,3 +59,5 @@ pub mod report;
 pub mod sources;
 pub mod target;
 pub mod text;
+#[cfg(feature = "host")]
+pub mod ui;

@@ -1,0 +1,308 @@
+//! The diagnosis on the screen: its case, what it came to, what is selected and how it is looked at again.
+
+use std::time::Duration;
+
+use super::history::History;
+use super::retest::Retest;
+use super::table::Table;
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::diagnose;
+use crate::diagnose::look::Look;
+use crate::diagnose::serving::serving;
+use crate::diagnose::verdict::{Advice, BoxState, Diagnosis, Finding, Verdict};
+use crate::facts::connect::{Dial, Endpoint};
+use crate::facts::socket::Listener;
+use crate::facts::{Case, Fact, Facts, Reading};
+
+/// The chart and everything beside it.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// Target and facts.
+    pub case: Case,
+    /// What they mean.
+    pub diagnosis: Diagnosis,
+    /// Where the facts come from.
+    pub origin: Origin,
+    /// The selected box.
+    pub selection: Selection,
+    /// The pane the keys go to.
+    pub focus: Focus,
+    /// First line of the detail on the screen.
+    pub detail_top: usize,
+    /// Which part of the journal is on the screen.
+    pub journal_top: Follow,
+    /// The listener table.
+    pub table: Table,
+    /// Unit whose journal is shown.
+    pub journal_of: Option<String>,
+    /// What the last attempts got.
+    pub history: History,
+    /// How it is looked at again.
+    pub retest: Retest,
+    /// Connection attempts made so far.
+    pub probes: usize,
+    /// When the last answer came.
+    pub last_answer_ms: u64,
+}
+
+/// Where facts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This host, now.
+    Host,
+    /// A recording: nothing is asked.
+    Recording,
+}
+
+/// Which box is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// The one that matters most, as it turns out.
+    Following,
+    /// The one the user chose.
+    Chosen(BoxId),
+}
+
+/// The pane the keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// The flowchart.
+    Chart,
+    /// The detail of the selected box.
+    Detail,
+    /// The listener table.
+    Listeners,
+    /// The filter of the listener table, being typed.
+    Filter,
+    /// The journal.
+    Journal,
+}
+
+impl Focus {
+    /// The one after it.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Chart => Self::Detail,
+            Self::Detail => Self::Listeners,
+            Self::Listeners | Self::Filter => Self::Journal,
+            Self::Journal => Self::Chart,
+        }
+    }
+
+    /// The one before it.
+    pub fn previous(self) -> Self {
+        match self {
+            Self::Chart => Self::Journal,
+            Self::Detail => Self::Chart,
+            Self::Listeners | Self::Filter => Self::Detail,
+            Self::Journal => Self::Listeners,
+        }
+    }
+}
+
+/// Which part of a growing text is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// Its end, as it grows.
+    End,
+    /// From this line.
+    From(usize),
+}
+
+/// Did an answer change what the target may do?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// Nothing that matters to the target.
+    Little,
+    /// Something on the host changed: the target may answer differently now.
+    Change,
+    /// An attempt was answered.
+    Attempt,
+}
+
+impl Chart {
+    /// A case to be shown.
+    pub fn new(case: Case, origin: Origin, number: u64) -> Self {
+        let diagnosis = diagnose(&case);
+        let mut chart = Self {
+            case,
+            diagnosis,
+            origin,
+            selection: Selection::Following,
+            focus: Focus::Chart,
+            detail_top: 0,
+            journal_top: Follow::End,
+            table: Table::default(),
+            journal_of: None,
+            history: History::default(),
+            retest: Retest::new(number),
+            probes: 0,
+            last_answer_ms: 0,
+        };
+        if let Some(all) = chart.case.here.all_listeners.value() {
+            chart.table.take(all, 0, &chart.case.here.owners);
+        }
+        if origin == Origin::Recording {
+            chart.probes = chart.case.here.probes();
+        }
+        chart
+    }
+
+    /// Diagnoses the facts as they are now.
+    pub fn diagnose(&mut self) {
+        self.diagnosis = diagnose(&self.case);
+        let look = Look::new(&self.case);
+        let unit = serving(&look, &self.diagnosis.subject).and_then(|s| s.unit.map(|u| u.name.clone()));
+        let named = self.diagnosis.culprit().map(|f| f.subject.clone());
+        let known = |name: &String| self.case.here.units.contains_key(name);
+        self.journal_of = unit.or(named.filter(known)).or(self.journal_of.take());
+    }
+
+    /// Takes in an answer and says what it changed.
+    pub fn learn(&mut self, fact: Fact, at_ms: u64) -> Learned {
+        self.last_answer_ms = at_ms;
+        let learned = match &fact {
+            Fact::Dial(to, reading) => {
+                if !matches!(reading, Reading::NotAsked | Reading::Pending) {
+                    self.probes += 1;
+                }
+                if let (Some(dial), true) = (reading.value(), self.diagnosis.subject.endpoint().as_ref() == Some(to)) {
+                    self.history.push(dial.outcome);
+                }
+                Learned::Attempt
+            }
+            other => self.weigh(other),
+        };
+        self.case.here.learn(fact);
+        learned
+    }
+
+    /// Does a new answer differ from the old one in what decides whether the target answers?
+    fn weigh(&self, fact: &Fact) -> Learned {
+        let here = &self.case.here;
+        let changed = match fact {
+            Fact::Listeners(transport, port, new) => {
+                let old = here.listeners.get(&(*transport, *port));
+                let ours = self.diagnosis.subject.ports.contains(port);
+                ours && differ(old, new, |all| all.iter().map(|l| (l.inode, l.address)).collect::<Vec<_>>())
+            }
+            // A dial to systemd's own socket starts the unit: that is no reason to dial again.
+            Fact::Unit(name, new) => {
+                !self.served_by_systemd()
+                    && differ(here.units.get(name), new, |u| (u.active_state.clone(), u.load_state.clone()))
+            }
+            Fact::Addresses(new) => differ(Some(&here.addresses), new, Clone::clone),
+            Fact::Name(name, new) => differ(here.names.get(name), new, |r| r.addresses.clone()),
+            Fact::UnixSocket(name, new) => {
+                let bound = |s: &crate::facts::socket::UnixSocket| {
+                    (s.file.clone(), s.bound.iter().map(|b| (b.inode, b.listening)).collect::<Vec<_>>())
+                };
+                differ(here.unix_sockets.get(name), new, bound)
+            }
+            Fact::Host(_)
+            | Fact::Dial(..)
+            | Fact::AllListeners(_)
+            | Fact::Owner(..)
+            | Fact::Journal(..)
+            | Fact::JournalEntry(..)
+            | Fact::Claims(..)
+            | Fact::Daemon(..)
+            | Fact::OtherNetwork(..)
+            | Fact::Sysctl(..)
+            | Fact::FailedUnits(_) => false,
+        };
+        if changed { Learned::Change } else { Learned::Little }
+    }
+
+    fn served_by_systemd(&self) -> bool {
+        let owner = |l: &Listener| self.case.here.owners.get(&l.inode).and_then(Reading::value);
+        self.listeners_of_target().iter().filter_map(owner).any(crate::facts::socket::Owner::is_systemd)
+    }
+
+    /// The sockets on the diagnosed port.
+    pub fn listeners_of_target(&self) -> &[Listener] {
+        let subject = &self.diagnosis.subject;
+        let Some(port) = subject.port else { return &[] };
+        let reading = self.case.here.listeners.get(&(subject.transport, port));
+        reading.and_then(Reading::value).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The box that is selected.
+    pub fn selected(&self) -> BoxId {
+        match self.selection {
+            Selection::Chosen(id) => id,
+            Selection::Following => self.foremost(),
+        }
+    }
+
+    /// The box that matters most: the culprit's, else the first that says no, else the symptom.
+    fn foremost(&self) -> BoxId {
+        let no = |b: &&BoxState| b.verdict == Verdict::No && b.id != BoxId::Connect;
+        let culprit = self.diagnosis.culprit().map(|f| f.in_box);
+        culprit.or_else(|| self.diagnosis.boxes.iter().find(no).map(|b| b.id)).unwrap_or(BoxId::Connect)
+    }
+
+    /// The finding shown for a box: the culprit where it is in it, else the first other.
+    pub fn finding(&self, id: BoxId) -> Option<&Finding> {
+        let culprit = self.diagnosis.culprit().filter(|f| f.in_box == id);
+        culprit.or_else(|| self.diagnosis.causes.iter().find(|f| f.in_box == id))
+    }
+
+    /// The attempt the verdict is about.
+    pub fn dial(&self) -> Option<&Dial> {
+        self.case.here.dials.get(&self.diagnosis.subject.endpoint()?)?.value()
+    }
+
+    /// The command that shows what the selected box says.
+    pub fn see(&self) -> Option<String> {
+        let id = self.selected();
+        let finding = self.finding(id).map(|f| f.evidence.as_slice());
+        let state = self.diagnosis.get(id).map(|b| b.evidence.as_slice());
+        let evidence = finding.or(state).unwrap_or_default().first();
+        evidence.map(|e| e.see.clone()).or_else(|| self.see_dial().filter(|_| id == BoxId::Connect))
+    }
+
+    /// A command that makes the same attempt.
+    pub fn see_dial(&self) -> Option<String> {
+        Some(match self.diagnosis.subject.endpoint()? {
+            Endpoint::Tcp(at) => format!("nc -vz -w 3 {} {}", at.ip(), at.port()),
+            Endpoint::Udp(at) => format!("nc -vzu -w 3 {} {}", at.ip(), at.port()),
+            Endpoint::Unix(path) => format!("nc -vzU {path}"),
+            Endpoint::Abstract(name) => format!("socat - ABSTRACT-CONNECT:{name}"),
+        })
+    }
+
+    /// What to do first about the selected box, or about the culprit.
+    pub fn advice(&self) -> Option<&Advice> {
+        let of_box = self.finding(self.selected()).and_then(|f| f.advice.first());
+        of_box.or_else(|| self.diagnosis.culprit()?.advice.first())
+    }
+}
+
+/// Two known readings whose point differs.
+fn differ<T, P: PartialEq>(old: Option<&Reading<T>>, new: &Reading<T>, point: impl Fn(&T) -> P) -> bool {
+    let Some(old) = old.filter(|r| !r.is_open()) else { return false };
+    old.value().map(&point) != new.value().map(&point)
+}
+
+/// Was this question never asked about these facts?
+pub fn unasked<T>(reading: Option<&Reading<T>>) -> bool {
+    matches!(reading, None | Some(Reading::NotAsked))
+}
+
+/// How long an attempt took, in words.
+pub fn took(after: Duration) -> String {
+    let ms = after.as_secs_f64() * 1000.0;
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1000.0)
+    }
+}
+
+/// What a recording has to say to a question it does not hold.
+pub fn not_recorded(here: &mut Facts, question: &crate::facts::Question) {
+    here.learn(Fact::without_value(question, Reading::Failed { why: "it is not in the recording".into() }));
+}

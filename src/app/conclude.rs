@@ -1,0 +1,137 @@
+//! What a batch of events comes to: the diagnosis, the questions still to be asked, and what is to be watched.
+
+use std::collections::BTreeSet;
+
+use super::asking::How;
+use super::chart::{Chart, Origin, not_recorded, unasked};
+use super::event::{Effect, Shown};
+use super::picker::Picker;
+use super::state::{Screen, Stale, State};
+use super::update::ask;
+use crate::facts::{Fact, Question, Reading};
+
+/// Owners that are looked up at the same time, at most: each is a walk through /proc.
+const MOST_OWNERS: usize = 24;
+/// Rounds of questions a recording may raise; a guard, not a limit anybody meets.
+const MOST_ROUNDS: usize = 60;
+
+/// Diagnoses again if need be, asks for what is missing, and sees to the watches.
+pub fn conclude(state: &mut State) -> Vec<Effect> {
+    let mut effects = std::mem::take(&mut state.to_do);
+    let shown = state.shown;
+    let mut questions = match &mut state.screen {
+        Screen::Picker(picker) => picker_wants(picker, shown),
+        Screen::Chart(chart) => {
+            let mut questions = if state.stale == Stale::Yes { diagnosis_wants(chart) } else { Vec::new() };
+            questions.extend(pane_wants(chart, shown));
+            questions
+        }
+    };
+    state.stale = Stale::No;
+    let owners = state.asking.count() >= MOST_OWNERS;
+    questions.retain(|question| !(owners && matches!(question, Question::Owner { .. })));
+    for question in questions {
+        pending(state, &question);
+        effects.push(ask(state, question, How::Quietly));
+    }
+    effects.extend(watches(state));
+    effects
+}
+
+fn pending(state: &mut State, question: &Question) {
+    let fact = Fact::without_value(question, Reading::Pending);
+    match &mut state.screen {
+        Screen::Picker(picker) => picker.facts.learn(fact),
+        Screen::Chart(chart) => chart.case.here.learn(fact),
+    }
+}
+
+/// What the picker shows beside recent targets.
+fn picker_wants(picker: &Picker, shown: Shown) -> Vec<Question> {
+    let mut wants = Vec::new();
+    wants.extend(unasked(Some(&picker.facts.all_listeners)).then_some(Question::AllListeners));
+    wants.extend(unasked(Some(&picker.facts.failed_units)).then_some(Question::FailedUnits));
+    wants.extend(unasked(Some(&picker.facts.host)).then_some(Question::Host));
+    let owners = picker.unowned(shown.picker.rows, MOST_OWNERS);
+    wants.extend(owners.into_iter().map(|(inode, cgroup)| Question::Owner { inode, cgroup }));
+    wants
+}
+
+/// Diagnoses and yields what that wants to know; a recording answers at once that it does not know.
+fn diagnosis_wants(chart: &mut Chart) -> Vec<Question> {
+    chart.diagnose();
+    if chart.origin == Origin::Host {
+        return chart.diagnosis.wants.clone();
+    }
+    for _ in 0..MOST_ROUNDS {
+        if chart.diagnosis.wants.is_empty() {
+            break;
+        }
+        for question in chart.diagnosis.wants.clone() {
+            not_recorded(&mut chart.case.here, &question);
+        }
+        chart.diagnose();
+    }
+    Vec::new()
+}
+
+/// What the panes on the screen want besides.
+fn pane_wants(chart: &Chart, shown: Shown) -> Vec<Question> {
+    if chart.origin == Origin::Recording {
+        return Vec::new();
+    }
+    let here = &chart.case.here;
+    let mut wants = Vec::new();
+    if shown.listeners.rows > 0 {
+        wants.extend(unasked(Some(&here.all_listeners)).then_some(Question::AllListeners));
+        let owners = chart.table.unowned(shown.listeners.rows, &here.owners, MOST_OWNERS);
+        wants.extend(owners.into_iter().map(|(inode, cgroup)| Question::Owner { inode, cgroup }));
+    }
+    if let (true, Some(unit)) = (shown.journal.rows > 0, &chart.journal_of) {
+        wants.extend(unasked(here.journals.get(unit)).then(|| Question::Journal(unit.clone())));
+    }
+    wants.retain(|question| !chart.diagnosis.wants.contains(question));
+    wants
+}
+
+/// Brings the watches in line with what is on the screen.
+fn watches(state: &mut State) -> Vec<Effect> {
+    let wanted = match &state.screen {
+        Screen::Picker(picker) => {
+            let known = |open: bool, question| (!open).then_some(question);
+            let sockets = known(picker.facts.all_listeners.is_open(), Question::AllListeners);
+            let units = known(picker.facts.failed_units.is_open(), Question::FailedUnits);
+            sockets.into_iter().chain(units).collect()
+        }
+        Screen::Chart(chart) => worth_watching(chart, state.shown),
+    };
+    let gone = state.watched.difference(&wanted).cloned().map(Effect::Unwatch);
+    let new = wanted.difference(&state.watched).cloned().map(Effect::Watch);
+    let effects = gone.chain(new).collect();
+    state.watched = wanted;
+    effects
+}
+
+/// What can change under the diagnosis: watched once its first answer is there.
+fn worth_watching(chart: &Chart, shown: Shown) -> BTreeSet<Question> {
+    let mut wanted = BTreeSet::new();
+    if chart.origin == Origin::Recording {
+        return wanted;
+    }
+    let here = &chart.case.here;
+    let answered = |open: bool, question: Question| (!open).then_some(question);
+    wanted.extend(answered(here.addresses.is_open(), Question::Addresses));
+    wanted.extend(here.names.iter().filter_map(|(k, r)| answered(r.is_open(), Question::Name(k.clone()))));
+    wanted.extend(here.listeners.iter().filter_map(|((t, p), r)| answered(r.is_open(), Question::Listeners(*t, *p))));
+    wanted.extend(here.unix_sockets.iter().filter_map(|(k, r)| answered(r.is_open(), Question::UnixSocket(k.clone()))));
+    let units = here.units.iter().filter(|(_, r)| r.value().is_some_and(crate::facts::unit::Unit::exists));
+    wanted.extend(units.map(|(name, _)| Question::Unit(name.clone())));
+    if shown.listeners.rows > 0 {
+        wanted.extend(answered(here.all_listeners.is_open(), Question::AllListeners));
+    }
+    if let (true, Some(unit)) = (shown.journal.rows > 0, &chart.journal_of) {
+        let open = here.journals.get(unit).is_none_or(Reading::is_open);
+        wanted.extend(answered(open, Question::Journal(unit.clone())));
+    }
+    wanted
+}

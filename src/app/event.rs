@@ -1,0 +1,222 @@
+//! What can happen while the screen is up, what the user can ask for, and what is then to be done.
+
+use crate::facts::Question;
+use crate::sources::Arrival;
+use crate::sources::live::Change;
+
+/// Something happened.
+#[derive(Debug)]
+pub struct Event {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum What {
+    /// The user asked for something by a key.
+    Command(Command),
+    /// A character was typed into a text line.
+    Typed(char),
+    /// A text was pasted.
+    Pasted(String),
+    /// The terminal has this size now.
+    Resized(Size),
+    /// That much of each pane is on the screen now.
+    Shown(Shown),
+    /// An answer.
+    Arrived(Arrival),
+    /// A watched answer changed.
+    Changed(Change),
+    /// A time that was asked for has come.
+    Woke(Wake),
+    /// The system told us something.
+    Signalled(Signal),
+    /// Something to tell the user in passing.
+    Notice(String),
+    /// The terminal is gone.
+    HungUp,
+}
+
+/// What the user can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Command {
+    /// Move the selection, or scroll.
+    Move(Step),
+    /// Open what is selected.
+    Open,
+    /// Back.
+    Back,
+    /// Something about the diagnosis.
+    Chart(ChartCommand),
+    /// Something about the line being typed.
+    Edit(Edit),
+    /// Something about the session.
+    Session(Session),
+}
+
+/// What can be asked for while a diagnosis is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChartCommand {
+    /// Look again.
+    Retest,
+    /// Look again and again.
+    Continuous,
+    /// The next pane.
+    NextPane,
+    /// The pane before.
+    PreviousPane,
+    /// The listener table.
+    Listeners,
+    /// The journal.
+    Journal,
+    /// Type a filter.
+    Filter,
+    /// Sort by the next column.
+    Sort,
+    /// Copy the command that shows the same.
+    Copy,
+    /// Copy what to do about it.
+    CopyFix,
+    /// Choose another target.
+    Pick,
+}
+
+/// What can be done to the line being typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edit {
+    /// Remove the last character.
+    Erase,
+    /// Remove everything.
+    Clear,
+}
+
+/// What concerns the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Session {
+    /// Help.
+    Help,
+    /// Stop for a while (Ctrl-Z).
+    Suspend,
+    /// Paint everything again.
+    Redraw,
+    /// Leave.
+    Quit,
+}
+
+/// How far to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// One up.
+    Up,
+    /// One down.
+    Down,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// To the beginning.
+    Top,
+    /// To the end.
+    Bottom,
+}
+
+/// Size of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+/// How many rows of a pane are on the screen, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// Rows on the screen; 0: the pane is not shown.
+    pub rows: usize,
+    /// Rows there are.
+    pub of: usize,
+}
+
+impl Extent {
+    /// The first row may be at most this one.
+    pub fn last_top(self) -> usize {
+        self.of.saturating_sub(self.rows)
+    }
+}
+
+/// What of the panes is on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// The detail of the selected box.
+    pub detail: Extent,
+    /// The listener table.
+    pub listeners: Extent,
+    /// The journal.
+    pub journal: Extent,
+    /// The target picker.
+    pub picker: Extent,
+    /// The help.
+    pub help: Extent,
+}
+
+/// Times that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wake {
+    /// Continuous retest of the case with this number.
+    Continuous(u64),
+    /// A retest because something changed on the host.
+    AfterChange(u64),
+    /// New rows are no longer new.
+    Fade,
+}
+
+/// What the system tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP.
+    HangUp,
+    /// SIGINT from elsewhere; the key is a command.
+    Interrupt,
+    /// SIGCONT: we were stopped and go on.
+    Continue,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask a question; the answer comes back with this number.
+    Ask(Question, u64),
+    /// Tell of changes of this answer.
+    Watch(Question),
+    /// No longer.
+    Unwatch(Question),
+    /// Wake us after so many milliseconds.
+    WakeAfter(u64, Wake),
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Remember a target as recent.
+    Remember(String),
+    /// Give the terminal back, stop, and take it again when continued.
+    Suspend,
+    /// Take the terminal anew and paint everything.
+    Redraw,
+    /// Leave.
+    Quit(Leave),
+}
+
+/// Why the screen ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// The user wanted to.
+    Wanted,
+    /// A signal ended it.
+    Signalled(Signal),
+    /// The terminal went away.
+    TerminalGone,
+}

@@ -1,0 +1,53 @@
+//! WHO DECIDES WHEN: what happens comes in as events, what to do about it goes out as effects.
+//!
+//! ```text
+//! keys, facts, changes, signals ──▶ Event ──▶ update ──▶ conclude ──▶ Effect ──▶ engine (asks, watches, writes)
+//!                                     ▲          │                                   │
+//!                                     │          ▼                                   │
+//!                                     │        State ──▶ ui draws it                 │
+//!                                     └──────────────────────────────────────────────┘
+//! ```
+//!
+//! `update` and `conclude` are pure: no clock, no host; every event carries its time. `update` takes in one event,
+//! `conclude` runs once for a whole batch of them: it diagnoses again and asks for what is still missing. Every question
+//! is asked under a number of its own, and only the answer with the latest number is taken.
+
+pub mod asking;
+pub mod chart;
+pub mod conclude;
+pub mod engine;
+pub mod event;
+pub mod history;
+pub mod picker;
+pub mod recent;
+pub mod retest;
+pub mod state;
+pub mod table;
+pub mod update;
+
+use std::path::PathBuf;
+
+pub use conclude::conclude;
+pub use event::{Command, Effect, Event, What};
+pub use state::State;
+pub use update::update;
+
+use crate::facts::Case;
+use crate::target::{From, Target};
+
+/// How the full screen begins.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// What to diagnose; none: let the user pick.
+    pub target: Option<Target>,
+    /// Who asks.
+    pub from: From,
+    /// A recorded case to show instead of looking at this host.
+    pub replay: Option<Case>,
+    /// Draw with ASCII only.
+    pub ascii: bool,
+    /// Use colours.
+    pub color: bool,
+    /// File of recent targets (see [`recent::file`]); none: keep none.
+    pub recent: Option<PathBuf>,
+}

@@ -1,0 +1,145 @@
+//! Everything the screen knows; owned by one loop, changed only by `update` and `conclude`.
+
+use std::collections::BTreeSet;
+
+use super::Start;
+use super::asking::Asking;
+use super::chart::{Chart, Focus, Origin};
+use super::event::{Effect, Shown, Size};
+use super::picker::Picker;
+use crate::facts::{Case, Facts, Question};
+use crate::target::{From, Target};
+
+/// The state.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Size of the terminal.
+    pub size: Size,
+    /// What of the panes is on the screen.
+    pub shown: Shown,
+    /// What the screen is about.
+    pub screen: Screen,
+    /// What lies over it.
+    pub overlay: Overlay,
+    /// Said in passing, until the next key.
+    pub notice: Option<String>,
+    /// Recent targets, the last one first.
+    pub recent: Vec<String>,
+    /// Time of the last event.
+    pub now_ms: u64,
+    /// Questions under way.
+    pub asking: Asking,
+    pub(super) from: From,
+    pub(super) watched: BTreeSet<Question>,
+    pub(super) stale: Stale,
+    pub(super) to_do: Vec<Effect>,
+    pub(super) cases: u64,
+}
+
+/// What the screen is about.
+#[derive(Debug, Clone)]
+pub enum Screen {
+    /// Choosing a target.
+    Picker(Box<Picker>),
+    /// A diagnosis.
+    Chart(Box<Chart>),
+}
+
+/// What lies over the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlay {
+    /// Nothing.
+    None,
+    /// The help, from this line.
+    Help(usize),
+}
+
+/// Must the facts be diagnosed again?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stale {
+    No,
+    Yes,
+}
+
+/// Where keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The help is open.
+    Help,
+    /// The picker, whose line takes what is typed.
+    Picker,
+    /// The filter takes what is typed.
+    Filter,
+    /// A pane of the chart.
+    Pane(Focus),
+}
+
+impl State {
+    /// The state a session begins with.
+    pub fn new(start: Start, recent: Vec<String>, size: Size, now_ms: u64) -> Self {
+        let mut state = Self {
+            size,
+            shown: Shown::default(),
+            screen: Screen::Picker(Box::default()),
+            overlay: Overlay::None,
+            notice: None,
+            recent,
+            now_ms,
+            asking: Asking::default(),
+            from: start.from,
+            watched: BTreeSet::new(),
+            stale: Stale::Yes,
+            to_do: Vec::new(),
+            cases: 0,
+        };
+        match (start.replay, start.target) {
+            (Some(case), _) => state.show(case, Origin::Recording),
+            (None, Some(target)) => state.open(target),
+            (None, None) => state.pick(),
+        }
+        state
+    }
+
+    /// Diagnoses a target of this host's view.
+    pub(super) fn open(&mut self, target: Target) {
+        self.recent.retain(|known| *known != target.input);
+        self.recent.insert(0, target.input.clone());
+        self.to_do.push(Effect::Remember(target.input.clone()));
+        let case = Case::new(target, self.from);
+        self.show(case, Origin::Host);
+    }
+
+    fn show(&mut self, case: Case, origin: Origin) {
+        self.asking.forget();
+        self.cases += 1;
+        self.screen = Screen::Chart(Box::new(Chart::new(case, origin, self.cases)));
+        self.stale = Stale::Yes;
+    }
+
+    /// Lets the user choose a target.
+    pub(super) fn pick(&mut self) {
+        self.asking.forget();
+        self.cases += 1;
+        let mut picker = Picker::default();
+        picker.arrange(&self.recent);
+        self.screen = Screen::Picker(Box::new(picker));
+    }
+
+    /// Where keys go now.
+    pub fn mode(&self) -> Mode {
+        match (&self.overlay, &self.screen) {
+            (Overlay::Help(_), _) => Mode::Help,
+            (Overlay::None, Screen::Picker(_)) => Mode::Picker,
+            (Overlay::None, Screen::Chart(chart)) if chart.focus == Focus::Filter => Mode::Filter,
+            (Overlay::None, Screen::Chart(chart)) => Mode::Pane(chart.focus),
+        }
+    }
+
+    /// The facts of the screen.
+    pub fn facts(&self) -> &Facts {
+        match &self.screen {
+            Screen::Picker(picker) => &picker.facts,
+            Screen::Chart(chart) => &chart.case.here,
+        }
+    }
+}

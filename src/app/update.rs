@@ -1,0 +1,424 @@
+//! What each event changes.
+
+use super::asking::{How, known_questions};
+use super::chart::{Chart, Focus, Follow, Learned, Origin, Selection};
+use super::event::{
+    ChartCommand, Command, Edit, Effect, Event, Extent, Leave, Session, Shown, Signal, Step, Wake, What,
+};
+use super::picker::{Picker, keep, scroll, walk};
+use super::retest::{EVERY_MS, Mode};
+use super::state::{Overlay, Screen, Stale, State};
+use crate::diagnose::chart::BoxId;
+use crate::facts::{Fact, Question};
+use crate::sources::Arrival;
+use crate::sources::live::Change;
+use crate::target::Target;
+
+/// The longest text that is taken into a line.
+const LONGEST_LINE: usize = 300;
+
+/// Takes in one event.
+pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    state.now_ms = event.at_ms;
+    match event.what {
+        What::Command(command) => {
+            state.notice = None;
+            commanded(state, command)
+        }
+        What::Typed(c) => typed(state, |line| line.push(c)),
+        What::Pasted(text) => typed(state, |line| line.extend(text.trim().chars().filter(|c| !c.is_control()))),
+        What::Resized(size) => {
+            state.size = size;
+            Vec::new()
+        }
+        What::Shown(shown) => {
+            state.shown = shown;
+            settle_scrolls(state);
+            Vec::new()
+        }
+        What::Arrived(arrival) => arrived(state, arrival),
+        What::Changed(Change::Fact(fact)) => learn(state, fact),
+        What::Changed(Change::Again(question)) => vec![ask(state, question, How::Quietly)],
+        What::Woke(wake) => woke(state, wake),
+        What::Signalled(signal) => signalled(signal),
+        What::Notice(text) => {
+            state.notice = Some(text);
+            Vec::new()
+        }
+        What::HungUp => vec![Effect::Quit(Leave::TerminalGone)],
+    }
+}
+
+fn signalled(signal: Signal) -> Vec<Effect> {
+    vec![match signal {
+        Signal::Terminate | Signal::HangUp => Effect::Quit(Leave::Signalled(signal)),
+        Signal::Interrupt => Effect::Quit(Leave::Wanted),
+        Signal::Continue => Effect::Redraw,
+    }]
+}
+
+/// Asks a question under a new number.
+pub(super) fn ask(state: &mut State, question: Question, how: How) -> Effect {
+    let number = state.asking.ask(&question, how);
+    Effect::Ask(question, number)
+}
+
+fn arrived(state: &mut State, arrival: Arrival) -> Vec<Effect> {
+    if state.asking.answered(&arrival.fact, arrival.generation) { learn(state, arrival.fact) } else { Vec::new() }
+}
+
+fn learn(state: &mut State, fact: Fact) -> Vec<Effect> {
+    let now = state.now_ms;
+    state.stale = Stale::Yes;
+    let sockets = matches!(fact, Fact::AllListeners(_));
+    let owner = matches!(fact, Fact::Owner(..));
+    let chart = match &mut state.screen {
+        Screen::Picker(picker) => {
+            picker.facts.learn(fact);
+            picker.arrange(&state.recent);
+            return Vec::new();
+        }
+        Screen::Chart(chart) => chart,
+    };
+    let learned = chart.learn(fact, now);
+    let mut effects = Vec::new();
+    if sockets {
+        effects.extend(take_sockets(chart, now));
+    } else if owner && chart.table.depends_on_owners() {
+        chart.table.arrange(&chart.case.here.owners);
+    }
+    match learned {
+        Learned::Little => {}
+        Learned::Change => effects.extend(chart.retest.after_change(now).map(|(ms, wake)| Effect::WakeAfter(ms, wake))),
+        Learned::Attempt => effects.extend(attempted(state)),
+    }
+    effects
+}
+
+fn take_sockets(chart: &mut Chart, now: u64) -> Option<Effect> {
+    let here = &chart.case.here;
+    let fresh = chart.table.take(here.all_listeners.value()?, now, &here.owners);
+    fresh.then_some(Effect::WakeAfter(super::table::NEW_FOR_MS, Wake::Fade))
+}
+
+/// An attempt was answered: plans the next one, and tries the other addresses again when the answer is another.
+fn attempted(state: &mut State) -> Vec<Effect> {
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    let Some(endpoint) = chart.diagnosis.subject.endpoint() else { return Vec::new() };
+    let diagnosed = Question::Dial(endpoint.clone());
+    if state.asking.has(&diagnosed) {
+        return Vec::new();
+    }
+    let outcome = chart.dial().map(|dial| dial.outcome);
+    if !chart.retest.ended(outcome) {
+        return Vec::new();
+    }
+    let others: Vec<Question> =
+        chart.case.here.dials.keys().filter(|to| **to != endpoint).cloned().map(Question::Dial).collect();
+    others.into_iter().map(|question| ask(state, question, How::Quietly)).collect()
+}
+
+fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
+    let now = state.now_ms;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    match wake {
+        Wake::Fade => {
+            chart.table.fade(now);
+            Vec::new()
+        }
+        Wake::Continuous(number) if chart.retest.number == number && chart.retest.mode == Mode::Continuous => {
+            let mut effects = try_again(state);
+            effects.push(Effect::WakeAfter(EVERY_MS, Wake::Continuous(number)));
+            effects
+        }
+        Wake::AfterChange(number) if chart.retest.number == number => {
+            let mut effects = try_again(state);
+            effects.extend(look_again(state, How::Quietly));
+            effects
+        }
+        Wake::Continuous(_) | Wake::AfterChange(_) => Vec::new(),
+    }
+}
+
+/// Tries the diagnosed address again, unless an attempt is under way.
+fn try_again(state: &mut State) -> Vec<Effect> {
+    let now = state.now_ms;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    let outcome = chart.dial().map(|dial| dial.outcome);
+    chart.retest.begins(now, outcome);
+    let Some(endpoint) = chart.diagnosis.subject.endpoint() else { return Vec::new() };
+    let question = Question::Dial(endpoint);
+    if state.asking.has(&question) {
+        return Vec::new();
+    }
+    vec![ask(state, question, How::Quietly)]
+}
+
+/// Looks again at everything besides dials; what is known stays in place until the new answer is there.
+fn look_again(state: &mut State, how: How) -> Vec<Effect> {
+    let questions = known_questions(state.facts());
+    questions.into_iter().map(|question| ask(state, question, how)).collect()
+}
+
+fn typed(state: &mut State, change: impl FnOnce(&mut String)) -> Vec<Effect> {
+    match &mut state.screen {
+        Screen::Picker(picker) => {
+            change(&mut picker.typed);
+            shorten(&mut picker.typed);
+            (picker.cursor, picker.top) = (0, 0);
+            picker.arrange(&state.recent);
+        }
+        Screen::Chart(chart) => {
+            change(&mut chart.table.filter);
+            shorten(&mut chart.table.filter);
+            (chart.table.cursor, chart.table.top) = (0, 0);
+            chart.table.arrange(&chart.case.here.owners);
+        }
+    }
+    Vec::new()
+}
+
+fn shorten(line: &mut String) {
+    while line.len() > LONGEST_LINE {
+        line.pop();
+    }
+}
+
+fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Session(session) => session_commanded(state, session),
+        Command::Edit(Edit::Erase) => typed(state, |line| drop(line.pop())),
+        Command::Edit(Edit::Clear) => typed(state, String::clear),
+        Command::Move(_) | Command::Open | Command::Back | Command::Chart(_) => match state.overlay {
+            Overlay::Help(top) => help_commanded(state, top, command),
+            Overlay::None => screen_commanded(state, command),
+        },
+    }
+}
+
+fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
+    match session {
+        Session::Quit => vec![Effect::Quit(Leave::Wanted)],
+        Session::Suspend => vec![Effect::Suspend],
+        Session::Redraw => vec![Effect::Redraw],
+        Session::Help => {
+            state.overlay = if state.overlay == Overlay::None { Overlay::Help(0) } else { Overlay::None };
+            Vec::new()
+        }
+    }
+}
+
+fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect> {
+    state.overlay = match command {
+        Command::Move(step) => Overlay::Help(scroll(top, step, state.shown.help)),
+        Command::Open | Command::Back | Command::Chart(_) | Command::Edit(_) | Command::Session(_) => Overlay::None,
+    };
+    Vec::new()
+}
+
+fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
+    let shown = state.shown;
+    match (&mut state.screen, command) {
+        (Screen::Picker(picker), Command::Move(step)) => {
+            picker.walk(step, shown.picker);
+            Vec::new()
+        }
+        (Screen::Picker(_), Command::Open) => open_chosen(state),
+        (Screen::Picker(_), Command::Back) => leave_picker(state),
+        (Screen::Picker(_), Command::Chart(_)) | (_, Command::Edit(_) | Command::Session(_)) => Vec::new(),
+        (Screen::Chart(chart), Command::Move(step)) => {
+            walk_pane(chart, step, shown);
+            Vec::new()
+        }
+        (Screen::Chart(chart), Command::Open) => {
+            chart.focus = if chart.focus == Focus::Filter { Focus::Listeners } else { Focus::Detail };
+            Vec::new()
+        }
+        (Screen::Chart(chart), Command::Back) => {
+            back(chart);
+            Vec::new()
+        }
+        (Screen::Chart(_), Command::Chart(command)) => chart_commanded(state, command),
+    }
+}
+
+fn open_chosen(state: &mut State) -> Vec<Effect> {
+    let Screen::Picker(picker) = &state.screen else { return Vec::new() };
+    let Some(text) = picker.chosen() else {
+        state.notice = Some("a target is 8080, host:port, a unit, a URL or unix:/path".into());
+        return Vec::new();
+    };
+    match Target::parse(&text) {
+        Ok(target) => state.open(target),
+        Err(error) => state.notice = Some(error.to_string()),
+    }
+    Vec::new()
+}
+
+/// Esc clears what was typed, then leaves.
+fn leave_picker(state: &mut State) -> Vec<Effect> {
+    let Screen::Picker(picker) = &mut state.screen else { return Vec::new() };
+    if picker.typed.is_empty() {
+        return vec![Effect::Quit(Leave::Wanted)];
+    }
+    picker.typed.clear();
+    picker.arrange(&state.recent);
+    Vec::new()
+}
+
+fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
+    match command {
+        ChartCommand::Retest => return retest(state),
+        ChartCommand::Continuous => return toggle_continuous(state),
+        ChartCommand::Pick => state.pick(),
+        ChartCommand::Copy => return copy(state, Chart::see, "this box has no command to show"),
+        ChartCommand::CopyFix => {
+            return copy(state, |chart| chart.advice().map(|a| a.run.clone()), "there is nothing to do here");
+        }
+        ChartCommand::NextPane => refocus(state, Focus::next),
+        ChartCommand::PreviousPane => refocus(state, Focus::previous),
+        ChartCommand::Listeners => refocus(state, |_| Focus::Listeners),
+        ChartCommand::Journal => refocus(state, |_| Focus::Journal),
+        ChartCommand::Filter => refocus(state, |_| Focus::Filter),
+        ChartCommand::Sort => {
+            if let Screen::Chart(chart) = &mut state.screen {
+                chart.table.sort = chart.table.sort.next();
+                chart.table.arrange(&chart.case.here.owners);
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn refocus(state: &mut State, to: impl FnOnce(Focus) -> Focus) {
+    if let Screen::Chart(chart) = &mut state.screen {
+        chart.focus = to(chart.focus);
+    }
+}
+
+fn walk_pane(chart: &mut Chart, step: Step, shown: Shown) {
+    match chart.focus {
+        Focus::Chart => choose(chart, step),
+        Focus::Detail => chart.detail_top = scroll(chart.detail_top, step, shown.detail),
+        Focus::Listeners | Focus::Filter => {
+            let extent = Extent { of: chart.table.len(), ..shown.listeners };
+            (chart.table.cursor, chart.table.top) = walk(chart.table.cursor, chart.table.top, step, extent);
+        }
+        Focus::Journal => scroll_journal(chart, step, shown.journal),
+    }
+}
+
+/// Esc: out of the filter, then out of the pane, then back to following the culprit.
+fn back(chart: &mut Chart) {
+    match chart.focus {
+        Focus::Filter => {
+            chart.table.filter.clear();
+            chart.table.arrange(&chart.case.here.owners);
+            chart.focus = Focus::Listeners;
+        }
+        Focus::Detail | Focus::Listeners | Focus::Journal => chart.focus = Focus::Chart,
+        Focus::Chart => {
+            chart.selection = Selection::Following;
+            chart.detail_top = 0;
+        }
+    }
+}
+
+fn choose(chart: &mut Chart, step: Step) {
+    let at = BoxId::ALL.iter().position(|id| *id == chart.selected()).unwrap_or_default();
+    let last = BoxId::ALL.len() - 1;
+    let to = match step {
+        Step::Up => at.saturating_sub(1),
+        Step::Down => (at + 1).min(last),
+        Step::PageUp | Step::Top => 0,
+        Step::PageDown | Step::Bottom => last,
+    };
+    if let Some(id) = BoxId::ALL.get(to) {
+        chart.selection = Selection::Chosen(*id);
+        chart.detail_top = 0;
+    }
+}
+
+fn scroll_journal(chart: &mut Chart, step: Step, extent: Extent) {
+    let top = match chart.journal_top {
+        Follow::End => extent.last_top(),
+        Follow::From(top) => top,
+    };
+    let to = scroll(top, step, extent);
+    chart.journal_top = if to >= extent.last_top() { Follow::End } else { Follow::From(to) };
+}
+
+/// Looks at everything again because the user wants it.
+fn retest(state: &mut State) -> Vec<Effect> {
+    let Some(dials) = retestable(state) else { return Vec::new() };
+    let mut effects: Vec<Effect> = dials.into_iter().map(|dial| ask(state, dial, How::Again)).collect();
+    effects.extend(look_again(state, How::Again));
+    effects
+}
+
+/// The attempts that can be made again; none in a recording, which says so.
+fn retestable(state: &mut State) -> Option<Vec<Question>> {
+    let now = state.now_ms;
+    let Screen::Chart(chart) = &mut state.screen else { return None };
+    if chart.origin == Origin::Recording {
+        state.notice = Some("this is a recording: there is nothing to try again".into());
+        return None;
+    }
+    let outcome = chart.dial().map(|dial| dial.outcome);
+    chart.retest.begins(now, outcome);
+    Some(chart.case.here.dials.keys().cloned().map(Question::Dial).collect())
+}
+
+fn toggle_continuous(state: &mut State) -> Vec<Effect> {
+    if retestable(state).is_none() {
+        return Vec::new();
+    }
+    state.cases += 1;
+    let number = state.cases;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    // A new number makes the wakes of an earlier series void.
+    chart.retest.number = number;
+    chart.retest.mode = match chart.retest.mode {
+        Mode::OnKey => Mode::Continuous,
+        Mode::Continuous => Mode::OnKey,
+    };
+    match chart.retest.mode {
+        Mode::OnKey => Vec::new(),
+        Mode::Continuous => woke(state, Wake::Continuous(number)),
+    }
+}
+
+fn copy(state: &mut State, text: impl Fn(&Chart) -> Option<String>, none: &str) -> Vec<Effect> {
+    let Screen::Chart(chart) = &state.screen else { return Vec::new() };
+    let Some(text) = text(chart) else {
+        state.notice = Some(none.into());
+        return Vec::new();
+    };
+    let safe = text.lines().map(crate::text::line).collect::<Vec<_>>().join("\n");
+    state.notice = Some(format!("copied: {}", safe.replace('\n', " ; ")));
+    vec![Effect::Copy(safe)]
+}
+
+/// Keeps what is scrolled within what there is.
+fn settle_scrolls(state: &mut State) {
+    let shown = state.shown;
+    match &mut state.screen {
+        Screen::Picker(picker) => settle_picker(picker, shown.picker),
+        Screen::Chart(chart) => {
+            chart.detail_top = chart.detail_top.min(shown.detail.last_top());
+            let extent = Extent { of: chart.table.len(), ..shown.listeners };
+            chart.table.top = keep(chart.table.cursor, chart.table.top, extent);
+            if let Follow::From(top) = chart.journal_top {
+                chart.journal_top = Follow::From(top.min(shown.journal.last_top()));
+            }
+        }
+    }
+    if let Overlay::Help(top) = state.overlay {
+        state.overlay = Overlay::Help(top.min(shown.help.last_top()));
+    }
+}
+
+fn settle_picker(picker: &mut Picker, extent: Extent) {
+    let extent = Extent { of: picker.rows().len(), ..extent };
+    picker.top = keep(picker.cursor, picker.top, extent);
+}
