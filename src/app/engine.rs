@@ -11,7 +11,7 @@ use super::event::{Effect, Event, Signal, Wake, What};
 use super::recent;
 use crate::error::Error;
 use crate::sources::live::{Change, Live};
-use crate::sources::trouble::now_ms;
+pub use crate::sources::trouble::now_ms;
 use crate::sources::{Arrival, Sources};
 
 /// Events that may wait; whoever brings more waits too.
@@ -112,12 +112,11 @@ pub fn listen_for_signals(inbox: &Inbox) -> Result<(), Error> {
         (SignalKind::interrupt(), Signal::Interrupt),
         (SignalKind::from_raw(nix::libc::SIGCONT), Signal::Continue),
     ] {
-        let mut signals =
-            signal(kind).map_err(|e| Error::broken("signals cannot be listened for").because(e))?;
+        let mut signals = signal(kind).map_err(|e| Error::broken("signals cannot be listened for").because(e))?;
         let inbox = inbox.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() && inbox.send(What::Signalled(meaning)).await {}
-        });
+        tokio::spawn(
+            async move { while signals.recv().await.is_some() && inbox.send(What::Signalled(meaning)).await {} },
+        );
     }
     Ok(())
 }

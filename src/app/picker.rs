@@ -94,8 +94,14 @@ impl Picker {
         let failed = self.facts.failed_units.value().map(Vec::as_slice).unwrap_or_default();
         rows.extend(failed.iter().map(|u| Choice::Failed(u.name.clone(), u.shown_state())));
         let mut seen = HashSet::new();
-        let mut listeners: Vec<&Listener> =
-            self.facts.all_listeners.value().into_iter().flatten().filter(|l| seen.insert(listener_target(l))).collect();
+        let mut listeners: Vec<&Listener> = self
+            .facts
+            .all_listeners
+            .value()
+            .into_iter()
+            .flatten()
+            .filter(|l| seen.insert(listener_target(l)))
+            .collect();
         listeners.sort_by_key(|l| (l.transport, l.port, l.address));
         rows.extend(listeners.into_iter().cloned().map(Choice::Listener));
         rows.retain(|row| needle.is_empty() || row.holds(&needle, &self.facts.owners));

@@ -30,7 +30,8 @@ pub fn file(state_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf>
 pub fn read(file: &Path) -> Vec<String> {
     let mut text = String::new();
     let opened = fs::OpenOptions::new().read(true).custom_flags(flags()).open(file);
-    let Ok(opened) = opened.and_then(|f| if f.metadata()?.is_file() { Ok(f) } else { Err(io::ErrorKind::Other.into()) })
+    let Ok(opened) =
+        opened.and_then(|f| if f.metadata()?.is_file() { Ok(f) } else { Err(io::ErrorKind::Other.into()) })
     else {
         return Vec::new();
     };
@@ -61,7 +62,8 @@ pub fn remember(file: &Path, target: &str) -> io::Result<()> {
 }
 
 fn write(file: &Path, all: &[String]) -> io::Result<()> {
-    let mut opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(flags()).open(file)?;
+    let mut opened =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(flags()).open(file)?;
     for target in all {
         writeln!(opened, "{target}")?;
     }

@@ -45,14 +45,7 @@ enum Waiting {
 impl Retest {
     /// Of the case with this number.
     pub fn new(number: u64) -> Self {
-        Self {
-            number,
-            mode: Mode::OnKey,
-            waiting: Waiting::No,
-            pause_ms: PAUSE_MS.0,
-            last_ms: 0,
-            before: None,
-        }
+        Self { number, mode: Mode::OnKey, waiting: Waiting::No, pause_ms: PAUSE_MS.0, last_ms: 0, before: None }
     }
 
     /// Something changed: when to try again, unless that is planned already.

@@ -209,9 +209,8 @@ impl Row {
 
     fn matches(&self, needle: &str, owners: &Owners) -> bool {
         let holds = |text: &str| text.to_lowercase().contains(needle);
-        let owned = |owner: &Owner| {
-            owner.unit.as_deref().is_some_and(holds) || owner.processes.iter().any(|p| holds(&p.name))
-        };
+        let owned =
+            |owner: &Owner| owner.unit.as_deref().is_some_and(holds) || owner.processes.iter().any(|p| holds(&p.name));
         holds(&self.address) || holds(self.listener.transport.word()) || self.owner(owners).is_some_and(owned)
     }
 }

@@ -187,7 +187,9 @@ fn shorten(line: &mut String) {
 fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
         Command::Session(session) => session_commanded(state, session),
-        Command::Edit(Edit::Erase) => typed(state, |line| drop(line.pop())),
+        Command::Edit(Edit::Erase) => typed(state, |line| {
+            let _ = line.pop();
+        }),
         Command::Edit(Edit::Clear) => typed(state, String::clear),
         Command::Move(_) | Command::Open | Command::Back | Command::Chart(_) => match state.overlay {
             Overlay::Help(top) => help_commanded(state, top, command),

@@ -1,0 +1,97 @@
+//! The flowchart: boxes that turn green, red, or grey with a reason, and the arrows between them.
+
+mod boxes;
+pub mod plan;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::theme::{self, Mark};
+use super::words::wrap;
+use crate::app::chart::Chart;
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::verdict::{BoxState, Verdict};
+use crate::facts::Question;
+use plan::{Wish, plan};
+
+/// What a box shows.
+#[derive(Debug)]
+struct Face {
+    number: usize,
+    question: &'static str,
+    mark: Mark,
+    verdict: Verdict,
+    body: Vec<String>,
+    selected: bool,
+    again: bool,
+}
+
+/// The boxes of the chart: the symptom has a pane of its own.
+pub fn boxes() -> impl Iterator<Item = BoxId> {
+    BoxId::ALL.into_iter().filter(|id| *id != BoxId::Connect)
+}
+
+/// Draws the chart into what the frame leaves.
+pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, again: &[BoxId]) {
+    let selected = chart.selected();
+    let width = usize::from(plan::text_width(area));
+    let states: Vec<&BoxState> = boxes().filter_map(|id| chart.diagnosis.get(id)).collect();
+    let faces: Vec<Face> = states
+        .iter()
+        .zip(1..)
+        .map(|(state, number)| Face {
+            number,
+            question: state.id.question(),
+            mark: theme::mark(state),
+            verdict: state.verdict,
+            body: wrap(&told(state), width),
+            selected: state.id == selected,
+            again: again.contains(&state.id),
+        })
+        .collect();
+    let wishes: Vec<Wish> = faces.iter().map(wish).collect();
+    boxes::draw(buffer, &plan(area, &wishes), &faces);
+}
+
+/// What a box says below its question.
+fn told(state: &BoxState) -> String {
+    match (&state.because, state.verdict) {
+        (Some(because), Verdict::Unknown) if state.looking => because.clone(),
+        (Some(because), Verdict::Unknown) if *because != state.summary => format!("{}: {because}", state.summary),
+        _ => state.summary.clone(),
+    }
+}
+
+fn wish(face: &Face) -> Wish {
+    let rank = match face.verdict {
+        Verdict::No => 0,
+        Verdict::Yes => 2,
+        Verdict::Unknown => 3,
+        Verdict::Unneeded => 4,
+    };
+    let most = if face.verdict == Verdict::No || face.selected { 5 } else { 2 };
+    Wish {
+        body: face.body.len().min(most),
+        rank: if face.selected { rank.min(1) } else { rank },
+        selected: face.selected,
+    }
+}
+
+/// Boxes that the user's second look is still looking into.
+pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec<BoxId> {
+    questions
+        .map(|question| match question {
+            Question::Dial(_) | Question::Host | Question::Addresses => BoxId::Connect,
+            Question::Name(_) => BoxId::Name,
+            Question::Unit(_) | Question::Journal(_) | Question::FailedUnits => BoxId::Service,
+            Question::Listeners(..)
+            | Question::AllListeners
+            | Question::UnixSocket(_)
+            | Question::Owner { .. }
+            | Question::Claims(..)
+            | Question::Daemon(_)
+            | Question::OtherNetwork { .. }
+            | Question::Sysctl(_) => BoxId::Listener,
+        })
+        .collect()
+}

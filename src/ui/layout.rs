@@ -1,0 +1,203 @@
+//! Where each pane goes: a pure function of the terminal's size and of where the keys go.
+//!
+//! ```text
+//! 40x15            80x24                 120x40                  200x60
+//! ┌────────┐       ┌──────────────┐      ┌───────────────┐       ┌────────────────────┐
+//! │symptom │       │symptom       │      │symptom        │       │symptom             │
+//! │list of │       ├─────┬────────┤      ├──────┬────────┤       ├───────┬────────────┤
+//! │boxes   │       │chart│the pane│      │chart │detail  │       │chart  │detail      │
+//! │or the  │       │     │with the│      │      ├────────┤       │       ├────────────┤
+//! │pane    │       │     │keys    │      │      │list or │       │       │listeners   │
+//! └────────┘       └─────┴────────┘      │      │journal │       │       ├────────────┤
+//!                                        └──────┴────────┘       │       │journal     │
+//!                                                                └───────┴────────────┘
+//! ```
+
+use ratatui::layout::Rect;
+
+use crate::app::chart::{Chart, Focus};
+use crate::diagnose::chart::BoxId;
+
+/// The places of the panes; an empty rectangle is a pane that is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// The top line.
+    pub header: Rect,
+    /// The symptom.
+    pub symptom: Rect,
+    /// The flowchart.
+    pub chart: Rect,
+    /// The detail of the selected box.
+    pub detail: Rect,
+    /// The listener table.
+    pub listeners: Rect,
+    /// The journal.
+    pub journal: Rect,
+    /// The bottom line.
+    pub footer: Rect,
+    /// Panes have frames.
+    pub framed: bool,
+}
+
+/// Which of the two shares a place with the detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// The listener table.
+    Listeners,
+    /// The journal.
+    Journal,
+}
+
+/// What goes beside the detail: the pane with the keys, else what says most about the selected box.
+pub fn beside(chart: &Chart) -> Beside {
+    match chart.focus {
+        Focus::Listeners | Focus::Filter => Beside::Listeners,
+        Focus::Journal => Beside::Journal,
+        Focus::Chart | Focus::Detail => match chart.selected() {
+            BoxId::Service | BoxId::Policy | BoxId::Wrappers => Beside::Journal,
+            BoxId::Connect | BoxId::Name | BoxId::Listener | BoxId::Container | BoxId::Firewall | BoxId::Network => {
+                Beside::Listeners
+            }
+        },
+    }
+}
+
+/// Places the panes of a diagnosis.
+pub fn of(area: Rect, focus: Focus, beside: Beside) -> Layout {
+    let (header, main, footer) = bars(area);
+    let mut layout = Layout { header, footer, ..Layout::default() };
+    if area.width < 60 || main.height < 14 {
+        narrow(&mut layout, main, focus);
+        return layout;
+    }
+    layout.framed = true;
+    let large = area.width >= 150 && main.height >= 46;
+    let medium = area.width >= 100 && main.height >= 30;
+    let (symptom, rest) = split_top(main, if large { 6 } else { 5 });
+    layout.symptom = symptom;
+    let column = if large {
+        58
+    } else if medium {
+        46
+    } else {
+        (area.width * 2 / 5).clamp(28, 40)
+    };
+    let (chart, right) = split_left(rest, column);
+    layout.chart = chart;
+    if large {
+        let (detail, below) = split_top(right, right.height * 45 / 100);
+        let (listeners, journal) = split_top(below, below.height / 2);
+        (layout.detail, layout.listeners, layout.journal) = (detail, listeners, journal);
+    } else if medium {
+        let (detail, below) = split_top(right, right.height * 60 / 100);
+        layout.detail = detail;
+        match beside {
+            Beside::Listeners => layout.listeners = below,
+            Beside::Journal => layout.journal = below,
+        }
+    } else {
+        one_pane(&mut layout, right, focus);
+    }
+    layout
+}
+
+/// The lines at the top and at the bottom, where there is room for them, and what is between.
+pub fn bars(area: Rect) -> (Rect, Rect, Rect) {
+    let (header, rest) = split_top(area, u16::from(area.height >= 4));
+    let bottom = u16::from(area.height >= 6);
+    let (main, footer) = split_top(rest, rest.height - bottom.min(rest.height));
+    (header, main, footer)
+}
+
+fn narrow(layout: &mut Layout, main: Rect, focus: Focus) {
+    if focus == Focus::Chart {
+        let rows = if main.height >= 12 { 4 } else { u16::from(main.height >= 2) };
+        (layout.symptom, layout.chart) = split_top(main, rows);
+    } else {
+        one_pane(layout, main, focus);
+    }
+}
+
+fn one_pane(layout: &mut Layout, area: Rect, focus: Focus) {
+    match focus {
+        Focus::Chart | Focus::Detail => layout.detail = area,
+        Focus::Listeners | Focus::Filter => layout.listeners = area,
+        Focus::Journal => layout.journal = area,
+    }
+}
+
+fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {
+    let rows = rows.min(area.height);
+    let top = Rect { height: rows, ..area };
+    (top, Rect { y: area.y + rows, height: area.height - rows, ..area })
+}
+
+fn split_left(area: Rect, columns: u16) -> (Rect, Rect) {
+    let columns = columns.min(area.width);
+    let left = Rect { width: columns, ..area };
+    (left, Rect { x: area.x + columns, width: area.width - columns, ..area })
+}
+
+/// What a frame leaves inside.
+pub fn inside(area: Rect, framed: bool) -> Rect {
+    if !framed {
+        return area;
+    }
+    Rect {
+        x: area.x.saturating_add(1).min(area.right()),
+        y: area.y.saturating_add(1).min(area.bottom()),
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panes(layout: &Layout) -> Vec<Rect> {
+        let all = [
+            layout.header,
+            layout.symptom,
+            layout.chart,
+            layout.detail,
+            layout.listeners,
+            layout.journal,
+            layout.footer,
+        ];
+        all.into_iter().filter(|rect| !rect.is_empty()).collect()
+    }
+
+    #[test]
+    fn panes_never_overlap_and_fill_the_screen() {
+        let focuses = [Focus::Chart, Focus::Detail, Focus::Listeners, Focus::Filter, Focus::Journal];
+        for width in 1..=300 {
+            for height in 1..=100 {
+                let area = Rect::new(0, 0, width, height);
+                for focus in focuses {
+                    for beside in [Beside::Listeners, Beside::Journal] {
+                        let panes = panes(&of(area, focus, beside));
+                        let filled: u32 = panes.iter().map(|r| r.area()).sum();
+                        assert_eq!(filled, area.area(), "{width}x{height} {focus:?}: {panes:?}");
+                        for (index, pane) in panes.iter().enumerate() {
+                            assert_eq!(area.intersection(*pane), *pane);
+                            let overlaps = panes.iter().skip(index + 1).any(|other| other.intersects(*pane));
+                            assert!(!overlaps, "{width}x{height} {focus:?}: {panes:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_pane_with_the_keys_is_always_shown() {
+        for (width, height) in [(40, 15), (80, 24), (120, 40), (200, 60)] {
+            let area = Rect::new(0, 0, width, height);
+            assert!(!of(area, Focus::Chart, Beside::Journal).chart.is_empty());
+            assert!(!of(area, Focus::Detail, Beside::Journal).detail.is_empty());
+            assert!(!of(area, Focus::Filter, Beside::Listeners).listeners.is_empty());
+            assert!(!of(area, Focus::Journal, Beside::Journal).journal.is_empty());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The line at the top (what is asked, how fresh the answer is) and the line at the bottom (keys, or a notice).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::chart::{Chart, Origin};
+use crate::app::retest::Mode;
+use crate::app::state::{Screen, State};
+use crate::diagnose::subject::Asker;
+use crate::ui::keys;
+use crate::ui::theme::{FOCUS, GOOD, QUIET, STRONG, Theme, WARN};
+use crate::ui::words::Row;
+
+/// Draws the line at the top.
+pub fn header(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let width = usize::from(area.width);
+    let row = match &state.screen {
+        Screen::Picker(_) => Row::of(" unrefuse", STRONG).put("  which connection is refused?", QUIET),
+        Screen::Chart(chart) => chart_header(chart, state, theme, width),
+    };
+    row.draw(buffer, area.x, area.y, area.width);
+}
+
+fn chart_header(chart: &Chart, state: &State, theme: &Theme, width: usize) -> Row {
+    let left = Row::of(" unrefuse", STRONG).say("  ").then(asked(chart));
+    let mut right = pulse(chart, state);
+    if let Some(host) = chart.case.here.host.value() {
+        let user = host.user.clone().unwrap_or_else(|| format!("uid {}", host.uid));
+        let rights = if host.uid == 0 { "" } else { ", no root" };
+        right = right.put(format!("   {user}@{}{rights}", host.hostname), QUIET);
+    }
+    if chart.last_answer_ms > 0 {
+        right = right.put(format!("   {}", theme.clock(chart.last_answer_ms.saturating_mul(1000))), QUIET);
+    }
+    let right = right.say(" ");
+    if left.width() + right.width() < width {
+        return left.right(right, width);
+    }
+    let short = pulse(chart, state).say(" ");
+    if left.width() + short.width() < width { left.right(short, width) } else { left }
+}
+
+/// `db1:5432 → 10.0.0.5   from any client`
+fn asked(chart: &Chart) -> Row {
+    let subject = &chart.diagnosis.subject;
+    let input = &chart.case.target.input;
+    let mut row = Row::of(input, STRONG);
+    if let Some(endpoint) = subject.endpoint() {
+        let at = endpoint.to_string();
+        if !input.ends_with(&at) {
+            row = row.put(" → ", QUIET).say(at);
+        }
+    }
+    let from = match subject.from {
+        Asker::Here => "  from here".to_owned(),
+        Asker::Any => "  from any client".to_owned(),
+        Asker::Address(ip) => format!("  from {ip}"),
+    };
+    row.put(from, QUIET)
+}
+
+fn pulse(chart: &Chart, state: &State) -> Row {
+    match (chart.origin, chart.retest.mode) {
+        (Origin::Recording, _) => Row::of("● recording", WARN),
+        (Origin::Host, Mode::Continuous) => Row::of("● every 2 s", FOCUS),
+        (Origin::Host, Mode::OnKey) if chart.diagnosis.settled => Row::of("● live", GOOD),
+        (Origin::Host, Mode::OnKey) => {
+            let open = state.asking.count();
+            Row::of(format!("… {open} answer{} to come", if open == 1 { "" } else { "s" }), WARN)
+        }
+    }
+}
+
+/// Draws the line at the bottom.
+pub fn footer(buffer: &mut Buffer, area: Rect, state: &State) {
+    let width = usize::from(area.width);
+    if let Some(notice) = &state.notice {
+        Row::of(" ", WARN).put(notice, WARN).draw(buffer, area.x, area.y, area.width);
+        return;
+    }
+    let mut row = Row::new();
+    let all: Vec<(&str, &str)> = keys::bar(state.mode()).collect();
+    // The last ones (help, quit) are kept when there is no room for all.
+    let cost = |(key, word): &(&str, &str)| key.chars().count() + word.chars().count() + 3;
+    let mut kept: Vec<&(&str, &str)> = all.iter().collect();
+    while kept.iter().map(|item| cost(item)).sum::<usize>() > width && kept.len() > 2 {
+        kept.remove(kept.len() - 3);
+    }
+    for (key, word) in kept {
+        row = row.say(" ").put(key, FOCUS).say(" ").put(word, QUIET).say(" ");
+    }
+    row.draw(buffer, area.x, area.y, area.width);
+}

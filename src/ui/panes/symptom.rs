@@ -1,0 +1,225 @@
+//! The symptom: what it came to in one line, then the packets that were really exchanged.
+//!
+//! ```text
+//! ✘ REFUSED: nginx.service is not running                                     last 4 ▁▁▁█  5 probes
+//! here ──────SYN─────▶ 10.2.0.2:80   ✘ refused after 0.2 ms (ECONNREFUSED)
+//! here ◀─────RST──────               RST from this host's own kernel: no socket there
+//! also 127.0.0.1 ✔ open   ::1 ✔ open
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::{Dress, frame, rows};
+use crate::app::chart::{Chart, Origin, took};
+use crate::app::retest::Mode;
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::verdict::{Diagnosis, Symptom, Verdict};
+use crate::facts::connect::{Dial, Endpoint, Outcome};
+use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN, outcome_mark};
+use crate::ui::words::Row;
+
+/// Outcomes the strip shows, at most, by the room there is.
+const STRIP: usize = 60;
+
+/// Draws the pane.
+pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart, again: bool) {
+    let selected = chart.selected() == BoxId::Connect;
+    let place = if framed {
+        let dress = Dress { title: title(again), note: String::new(), focused: selected };
+        frame(buffer, area, dress.title, &dress.note, dress.focused)
+    } else {
+        area
+    };
+    rows(buffer, place, &lines(chart, usize::from(place.width), usize::from(place.height)));
+}
+
+fn title(again: bool) -> Row {
+    let title = Row::new().say("Symptom");
+    if again { title.put(" looking again …", WARN) } else { title }
+}
+
+/// The rows: as many as there is room for, the most telling ones.
+pub fn lines(chart: &Chart, width: usize, height: usize) -> Vec<Row> {
+    let strip = strip(chart, width);
+    let mut lines = vec![headline(chart)];
+    let exchange = exchange(chart, width);
+    let others = others(chart);
+    match (height, others) {
+        (0 | 1, _) => {}
+        (2, _) => lines.extend(exchange.into_iter().take(1)),
+        (3, _) | (_, None) => lines.extend(exchange),
+        (_, Some(others)) => {
+            lines.extend(exchange);
+            lines.push(others);
+        }
+    }
+    // The strip goes where it cuts nothing off, from the bottom up.
+    let fits = |row: &Row| row.width() + strip.width() + 2 <= width;
+    let rows = lines.len();
+    if strip.width() > 0 {
+        if let Some(row) = lines.iter_mut().skip(1).rev().find(|row| fits(row)) {
+            *row = std::mem::take(row).right(strip, width);
+        } else if rows < height {
+            lines.push(Row::new().right(strip, width));
+        }
+    }
+    lines
+}
+
+/// `✘ REFUSED: nginx.service is not running`
+fn headline(chart: &Chart) -> Row {
+    let diagnosis = &chart.diagnosis;
+    let Some(outcome) = diagnosis.outcome else { return before_outcome(diagnosis) };
+    let mark = outcome_mark(outcome);
+    let head = Row::of(mark.sign, mark.style).say(" ").put(outcome.word().to_uppercase(), mark.style.patch(STRONG));
+    match diagnosis.culprit() {
+        Some(culprit) => head.say(": ").put(&culprit.summary, STRONG),
+        None if outcome == Outcome::Open && diagnosis.notes.is_empty() => head.say(": nothing is in the way"),
+        None if outcome == Outcome::Open => head.say(": ").say(diagnosis.notes.join("; ")),
+        None if !diagnosis.settled => head.put(": looking for the cause …", WARN),
+        None if outcome == Outcome::Silent => head.say(": UDP answered nothing, which may be healthy"),
+        None => head.say(": ").say(untold(diagnosis)),
+    }
+}
+
+fn before_outcome(diagnosis: &Diagnosis) -> Row {
+    if diagnosis.settled {
+        return Row::of("? ", WARN).put("CANNOT TELL", STRONG).say(": ").say(untold(diagnosis));
+    }
+    Row::of("… ", WARN).say("trying to connect")
+}
+
+/// Why no cause can be named: the first box that could not be looked into.
+fn untold(diagnosis: &Diagnosis) -> String {
+    if let Some(note) = diagnosis.notes.first() {
+        return note.clone();
+    }
+    let blind = diagnosis.boxes.iter().find(|b| b.verdict == Verdict::Unknown && b.id != BoxId::Connect);
+    match blind.and_then(|b| Some((b, b.because.as_ref()?))) {
+        Some((state, because)) => format!("no cause found; {}: {because}", state.id.word()),
+        None => "no cause found".into(),
+    }
+}
+
+/// What went over the wire.
+struct Wire {
+    out: String,
+    back: Option<String>,
+}
+
+fn wire(dial: &Dial) -> Wire {
+    let icmp = dial.icmp.as_ref().map(|icmp| format!("ICMP {}", icmp.name()));
+    let udp = matches!(dial.to, Endpoint::Udp(_));
+    let local = matches!(dial.to, Endpoint::Unix(_) | Endpoint::Abstract(_));
+    let first = if local {
+        "connect"
+    } else if udp {
+        "datagram"
+    } else {
+        "SYN"
+    };
+    let out = if dial.retransmits > 0 { format!("{first} ×{}", dial.retransmits + 1) } else { first.to_owned() };
+    let back = match dial.outcome {
+        _ if icmp.is_some() => icmp,
+        Outcome::Open if local => Some("accepted".into()),
+        Outcome::Open if udp => Some("datagram".into()),
+        Outcome::Open => Some("SYN-ACK".into()),
+        Outcome::Closed => Some("SYN-ACK, FIN".into()),
+        Outcome::Refused if local => dial.errno.clone(),
+        Outcome::Refused | Outcome::Reset => Some("RST".into()),
+        Outcome::Timeout | Outcome::Silent => None,
+        Outcome::Unreachable | Outcome::Denied | Outcome::Unresolved | Outcome::Error => dial.errno.clone(),
+    };
+    Wire { out, back }
+}
+
+/// `──SYN──▶`
+fn lane(word: &str, width: usize, forth: bool) -> String {
+    let dashes = width.saturating_sub(unicode_width::UnicodeWidthStr::width(word) + 1);
+    let (left, right) = (dashes / 2, dashes - dashes / 2);
+    let (tail, head) = if forth { ("", "▶") } else { ("◀", "") };
+    format!("{tail}{}{word}{}{head}", "─".repeat(left), "─".repeat(right))
+}
+
+fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
+    let Some(dial) = chart.dial() else { return Vec::new() };
+    let wire = wire(dial);
+    let narrow = width < 60;
+    let words = [wire.out.as_str(), wire.back.as_deref().unwrap_or_default()];
+    let longest = words.into_iter().map(unicode_width::UnicodeWidthStr::width).max().unwrap_or_default();
+    let across = longest + if narrow { 3 } else { 9 };
+    let mark = outcome_mark(dial.outcome);
+    let to = dial.to.to_string();
+    let aside = 7 + across + to.len() + 3;
+    let errno = dial.errno.as_ref().map(|e| format!(" ({e})")).unwrap_or_default();
+    let got = format!("{} {} after {}{errno}", mark.sign, mark.word, took(dial.after));
+    let forth = Row::of(" here ", QUIET).say(lane(&wire.out, across, true)).say(" ").put(&to, STRONG);
+    let back = match &wire.back {
+        Some(word) => Row::of(" here ", QUIET).put(lane(word, across, false), lane_style(dial.outcome)),
+        None => Row::of(" here ", QUIET).put("nothing came back", WARN),
+    };
+    if narrow {
+        return vec![forth, back.say(" ").put(format!("{} {}", mark.sign, took(dial.after)), mark.style)];
+    }
+    let who = answered_by(chart, dial).unwrap_or_default();
+    vec![forth.to(aside).put(got, mark.style), back.to(aside).put(who, Style::new())]
+}
+
+fn lane_style(outcome: Outcome) -> Style {
+    if outcome == Outcome::Open { GOOD } else { BAD }
+}
+
+fn answered_by(chart: &Chart, dial: &Dial) -> Option<String> {
+    let of = |s: &&Symptom| s.diagnosed && s.to == dial.to;
+    let said = chart.diagnosis.symptoms.iter().find(of)?.answered_by.clone()?;
+    let bare = dial.to.ip().is_some_and(|ip| ip.to_string() == said);
+    Some(if bare { format!("from {said}") } else { said })
+}
+
+/// The other addresses, on one row.
+fn others(chart: &Chart) -> Option<Row> {
+    let mut others = chart.diagnosis.symptoms.iter().filter(|s| !s.diagnosed).peekable();
+    others.peek()?;
+    let mut row = Row::of(" also ", QUIET);
+    for symptom in others {
+        let mark = outcome_mark(symptom.outcome);
+        let at = symptom.to.ip().map_or_else(|| symptom.to.to_string(), |ip| ip.to_string());
+        row = row.say(format!("{at} ")).put(format!("{} {}", mark.sign, mark.word), mark.style).say("   ");
+    }
+    Some(row)
+}
+
+/// `last 12 ▁▁▁█  5 probes`
+fn strip(chart: &Chart, width: usize) -> Row {
+    let history = &chart.history;
+    let mut row = Row::new();
+    if history.len() > 1 || chart.retest.mode == Mode::Continuous {
+        let room = STRIP.min(width / 3);
+        row = row.put(format!("last {} ", history.len().min(room)), QUIET);
+        for outcome in history.last(room) {
+            let (sign, style) = if outcome == Outcome::Open { ("█", GOOD) } else { ("▁", BAD) };
+            row = row.put(sign, style);
+        }
+    }
+    let probes = match (chart.probes, chart.origin) {
+        (0, _) => String::new(),
+        (count, Origin::Recording) => format!("  {count} recorded"),
+        (1, Origin::Host) => "  1 probe".into(),
+        (count, Origin::Host) => format!("  {count} probes"),
+    };
+    row.put(probes, QUIET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_as_wide_as_asked_and_point_the_right_way() {
+        assert_eq!(lane("SYN", 12, true), "────SYN────▶");
+        assert_eq!(lane("RST", 12, false), "◀────RST────");
+        assert_eq!(lane("SYN ×3", 4, true), "SYN ×3▶");
+    }
+}

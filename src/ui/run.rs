@@ -1,0 +1,177 @@
+//! The loop: waits for what happens, lets `update` and `conclude` decide, performs the effects, draws what changed.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use crossterm::event::{Event as Input, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::terminal::{Panics, Screen};
+use super::theme::Theme;
+use super::{keys, measure};
+use crate::app::engine::{Engine, Inbox, listen_for_signals, now_ms};
+use crate::app::event::{Effect, Event, Leave, Signal, Size, What};
+use crate::app::{Start, State, conclude, recent, update};
+use crate::error::Error;
+
+/// Time between two frames, at least.
+const FRAME: Duration = Duration::from_millis(16);
+/// Events taken in before the next frame, at most, so that a flood cannot keep the screen still.
+const BATCH: usize = 512;
+
+/// Shows the full screen until the user leaves.
+///
+/// Ends well when the user quits or the terminal goes away; SIGTERM and SIGHUP end it as an error (exit status 4), with
+/// the terminal restored.
+pub async fn run(start: Start) -> Result<(), Error> {
+    let (inbox, events) = Inbox::new();
+    let screen = Screen::take()?;
+    let panics = Panics::watch(inbox.clone());
+    let ended = AssertUnwindSafe(session(start, screen, inbox, events)).catch_unwind().await;
+    let panicked = panics.last();
+    match ended {
+        Ok(Ok(leave)) => leave_result(leave),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(Error::broken("unrefuse broke: this is a defect in it")
+            .hint(panicked.unwrap_or_default())
+            .hint("please report it, with what was on the screen")),
+    }
+}
+
+fn leave_result(leave: Leave) -> Result<(), Error> {
+    match leave {
+        Leave::Wanted | Leave::TerminalGone => Ok(()),
+        Leave::Signalled(Signal::HangUp) => Err(Error::broken("ended by SIGHUP")),
+        Leave::Signalled(Signal::Terminate) => Err(Error::broken("ended by SIGTERM")),
+        Leave::Signalled(Signal::Interrupt | Signal::Continue) => Ok(()),
+    }
+}
+
+async fn session(start: Start, screen: Screen, inbox: Inbox, events: mpsc::Receiver<Event>) -> Result<Leave, Error> {
+    listen_for_signals(&inbox)?;
+    let theme = Theme { color: start.color, ascii: start.ascii, zone: jiff::tz::TimeZone::system() };
+    let recent_file = start.recent.clone();
+    let recent = recent_file.as_deref().map(recent::read).unwrap_or_default();
+    let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
+    let state = State::new(start, recent, Size { width, height }, now_ms());
+    let engine = Engine::new(&inbox, recent_file);
+    let mut session = Session { screen, theme, state, engine, events, drawn: Instant::now() };
+    // The first picture comes before the first question.
+    session.draw()?;
+    session.run().await
+}
+
+struct Session {
+    screen: Screen,
+    theme: Theme,
+    state: State,
+    engine: Engine,
+    events: mpsc::Receiver<Event>,
+    drawn: Instant,
+}
+
+impl Session {
+    async fn run(&mut self) -> Result<Leave, Error> {
+        let mut keys = EventStream::new();
+        loop {
+            if let Some(leave) = self.settle()? {
+                return Ok(leave);
+            }
+            self.draw()?;
+            let first = self.next(&mut keys).await;
+            if let Some(leave) = self.take(first)? {
+                return Ok(leave);
+            }
+            if let Some(leave) = self.batch(&mut keys).await? {
+                return Ok(leave);
+            }
+        }
+    }
+
+    /// Takes in what else is there until the next frame is due.
+    async fn batch(&mut self, keys: &mut EventStream) -> Result<Option<Leave>, Error> {
+        let due = self.drawn + FRAME;
+        for _ in 0..BATCH {
+            let what = match self.events.try_recv() {
+                Ok(event) => Some(event),
+                Err(_) => match tokio::time::timeout_at(due, self.next(keys)).await {
+                    Ok(event) => event,
+                    Err(_) => break,
+                },
+            };
+            if let Some(leave) = self.take(what)? {
+                return Ok(Some(leave));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next thing that happens; none when it means nothing here.
+    async fn next(&mut self, keys: &mut EventStream) -> Option<Event> {
+        let what = tokio::select! {
+            event = self.events.recv() => return event,
+            input = keys.next() => match input {
+                Some(Ok(Input::Key(key))) => keys::meaning(key, self.state.mode())?,
+                Some(Ok(Input::Resize(width, height))) => What::Resized(Size { width, height }),
+                Some(Ok(Input::Paste(text))) => What::Pasted(text),
+                Some(Ok(Input::FocusGained | Input::FocusLost | Input::Mouse(_))) => return None,
+                Some(Err(_)) | None => What::HungUp,
+            },
+        };
+        Some(Event { at_ms: now_ms(), what })
+    }
+
+    fn take(&mut self, event: Option<Event>) -> Result<Option<Leave>, Error> {
+        let Some(event) = event else { return Ok(None) };
+        let effects = update(&mut self.state, event);
+        self.perform(effects)
+    }
+
+    /// Diagnoses and asks until nothing more is to be done about what is known.
+    fn settle(&mut self) -> Result<Option<Leave>, Error> {
+        let effects = conclude(&mut self.state);
+        if let Some(leave) = self.perform(effects)? {
+            return Ok(Some(leave));
+        }
+        let shown = measure(&self.state, self.state.size, &self.theme);
+        if shown == self.state.shown {
+            return Ok(None);
+        }
+        let event = Event { at_ms: self.state.now_ms, what: What::Shown(shown) };
+        let mut effects = update(&mut self.state, event);
+        effects.extend(conclude(&mut self.state));
+        self.perform(effects)
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) -> Result<Option<Leave>, Error> {
+        for effect in effects {
+            match self.engine.perform(effect) {
+                None => {}
+                Some(Effect::Quit(leave)) => return Ok(Some(leave)),
+                Some(Effect::Copy(text)) => self.screen.copy(&text).map_err(gone)?,
+                Some(Effect::Suspend) => self.screen.suspend().map_err(gone)?,
+                Some(Effect::Redraw) => self.screen.retake().map_err(gone)?,
+                Some(
+                    Effect::Ask(..)
+                    | Effect::Watch(_)
+                    | Effect::Unwatch(_)
+                    | Effect::WakeAfter(..)
+                    | Effect::Remember(_),
+                ) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn draw(&mut self) -> Result<(), Error> {
+        self.screen.draw(&self.state, &self.theme).map_err(gone)?;
+        self.drawn = Instant::now();
+        Ok(())
+    }
+}
+
+fn gone(error: std::io::Error) -> Error {
+    Error::broken("the terminal cannot be written to").because(error)
+}

@@ -1,0 +1,200 @@
+//! Rows of text: the only way text reaches the screen, so that no unit name or journal line can write anything else.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::text;
+
+/// One row, made safe as it is put together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    parts: Vec<(String, Style)>,
+}
+
+impl Row {
+    /// An empty row.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A row of one style.
+    pub fn of(raw: impl AsRef<str>, style: Style) -> Self {
+        Self::new().put(raw, style)
+    }
+
+    /// Adds text.
+    #[must_use]
+    pub fn put(mut self, raw: impl AsRef<str>, style: Style) -> Self {
+        let safe = text::line(raw.as_ref());
+        if !safe.is_empty() {
+            self.parts.push((safe, style));
+        }
+        self
+    }
+
+    /// Adds plain text.
+    #[must_use]
+    pub fn say(self, raw: impl AsRef<str>) -> Self {
+        self.put(raw, Style::new())
+    }
+
+    /// Adds text cut or filled to exactly `width` columns.
+    #[must_use]
+    pub fn cell(self, raw: impl AsRef<str>, width: usize, style: Style) -> Self {
+        let fitted = text::fit(raw.as_ref(), width);
+        let space = width.saturating_sub(fitted.width());
+        self.put(fitted, style).put(" ".repeat(space), style)
+    }
+
+    /// Adds spaces up to a column.
+    #[must_use]
+    pub fn to(self, column: usize) -> Self {
+        let space = column.saturating_sub(self.width());
+        self.put(" ".repeat(space), Style::new())
+    }
+
+    /// Adds another row.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// Adds another row so that it ends at `width`, if there is room for it.
+    #[must_use]
+    pub fn right(self, other: Self, width: usize) -> Self {
+        let room = width.saturating_sub(other.width());
+        if self.width() + 1 > room { self } else { self.to(room).then(other) }
+    }
+
+    /// Columns it takes.
+    pub fn width(&self) -> usize {
+        self.parts.iter().map(|(text, _)| text.width()).sum()
+    }
+
+    /// All of it in another style on top of its own.
+    #[must_use]
+    pub fn over(mut self, style: Style) -> Self {
+        for (_, own) in &mut self.parts {
+            *own = own.patch(style);
+        }
+        self
+    }
+
+    /// All of it in another style where it has none of its own.
+    #[must_use]
+    pub fn under(mut self, style: Style) -> Self {
+        for (_, own) in &mut self.parts {
+            *own = style.patch(*own);
+        }
+        self
+    }
+
+    /// Cut to `width` columns, with `…` where something is missing.
+    #[must_use]
+    pub fn cut(self, width: usize) -> Self {
+        if self.width() <= width {
+            return self;
+        }
+        let mut cut = Self::new();
+        for (part, style) in self.parts {
+            let room = width.saturating_sub(cut.width());
+            if part.width() < room {
+                cut.parts.push((part, style));
+            } else {
+                // What ends exactly at the edge is followed by more: the mark needs its column.
+                let marked = format!("{part}……");
+                cut.parts.push((text::fit(&marked, room), style));
+                break;
+            }
+        }
+        cut
+    }
+
+    /// Draws it at a place, cut to `width`.
+    pub fn draw(&self, buffer: &mut Buffer, x: u16, y: u16, width: u16) {
+        let area = buffer.area;
+        if y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right() {
+            return;
+        }
+        let width = width.min(area.right() - x);
+        let row = self.clone().cut(usize::from(width));
+        let line = Line::from(row.parts.into_iter().map(|(text, style)| Span::styled(text, style)).collect::<Vec<_>>());
+        buffer.set_line(x, y, &line, width);
+    }
+}
+
+/// Text wrapped to `width` columns at spaces; words that are longer are broken.
+pub fn wrap(raw: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text::line(raw).split(' ').filter(|w| !w.is_empty()) {
+        let space = usize::from(!line.is_empty());
+        if line.width() + space + word.width() <= width {
+            if space == 1 {
+                line.push(' ');
+            }
+            line.push_str(word);
+            continue;
+        }
+        if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        for grapheme in word.graphemes(true) {
+            if line.width() + grapheme.width() > width && !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push_str(grapheme);
+        }
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(row: &Row) -> String {
+        row.parts.iter().map(|(t, _)| t.as_str()).collect()
+    }
+
+    #[test]
+    fn nothing_unsafe_gets_in() {
+        assert_eq!(text(&Row::new().say("a\u{1b}[2J\u{202e}b\n")), "a␛[2J\u{fffd}b␊");
+        assert_eq!(wrap("a\u{1b}\nb", 10), ["a␛␊b"]);
+    }
+
+    #[test]
+    fn a_cut_row_ends_in_a_mark_and_fits() {
+        let row = Row::new().say("abc").say("defg");
+        assert_eq!(text(&row.clone().cut(7)), "abcdefg");
+        assert_eq!(text(&row.clone().cut(6)), "abcde…");
+        assert_eq!(text(&row.clone().cut(3)), "ab…");
+        assert_eq!(text(&row.clone().cut(1)), "…");
+        assert_eq!(text(&row.cut(0)), "");
+    }
+
+    #[test]
+    fn wrapping_breaks_at_spaces_and_inside_only_when_it_must() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("データ", 1).len(), 3);
+    }
+
+    #[test]
+    fn cells_are_exactly_as_wide_as_asked() {
+        assert_eq!(Row::new().cell("abc", 5, Style::new()).width(), 5);
+        assert_eq!(Row::new().cell("abcdef", 5, Style::new()).width(), 5);
+        assert_eq!(Row::new().cell("データ", 5, Style::new()).width(), 5);
+        assert_eq!(text(&Row::new().say("ab").right(Row::new().say("yz"), 6)), "ab  yz");
+        assert_eq!(text(&Row::new().say("abcd").right(Row::new().say("yz"), 6)), "abcd");
+    }
+}

@@ -1,0 +1,149 @@
+//! What the screen looks like, at every size, in every state.
+
+use crossterm::event::KeyCode;
+use unicode_width::UnicodeWidthStr;
+use unrefuse::facts::Facts;
+
+use crate::hosts;
+use crate::session::Session;
+use crate::snapshot::check;
+
+const SIZES: [(u16, u16); 4] = [(40, 15), (80, 24), (120, 40), (200, 60)];
+
+fn at_all_sizes(name: &str, make: impl Fn((u16, u16)) -> Session) {
+    for (width, height) in SIZES {
+        let session = make((width, height));
+        check(&format!("{name}-{width}x{height}"), &session.picture());
+    }
+}
+
+fn of(host: fn() -> Facts) -> impl Fn((u16, u16)) -> Session {
+    move |size| Session::answered(Some("8080"), host(), size)
+}
+
+#[test]
+fn looking() {
+    at_all_sizes("looking", |size| Session::start(Some("8080"), hosts::stopped_service(), size));
+}
+
+#[test]
+fn stopped_service() {
+    at_all_sizes("stopped-service", of(hosts::stopped_service));
+}
+
+#[test]
+fn loopback_only() {
+    at_all_sizes("loopback-only", of(hosts::loopback_only));
+}
+
+#[test]
+fn all_open() {
+    at_all_sizes("all-open", of(hosts::all_open));
+}
+
+#[test]
+fn picker() {
+    at_all_sizes("picker", |size| Session::answered(None, hosts::loopback_only(), size));
+}
+
+#[test]
+fn help() {
+    at_all_sizes("help", |size| {
+        let mut session = of(hosts::stopped_service)(size);
+        session.keys("?");
+        session
+    });
+}
+
+#[test]
+fn listeners_filtered() {
+    at_all_sizes("filter", |size| {
+        let mut session = of(hosts::loopback_only)(size);
+        session.keys("/ngi");
+        session.answer_all();
+        session
+    });
+}
+
+#[test]
+fn journal() {
+    at_all_sizes("journal", |size| {
+        let mut session = of(hosts::stopped_service)(size);
+        session.keys("g");
+        session.answer_all();
+        session
+    });
+}
+
+#[test]
+fn without_colours_and_in_ascii() {
+    let mut session = of(hosts::loopback_only)((80, 24));
+    session.theme.color = false;
+    check("no-color-80x24", &session.picture());
+    session.theme.ascii = true;
+    let picture = session.picture();
+    assert!(picture.content.iter().all(|cell| cell.symbol().is_ascii()));
+    check("ascii-80x24", &picture);
+}
+
+/// Whatever a hostile host says, every cell holds something that can plainly be seen.
+#[test]
+fn hostile_names_stay_harmless() {
+    for (width, height) in SIZES {
+        for target in [Some("8080"), None] {
+            for keys in ["", "l", "g", "jjj", "jj"] {
+                let mut session = Session::answered(target, hosts::hostile(), (width, height));
+                session.keys(keys);
+                session.answer_all();
+                if keys == "jj" {
+                    session.press(KeyCode::Enter);
+                }
+                let picture = session.picture();
+                for cell in &picture.content {
+                    let symbol = cell.symbol();
+                    assert!(unrefuse::text::line(symbol) == symbol, "{symbol:?} with {keys:?} at {width}x{height}");
+                    assert!(symbol.width() <= 2 && !symbol.is_empty(), "{symbol:?}");
+                }
+            }
+        }
+    }
+    check("hostile-120x40", &of(hosts::hostile)((120, 40)).picture());
+}
+
+/// No size is too small, none shows a word twice over another.
+#[test]
+fn every_size_draws() {
+    for target in [Some("8080"), None] {
+        let mut session = Session::answered(target, hosts::loopback_only(), (80, 24));
+        for width in (1..=210).step_by(7).chain([2, 3, 4, 5, 27, 28, 29, 59, 60]) {
+            for height in (1..=70).step_by(3).chain([2, 3, 5, 6, 8, 14, 15, 16]) {
+                let size = unrefuse::app::event::Size { width, height };
+                for key in ["", "\t", "\t", "/", "?"] {
+                    session.keys(key);
+                    session.event(unrefuse::app::What::Resized(size));
+                    session.picture();
+                }
+                session.press(KeyCode::Esc);
+                session.press(KeyCode::Esc);
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_listeners_draw_quickly() {
+    let mut session = Session::answered(Some("8080"), hosts::crowded(10_000), (200, 60));
+    session.keys("l");
+    session.answer_all();
+    let began = std::time::Instant::now();
+    const FRAMES: u32 = 20;
+    for _ in 0..FRAMES {
+        session.press(KeyCode::Down);
+        session.picture();
+    }
+    let each = began.elapsed() / FRAMES;
+    // Measured: see the report of `cargo test --release -- --nocapture`. Unoptimised code on a busy machine gets more.
+    let limit = if cfg!(debug_assertions) { 200 } else { 2 };
+    println!("a frame with its update took {each:?}");
+    assert!(each.as_millis() < limit, "{each:?}");
+}

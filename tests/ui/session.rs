@@ -1,0 +1,125 @@
+//! A session without a terminal: the loop of the program with a made-up host behind it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unrefuse::app::event::{Size, What};
+use unrefuse::app::{Effect, Event, Start, State, conclude, update};
+use unrefuse::facts::Facts;
+use unrefuse::sources::Arrival;
+use unrefuse::target::Target;
+use unrefuse::ui::theme::Theme;
+use unrefuse::ui::{draw, keys, measure};
+
+use crate::hosts::{NOW_MS, answer};
+
+pub(crate) struct Session {
+    pub(crate) state: State,
+    pub(crate) theme: Theme,
+    pub(crate) host: Facts,
+    pub(crate) now_ms: u64,
+    /// Every effect so far that was not a question.
+    pub(crate) effects: Vec<Effect>,
+    /// Questions that were asked and not answered yet.
+    pub(crate) asked: Vec<(unrefuse::facts::Question, u64)>,
+}
+
+pub(crate) fn theme() -> Theme {
+    Theme { color: true, ascii: false, zone: TimeZone::UTC }
+}
+
+impl Session {
+    pub(crate) fn start(target: Option<&str>, host: Facts, size: (u16, u16)) -> Self {
+        let start = Start { target: target.map(|t| Target::parse(t).unwrap()), ..Start::default() };
+        Self::from_start(start, host, size)
+    }
+
+    pub(crate) fn from_start(start: Start, host: Facts, (width, height): (u16, u16)) -> Self {
+        let recent = vec!["db1:5432".into(), "nginx".into()];
+        let state = State::new(start, recent, Size { width, height }, NOW_MS);
+        let mut session = Self { state, theme: theme(), host, now_ms: NOW_MS, effects: Vec::new(), asked: Vec::new() };
+        session.settle();
+        session
+    }
+
+    /// A session whose host has answered everything.
+    pub(crate) fn answered(target: Option<&str>, host: Facts, size: (u16, u16)) -> Self {
+        let mut session = Self::start(target, host, size);
+        session.answer_all();
+        session
+    }
+
+    pub(crate) fn event(&mut self, what: What) {
+        let effects = update(&mut self.state, Event { at_ms: self.now_ms, what });
+        self.perform(effects);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let effects = conclude(&mut self.state);
+        self.perform(effects);
+        let shown = measure(&self.state, self.state.size, &self.theme);
+        if shown != self.state.shown {
+            let effects = update(&mut self.state, Event { at_ms: self.now_ms, what: What::Shown(shown) });
+            self.perform(effects);
+            let effects = conclude(&mut self.state);
+            self.perform(effects);
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ask(question, number) => self.asked.push((question, number)),
+                other => self.effects.push(other),
+            }
+        }
+    }
+
+    /// Answers everything that was asked, and what is asked because of that.
+    pub(crate) fn answer_all(&mut self) {
+        for _ in 0..10_000 {
+            if self.asked.is_empty() {
+                return;
+            }
+            let (question, generation) = self.asked.remove(0);
+            let fact = answer(&self.host, &question);
+            self.event(What::Arrived(Arrival { generation, fact }));
+        }
+        panic!("it keeps asking: {:?}", self.asked);
+    }
+
+    pub(crate) fn press(&mut self, code: KeyCode) {
+        self.press_with(code, KeyModifiers::NONE);
+    }
+
+    pub(crate) fn press_with(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        if let Some(what) = keys::meaning(KeyEvent::new(code, modifiers), self.state.mode()) {
+            self.event(what);
+        }
+    }
+
+    pub(crate) fn keys(&mut self, text: &str) {
+        for c in text.chars() {
+            self.press(KeyCode::Char(c));
+        }
+    }
+
+    /// Effects since the last call.
+    pub(crate) fn done(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(crate) fn picture(&self) -> Buffer {
+        let Size { width, height } = self.state.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        draw(&mut buffer, &self.state, &self.theme);
+        buffer
+    }
+
+    /// The characters on the screen, a line a row.
+    pub(crate) fn text(&self) -> String {
+        crate::snapshot::text(&self.picture())
+    }
+}

@@ -1,0 +1,1 @@
+//! What the screen does about what happens.
