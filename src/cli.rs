@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::app::Start;
 use crate::check;
 use crate::error::Error;
 use crate::facts::recording::Recording;
@@ -221,12 +222,28 @@ fn run_listeners(_once: bool, json: bool) -> Result<u8, Error> {
 
 fn run_replay(file: &std::path::Path) -> Result<u8, Error> {
     let recording = load(file)?;
-    drop(recording);
-    Err(Error::broken("the screen is not built yet").hint("use `unrefuse check --replay FILE`"))
+    show(Start { replay: Some(recording.case), ..start(false) })
 }
 
-fn screen(_asked: &Asked) -> Result<u8, Error> {
-    Err(Error::broken("the screen is not built yet").hint("use `unrefuse check TARGET`"))
+fn screen(asked: &Asked) -> Result<u8, Error> {
+    let target = asked.target.as_deref().map(Target::parse).transpose()?;
+    show(Start { target, from: asker(asked)?, ..start(asked.ascii) })
+}
+
+fn show(start: Start) -> Result<u8, Error> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(crate::ui::run(start));
+    // A resolver that does not answer must not keep the program.
+    runtime.shutdown_background();
+    ended.map(|()| 0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn start(ascii: bool) -> Start {
+    let Style { color, ascii } = style(ascii);
+    let set = |name: &str| std::env::var_os(name);
+    let recent = crate::app::recent::file(set("XDG_STATE_HOME").as_deref(), set("HOME").as_deref());
+    Start { color, ascii, recent, ..Start::default() }
 }
 
 fn load(file: &std::path::Path) -> Result<Recording, Error> {
