@@ -193,3 +193,87 @@ fn first_hop(value: &[u8]) -> Option<u32> {
         rest = after;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::netlink::wire::tests::spoiled;
+    use crate::sources::netlink::wire::{Step, messages};
+
+    // Answers of a 6.18 kernel.
+    const LINKS: &[u8] = include_bytes!("captured/links.bin");
+    const ADDRESSES: &[u8] = include_bytes!("captured/addresses.bin");
+    const ROUTES: &[u8] = include_bytes!("captured/routes.bin");
+
+    fn entries(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
+        messages(bytes).filter(|m| m.step(7) == Step::Entry)
+    }
+
+    fn routes(bytes: &[u8]) -> Vec<Route> {
+        entries(bytes).filter_map(|m| route(&m)).collect()
+    }
+
+    fn index_of(name: &str) -> u32 {
+        entries(LINKS).filter_map(|m| link(&m)).find(|l| l.name == name).unwrap().index
+    }
+
+    #[test]
+    fn interfaces_have_names_and_are_up_or_down() {
+        let mut links: Vec<_> = entries(LINKS).filter_map(|m| link(&m)).map(|l| (l.name, l.up)).collect();
+        links.sort();
+        let expected = [("d0", true), ("d1", true), ("lo", true), ("p0", true), ("p1", true)];
+        assert_eq!(links, expected.map(|(name, up)| (name.to_owned(), up)));
+    }
+
+    #[test]
+    fn addresses_keep_the_kernels_order_and_ours_is_taken_not_the_peers() {
+        let links: Vec<Link> = entries(LINKS).filter_map(|m| link(&m)).collect();
+        let all: Vec<LocalAddress> = entries(ADDRESSES).filter_map(|m| address(&m)?.on(&links)).collect();
+        let shown: Vec<String> =
+            all.iter().filter(|a| a.address.is_ipv4()).map(|a| format!("{} {}", a.address, a.interface)).collect();
+        assert_eq!(shown, ["127.0.0.1 lo", "10.2.0.2 d0", "10.9.0.1 d1", "169.254.3.4 d1"]);
+        let local: Vec<String> = all.iter().filter(|a| a.link_local).map(|a| a.address.to_string()).collect();
+        assert!(local.contains(&"169.254.3.4".into()) && local.contains(&"fe80::5".into()), "{local:?}");
+        assert!(!local.contains(&"fd00::2".into()) && !local.contains(&"::1".into()), "{local:?}");
+    }
+
+    #[test]
+    fn only_usable_default_routes_of_the_main_table_count() {
+        let defaults: Vec<_> = routes(ROUTES)
+            .into_iter()
+            .filter_map(|r| match r {
+                Route::Default(d) => Some((d.metric, d.interface)),
+                Route::Beyond | Route::Other => None,
+            })
+            .collect();
+        // Not the unreachable one (metric 10), not 0.0.0.0/1, not that of table 100; of two next hops the first.
+        assert_eq!(defaults, [(50, index_of("d1")), (70, index_of("d0")), (100, index_of("d0"))]);
+    }
+
+    #[test]
+    fn reading_may_stop_at_the_first_route_beyond_the_defaults() {
+        let routes = routes(ROUTES);
+        let beyond = routes.iter().position(|r| *r == Route::Beyond).unwrap();
+        let last = routes.iter().rposition(|r| matches!(r, Route::Default(_))).unwrap();
+        assert!(last < beyond, "{routes:?}");
+    }
+
+    #[test]
+    fn a_dead_first_hop_gives_way_to_the_next() {
+        let hop = |flags: u8, index: u32| [&[8, 0, flags, 0][..], &index.to_ne_bytes()].concat();
+        assert_eq!(first_hop(&[hop(1, 4), hop(0, 5)].concat()), Some(5));
+        assert_eq!(first_hop(&hop(1, 4)), None);
+        assert_eq!(first_hop(&[0, 0, 0, 0, 0, 0, 0, 0]), None, "a length of nothing");
+    }
+
+    #[test]
+    fn spoiled_answers_never_break_the_reading() {
+        for bytes in spoiled(ROUTES).chain(spoiled(ADDRESSES)) {
+            let read = entries(&bytes).filter(|m| route(m).is_some() || address(m).is_some()).count();
+            assert!(read <= 32);
+        }
+        for bytes in spoiled(LINKS.get(..1200).unwrap()) {
+            assert!(entries(&bytes).filter_map(|m| link(&m)).count() <= 8);
+        }
+    }
+}

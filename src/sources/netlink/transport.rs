@@ -104,9 +104,8 @@ impl Netlink {
             for message in wire::messages(self.receive().map_err(failed)?) {
                 changed |= message.interrupted();
                 match message.step(sequence) {
-                    Step::Skip => {}
                     Step::Entry if parse(message, &mut found).is_break() => return Ok(Pass::Whole(found)),
-                    Step::Entry => {}
+                    Step::Entry | Step::Skip => {}
                     Step::Done if changed => return Ok(Pass::Changed),
                     Step::Done => return Ok(Pass::Whole(found)),
                     Step::Refused(errno) => return Err(failed(Errno::from_raw(errno))),

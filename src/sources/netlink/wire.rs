@@ -161,6 +161,19 @@ pub(super) mod tests {
         bytes
     }
 
+    /// An answer cut short anywhere, and with any byte turned to what hurts most in a length.
+    pub(in super::super) fn spoiled(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        let cut = (0..bytes.len()).map(|end| bytes[..end].to_vec());
+        let changed = (0..bytes.len()).flat_map(|at| {
+            [0, 1, 3, 4, 0x7f, 0xff].map(|value| {
+                let mut changed = bytes.to_vec();
+                changed[at] = value;
+                changed
+            })
+        });
+        cut.chain(changed)
+    }
+
     #[test]
     fn messages_follow_each_other_at_four_byte_steps() {
         let mut buffer = message(20, 2, 7, &[1, 2, 3, 4, 5]);

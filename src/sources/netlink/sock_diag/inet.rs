@@ -120,3 +120,90 @@ impl Query {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::netlink::wire::tests::spoiled;
+    use crate::sources::netlink::wire::{Step, messages};
+
+    // Answers of a 6.18 kernel, all states asked for, little-endian as on nearly all hosts.
+    const TCP4: &[u8] = include_bytes!("../captured/tcp4.bin");
+    const TCP6: &[u8] = include_bytes!("../captured/tcp6.bin");
+    const UDP4: &[u8] = include_bytes!("../captured/udp4.bin");
+
+    fn read(bytes: &[u8], query: Query) -> Vec<Found> {
+        messages(bytes).filter(|m| m.step(7) == Step::Entry).filter_map(|m| query.parse(m.kind, m.body)).collect()
+    }
+
+    fn query(transport: Transport, family: Family, port: Option<u16>) -> Query {
+        Query { transport, family, port }
+    }
+
+    fn shown(found: &[Found]) -> Vec<String> {
+        let mut shown: Vec<String> = found.iter().map(|f| f.listener.shown()).collect();
+        shown.sort();
+        shown
+    }
+
+    #[test]
+    fn every_field_of_a_listener_is_read() {
+        let found = read(TCP6, query(Transport::Tcp, Family::V6, Some(80)));
+        let listener = Listener {
+            transport: Transport::Tcp,
+            address: "::".parse().unwrap(),
+            port: 80,
+            v6only: Some(true),
+            device: None,
+            queue: 0,
+            backlog: 7,
+            uid: 0,
+            inode: 334_871,
+            cgroup: Some(1),
+        };
+        assert_eq!(found, [Found { listener, interface: Some(1) }]);
+    }
+
+    #[test]
+    fn a_connection_waiting_to_be_accepted_is_in_the_queue() {
+        let found = read(TCP6, query(Transport::Tcp, Family::V6, Some(82)));
+        assert_eq!(found.iter().map(|f| (f.listener.queue, f.listener.backlog)).collect::<Vec<_>>(), [(1, 5)]);
+    }
+
+    #[test]
+    fn wildcards_tell_whether_they_take_ipv4() {
+        let found = read(TCP6, query(Transport::Tcp, Family::V6, None));
+        assert_eq!(shown(&found), ["*:81", "[::]:80", "[::ffff:127.0.0.1]:82"]);
+    }
+
+    #[test]
+    fn connections_are_no_listeners() {
+        let found = read(TCP4, query(Transport::Tcp, Family::V4, None));
+        assert_eq!(shown(&found), ["10.2.0.2:80"], "the capture holds a connection, too");
+        assert_eq!(found.iter().map(|f| f.listener.v6only).collect::<Vec<_>>(), [None]);
+        let found = read(UDP4, query(Transport::Udp, Family::V4, None));
+        assert_eq!(shown(&found), ["127.0.0.1:53"], "the capture holds a connected socket, too");
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_left_out_even_if_the_kernel_tells_it() {
+        assert_eq!(read(TCP6, query(Transport::Tcp, Family::V6, Some(83))), []);
+        assert_eq!(read(TCP6, query(Transport::Tcp, Family::V4, None)), [], "another family");
+    }
+
+    #[test]
+    fn the_port_goes_out_in_network_order() {
+        let body = query(Transport::Tcp, Family::V6, Some(443)).body();
+        assert_eq!(body.len(), 56);
+        assert_eq!(body.get(..10), Some([10, 6, 0, 0, 0, 4, 0, 0, 1, 187].as_slice()));
+        let any = query(Transport::Udp, Family::V4, None).body();
+        assert_eq!(any.get(..10), Some([2, 17, 0, 0, 128, 0, 0, 0, 0, 0].as_slice()));
+    }
+
+    #[test]
+    fn spoiled_answers_never_break_the_reading() {
+        for bytes in spoiled(TCP6) {
+            assert!(read(&bytes, query(Transport::Tcp, Family::V6, None)).len() <= 8);
+        }
+    }
+}

@@ -69,16 +69,22 @@ impl Bound {
     /// Would a connection to `path`, where `file` stands, reach this socket?
     ///
     /// The kernel finds the socket by the file, so the file decides: links, other mounts and relative names lead to it,
-    /// and a daemon whose file was replaced is not it. The name decides where the file cannot: there is none any more
-    /// (the daemon lives on, unreachable), we may not look, or the file system numbers its files in two ways (overlay
-    /// and btrfs tell stat(2) another device than the kernel keeps).
+    /// and a daemon whose file was replaced is not it. The name decides where there is no file any more (the daemon
+    /// lives on, unreachable) or we may not look.
     fn is_at(&self, path: &Path, file: &UnixFile, identity: Option<&Identity>) -> bool {
         let same_name = || Path::new(OsStr::from_bytes(&self.name)) == path;
         match (file, identity, &self.file) {
             (UnixFile::There { .. }, Some(theirs), Some(mine)) if theirs.comparable => theirs.is(mine),
+            (UnixFile::There { .. }, Some(theirs), Some(mine)) => {
+                theirs.may_be(mine) && self.last_part() == path.file_name()
+            }
             (UnixFile::There { .. } | UnixFile::Missing { .. } | UnixFile::Hidden { .. }, _, _) => same_name(),
             (UnixFile::Abstract, _, _) => false,
         }
+    }
+
+    fn last_part(&self) -> Option<&OsStr> {
+        Path::new(OsStr::from_bytes(&self.name)).file_name()
     }
 }
 
@@ -118,5 +124,84 @@ fn kind(number: u8) -> &'static str {
         2 => "dgram",
         5 => "seqpacket",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::netlink::wire::tests::spoiled;
+    use crate::sources::netlink::wire::{Step, messages};
+
+    /// Answer of a 6.18 kernel, all states asked for.
+    const UNIX: &[u8] = include_bytes!("../captured/unix.bin");
+
+    fn read(bytes: &[u8]) -> Vec<Bound> {
+        messages(bytes).filter(|m| m.step(7) == Step::Entry).filter_map(|m| parse(&m)).collect()
+    }
+
+    fn named<'a>(bound: &'a [Bound], name: &[u8]) -> &'a Bound {
+        bound.iter().find(|b| b.name == name).unwrap()
+    }
+
+    #[test]
+    fn every_field_of_a_socket_is_read() {
+        let bound = read(UNIX);
+        let socket = UnixBound { kind: "stream".into(), listening: true, inode: 334_878, queue: 1, backlog: 3 };
+        let file = Identity::of_kernel(10_010_943, 254 << 20);
+        assert_eq!(named(&bound, b"/tmp/cap.sock"), &Bound { socket, name: b"/tmp/cap.sock".into(), file: Some(file) });
+        let dead = named(&bound, b"cap-dead.sock");
+        assert_eq!((dead.socket.kind.as_str(), dead.socket.listening, dead.socket.backlog), ("dgram", false, 0));
+        let odd = named(&bound, b"\0cap\0x");
+        assert_eq!((odd.socket.kind.as_str(), odd.socket.backlog, &odd.file), ("seqpacket", 9, &None));
+        assert_eq!(bound.len(), 3, "the client that is connected to cap.sock is none of them");
+    }
+
+    #[test]
+    fn the_file_decides_where_it_can() {
+        let bound = read(UNIX);
+        let (live, relative) = (named(&bound, b"/tmp/cap.sock"), named(&bound, b"cap-dead.sock"));
+        let there = UnixFile::There {
+            kind: "socket".into(),
+            mode: 0o755,
+            uid: 0,
+            user: None,
+            gid: 0,
+            group: None,
+            writable: true,
+        };
+        let missing = UnixFile::Missing { missing: "/tmp/cap.sock".into() };
+        let path = Path::new("/tmp/cap.sock");
+        let same = Identity::of_kernel(10_010_943, 254 << 20);
+        let other_file = Identity::of_kernel(10_010_999, 254 << 20);
+        let other_device = Identity::of_kernel(10_010_943, 253 << 20);
+        assert!(live.is_at(path, &there, Some(&same)));
+        assert!(live.is_at(Path::new("/other/name"), &there, Some(&same)), "links and mounts lead to it");
+        assert!(!live.is_at(path, &there, Some(&other_file)), "its file was replaced");
+        assert!(!live.is_at(path, &there, Some(&other_device)));
+        assert!(relative.is_at(path, &there, relative.file.as_ref()));
+        assert!(live.is_at(path, &missing, None), "its file was removed");
+        assert!(!relative.is_at(path, &missing, None));
+        let mut overlay = other_device;
+        overlay.comparable = false;
+        assert!(live.is_at(path, &there, Some(&overlay)), "stat and the kernel number this device differently");
+        assert!(live.is_at(Path::new("/link/to/cap.sock"), &there, Some(&overlay)));
+        assert!(!relative.is_at(path, &there, Some(&overlay)));
+        overlay.inode += 1;
+        assert!(!live.is_at(path, &there, Some(&overlay)), "its file was replaced");
+    }
+
+    #[test]
+    fn nuls_end_a_path_and_belong_to_an_abstract_name() {
+        assert_eq!(trimmed(b"/run/x.sock\0\0"), b"/run/x.sock");
+        assert_eq!(trimmed(b"\0x\0\0"), b"\0x\0\0");
+        assert_eq!(trimmed(b""), b"");
+    }
+
+    #[test]
+    fn spoiled_answers_never_break_the_reading() {
+        for bytes in spoiled(UNIX) {
+            assert!(read(&bytes).len() <= 8);
+        }
     }
 }

@@ -21,8 +21,9 @@ pub(super) struct Identity {
     major: u64,
     minor: u64,
     /// sock_diag tells the lower 32 bits only.
-    inode: u32,
-    /// The device is one that mounts name too. Where it is not, stat(2) tells another number than the kernel keeps.
+    pub(super) inode: u32,
+    /// The device is one that mounts name too. Where it is not, stat(2) tells another number than the kernel keeps
+    /// (btrfs; overlay over several file systems, seen on 6.18). Inodes are the same there, too.
     pub(super) comparable: bool,
 }
 
@@ -41,6 +42,11 @@ impl Identity {
     /// The same file.
     pub(super) fn is(&self, other: &Self) -> bool {
         (self.major, self.minor, self.inode) == (other.major, other.minor, other.inode)
+    }
+
+    /// The same file, as far as can be told without the device.
+    pub(super) fn may_be(&self, other: &Self) -> bool {
+        self.inode == other.inode
     }
 }
 
@@ -146,4 +152,63 @@ fn first_failing(path: &Path, links: &mut usize, is: fn(&io::Error) -> bool) -> 
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn missing(path: &Path) -> String {
+        let (file, _) = look(path).unwrap();
+        let UnixFile::Missing { missing } = file else { panic!("{file:?}") };
+        missing
+    }
+
+    #[test]
+    fn the_first_part_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        assert_eq!(missing(&at("run/app/x.sock")), shown(&at("run")));
+        fs::create_dir_all(at("run/app")).unwrap();
+        assert_eq!(missing(&at("run/app/x.sock")), shown(&at("run/app/x.sock")));
+        symlink(at("gone/x.sock"), at("run/link.sock")).unwrap();
+        assert_eq!(missing(&at("run/link.sock")), shown(&at("gone")), "behind the link");
+        symlink("loop", at("run/loop")).unwrap();
+        assert_eq!(missing(&at("run/loop")), shown(&at("run/loop")));
+        fs::write(at("run/file"), "").unwrap();
+        assert_eq!(missing(&at("run/file/x.sock")), shown(&at("run/file/x.sock")));
+    }
+
+    #[test]
+    fn what_stands_there_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("x.sock");
+        let _held = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o640)).unwrap();
+        let (file, identity) = look(&socket).unwrap();
+        let UnixFile::There { kind, mode, uid, writable, user, .. } = file else { panic!("{file:?}") };
+        assert_eq!((kind.as_str(), mode, uid, writable), ("socket", 0o640, Uid::effective().as_raw(), true));
+        assert_eq!(user, User::from_uid(Uid::effective()).unwrap().map(|u| u.name));
+        assert!(identity.unwrap().comparable);
+        for (path, kind) in [("/dev/null", "character device"), ("/", "directory"), ("/etc/passwd", "regular file")] {
+            let (file, _) = look(Path::new(path)).unwrap();
+            assert!(matches!(&file, UnixFile::There { kind: k, .. } if k == kind), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_no_mount_names_cannot_be_compared() {
+        let mounts = "25 30 0:23 / /run rw,nosuid shared:5 - tmpfs tmpfs rw\n30 1 254:0 / / rw - ext4 /dev/vda rw\n";
+        assert!(is_mounted(mounts, 0, 23) && is_mounted(mounts, 254, 0));
+        assert!(!is_mounted(mounts, 0, 2) && !is_mounted(mounts, 0, 230));
+    }
+
+    #[test]
+    fn both_ways_of_numbering_a_device_mean_the_same() {
+        let kernel = Identity::of_kernel(7, 259 << 20 | 3);
+        assert_eq!((kernel.major, kernel.minor), (259, 3));
+    }
 }
