@@ -1,0 +1,75 @@
+//! What the sources tell about sockets, addresses and owners, on a real kernel: each trial has a network namespace of
+//! its own and compares with what `ss` and `ip` say there.
+//!
+//! Where namespaces cannot be made the trials are ignored, with the reason; they never pass unseen.
+
+#![expect(clippy::disallowed_methods, reason = "these tests run programs and look at the host")]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "measured times, and the helper's answers")]
+
+mod addresses;
+mod helper;
+mod listeners;
+mod many;
+mod owners;
+mod space;
+mod unix;
+
+use libtest_mimic::{Arguments, Trial};
+use space::Outcome;
+
+/// A test and what it needs beside a namespace.
+type Test = (&'static str, fn() -> Outcome, Needs);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Needs {
+    Namespace,
+    Root,
+}
+
+const TESTS: &[Test] = &[
+    ("listeners::tcp_sockets_as_ss_tells_them", listeners::tcp, Needs::Namespace),
+    ("listeners::udp_sockets_as_ss_tells_them", listeners::udp, Needs::Namespace),
+    ("listeners::one_port_and_no_other", listeners::one_port, Needs::Namespace),
+    ("listeners::a_watch_sees_them_come_and_go", listeners::watch, Needs::Namespace),
+    ("listeners::another_network_namespace", listeners::other_network, Needs::Namespace),
+    ("listeners::another_network_namespace_without_rights", listeners::other_network_as_nobody, Needs::Root),
+    ("listeners::a_process_in_our_own_network", listeners::same_network, Needs::Namespace),
+    ("addresses::as_ip_tells_them", addresses::as_ip, Needs::Namespace),
+    ("addresses::the_default_route_with_the_lowest_metric", addresses::default_route, Needs::Namespace),
+    ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
+    ("unix::a_listening_socket_as_ss_tells_it", unix::listening, Needs::Namespace),
+    ("unix::names_that_lead_to_the_same_file", unix::other_names, Needs::Namespace),
+    ("unix::stale_replaced_and_removed_files", unix::stale, Needs::Namespace),
+    ("unix::abstract_names", unix::abstract_names, Needs::Namespace),
+    ("unix::connections_are_not_listed", unix::connections, Needs::Namespace),
+    ("unix::a_directory_that_must_not_be_searched", unix::hidden, Needs::Root),
+    ("unix::overlay_file_systems", unix::overlay, Needs::Root),
+    ("owners::a_process_is_found_by_the_socket", owners::process, Needs::Namespace),
+    ("owners::all_processes_that_share_a_socket", owners::shared, Needs::Namespace),
+    ("owners::the_unit_by_the_control_group", owners::unit, Needs::Root),
+    ("owners::a_control_group_that_is_gone", owners::gone, Needs::Root),
+    ("owners::partial_without_rights", owners::as_nobody, Needs::Root),
+    ("many::eighty_thousand_listeners", many::listeners, Needs::Namespace),
+];
+
+fn main() -> Outcome {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if helper::is_asked(&words) {
+        return helper::run(&words);
+    }
+    // One at a time: a program that one trial starts would, for a moment, hold the sockets of another.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    let blocked = space::prepare().err();
+    if let Some(why) = &blocked {
+        eprintln!("all trials are ignored: {why}");
+    }
+    let root = space::is_root();
+    let trials = TESTS.iter().map(|(name, test, needs)| {
+        let unfit = blocked.is_none() && *needs == Needs::Root && !root;
+        if unfit {
+            eprintln!("{name} is ignored: it needs root");
+        }
+        Trial::test(*name, move || space::inside(*test)).with_ignored_flag(blocked.is_some() || unfit)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
