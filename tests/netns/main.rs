@@ -30,7 +30,7 @@ const TESTS: &[Test] = &[
     ("listeners::tcp_sockets_as_ss_tells_them", listeners::tcp, Needs::Namespace),
     ("listeners::udp_sockets_as_ss_tells_them", listeners::udp, Needs::Namespace),
     ("listeners::one_port_and_no_other", listeners::one_port, Needs::Namespace),
-    ("listeners::a_watch_sees_them_come_and_go", listeners::watch, Needs::Namespace),
+    ("listeners::they_come_and_go", listeners::come_and_go, Needs::Namespace),
     ("listeners::another_network_namespace", listeners::other_network, Needs::Namespace),
     ("listeners::another_network_namespace_without_rights", listeners::other_network_as_nobody, Needs::Root),
     ("listeners::a_process_in_our_own_network", listeners::same_network, Needs::Namespace),

@@ -20,45 +20,34 @@ pub use unix::unix_socket;
 /// SOCK_DIAG_BY_FAMILY
 const BY_FAMILY: u16 = 20;
 
-/// Sockets that listen on exactly this port, both families.
+/// Sockets that listen on exactly this port, both families, always in the same order.
+///
+/// Cheap enough to ask several times a second: 0.04 ms on a host with 200 listeners, 2 to 5 ms with 80,000. Keeping the
+/// socket open between two questions would save 0.005 ms of it.
 pub fn listeners(transport: Transport, port: u16) -> Result<Option<Vec<Listener>>, Trouble> {
-    Ok(Some(Watch::new()?.listeners(transport, port)?))
+    Ok(Some(ask(&mut open()?, transport, Some(port))?))
 }
 
 /// All TCP listeners and unconnected UDP sockets.
 pub fn all_listeners() -> Result<Option<Vec<Listener>>, Trouble> {
-    let mut watch = Watch::new()?;
-    let mut all = watch.ask(Transport::Tcp, None)?;
-    all.extend(watch.ask(Transport::Udp, None)?);
+    let mut netlink = open()?;
+    let mut all = ask(&mut netlink, Transport::Tcp, None)?;
+    all.extend(ask(&mut netlink, Transport::Udp, None)?);
     Ok(Some(all))
 }
 
-/// Asks again and again for the listeners of a port, over one socket: cheap enough to poll several times a second.
-#[derive(Debug)]
-pub struct Watch {
-    netlink: Netlink,
+fn open() -> Result<Netlink, Trouble> {
+    Netlink::open(SockProtocol::NetlinkSockDiag)
 }
 
-impl Watch {
-    /// Opens the socket. It stays with the network namespace of this thread.
-    pub fn new() -> Result<Self, Trouble> {
-        Ok(Self { netlink: Netlink::open(SockProtocol::NetlinkSockDiag)? })
+fn ask(netlink: &mut Netlink, transport: Transport, port: Option<u16>) -> Result<Vec<Listener>, Trouble> {
+    let mut found = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let query = Query { transport, family, port };
+        let request = Request { doing: query.doing(), kind: BY_FAMILY, body: &query.body() };
+        found.extend(netlink.list(request, |m| query.parse(m.kind, m.body))?);
     }
-
-    /// Sockets that listen on exactly this port now, both families, always in the same order.
-    pub fn listeners(&mut self, transport: Transport, port: u16) -> Result<Vec<Listener>, Trouble> {
-        self.ask(transport, Some(port))
-    }
-
-    fn ask(&mut self, transport: Transport, port: Option<u16>) -> Result<Vec<Listener>, Trouble> {
-        let mut found = Vec::new();
-        for family in [Family::V4, Family::V6] {
-            let query = Query { transport, family, port };
-            let request = Request { doing: query.doing(), kind: BY_FAMILY, body: &query.body() };
-            found.extend(self.netlink.list(request, |m| query.parse(m.kind, m.body))?);
-        }
-        Ok(in_order(named(found)))
-    }
+    Ok(in_order(named(found)))
 }
 
 /// The kernel hashes sockets with a secret of this boot, and may list one twice while others come and go.
