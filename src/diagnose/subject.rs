@@ -238,5 +238,5 @@ fn configured_ports(look: &Look<'_>, unit: &Unit) -> Ports {
 
 fn command_ports(_look: &Look<'_>, unit: &Unit) -> Ports {
     let Some(service) = &unit.service else { return Ports::new() };
-    command_line::listens(service).into_iter().map(|l| (Transport::Tcp, l.port)).collect()
+    command_line::listens(service).into_iter().map(|l| (l.transport.unwrap_or(Transport::Tcp), l.port)).collect()
 }

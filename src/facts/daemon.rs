@@ -72,7 +72,7 @@ impl Daemon {
 
     /// Is this unit one that runs this daemon (instances included)?
     pub fn runs_as(self, unit: &str) -> bool {
-        let postgres = || unit.starts_with("postgresql@") || unit.starts_with("postgresql-");
+        let postgres = || unit.starts_with("postgresql@") || is_numbered(unit.strip_prefix("postgresql-"));
         let redis = || unit.starts_with("redis-server@") || unit.starts_with("redis@");
         self.units().contains(&unit) || (self == Self::Postgres && postgres()) || (self == Self::Redis && redis())
     }
@@ -105,6 +105,11 @@ impl Daemon {
             Self::Memcached => &["memcached"],
         }
     }
+}
+
+/// `16.service`, as the PostgreSQL project's own packages name their units.
+fn is_numbered(rest: Option<&str>) -> bool {
+    rest.is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The effective configuration of one daemon instance, as far as listening goes.

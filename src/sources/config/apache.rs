@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::{ANY4, host_port, ip_or_name, port};
 use super::files::{Kind, absolute};
 use super::reader::{Need, Reader, Set, listen, origin};
-use super::words::{self, Quoting};
+use super::words::{self, Comments, Quoting};
 use crate::facts::daemon::{ListenAddress, Origin};
 
 /// Main files, the first that exists counts, with the server root each is built with.
@@ -21,7 +21,7 @@ const DEEPEST: usize = 20;
 const DEEPEST_DIR: usize = 8;
 /// Lines one directive may be continued over.
 const LONGEST: usize = 64 << 10;
-const QUOTING: Quoting = Quoting { escapes: false, comments_in_words: false };
+const QUOTING: Quoting = Quoting { escapes: false, comments: Comments::BeforeWords };
 
 /// A section that is open.
 struct Section {

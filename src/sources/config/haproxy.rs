@@ -3,14 +3,14 @@
 use super::address::{ANY4, ANY6, ip_or_name};
 use super::files::{Kind, absolute};
 use super::reader::{Need, Reader, Set, lines, listen, origin, unix};
-use super::words::{self, Quoting};
+use super::words::{self, Comments, Quoting};
 use crate::facts::daemon::{ConfiguredListen, ListenAddress, Origin};
 
 /// The main file.
 pub(super) const MAIN: &str = "/etc/haproxy/haproxy.cfg";
 /// Further files that Red Hat's unit names.
 const MORE: &str = "/etc/haproxy/conf.d";
-const QUOTING: Quoting = Quoting { escapes: true, comments_in_words: true };
+const QUOTING: Quoting = Quoting { escapes: true, comments: Comments::Anywhere };
 /// Ports of a range that are listed.
 const MOST_PORTS: usize = 1_024;
 

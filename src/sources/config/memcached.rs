@@ -2,14 +2,14 @@
 
 use super::address::{ANY4, ANY6, host_port, ip_or_name, number, port};
 use super::reader::{Need, Reader, Set, lines, listen, origin, unix};
-use super::words::{self, Quoting};
+use super::words::{self, Comments, Quoting};
 use crate::facts::daemon::{ListenAddress, Origin};
 
 /// Debian: an option a line.
 pub(super) const DEBIAN: &str = "/etc/memcached.conf";
 /// Red Hat: shell variables.
 pub(super) const REDHAT: &str = "/etc/sysconfig/memcached";
-const QUOTING: Quoting = Quoting { escapes: false, comments_in_words: true };
+const QUOTING: Quoting = Quoting { escapes: false, comments: Comments::Anywhere };
 
 /// Settings; addresses add up.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::address::{ANY4, ANY6, ip_or_name, number, port};
 use super::files::{absolute, base_of, dir_of};
 use super::reader::{Need, Reader, Set, lines, listen, origin, unix};
-use super::words::{self, Quoting};
+use super::words::{self, Comments, Quoting};
 use crate::facts::daemon::{ListenAddress, Origin};
 
 /// Main files, the first that exists counts.
@@ -12,7 +12,7 @@ pub(super) const MAIN: [&str; 2] = ["/etc/redis/redis.conf", "/etc/redis.conf"];
 pub(super) const INSTANCES: &str = "/etc/redis/redis-*.conf";
 /// Redis itself has no limit.
 const DEEPEST: usize = 16;
-const QUOTING: Quoting = Quoting { escapes: true, comments_in_words: false };
+const QUOTING: Quoting = Quoting { escapes: true, comments: Comments::BeforeWords };
 
 /// Name of the instance a file configures: `redis-cache.conf` is `cache`.
 pub(super) fn instance(file: &str) -> Option<&str> {

@@ -3,14 +3,14 @@
 use super::address::{ANY4, ANY6, host_port, ip_or_name, port};
 use super::files::absolute;
 use super::reader::{Need, Reader, Set, lines, listen, origin};
-use super::words::{self, Quoting};
+use super::words::{self, Comments, Quoting};
 use crate::facts::daemon::{ListenAddress, Origin};
 
 /// The main file.
 pub(super) const MAIN: &str = "/etc/ssh/sshd_config";
 /// As sshd itself (`SERVCONF_MAX_DEPTH`).
 const DEEPEST: usize = 16;
-const QUOTING: Quoting = Quoting { escapes: false, comments_in_words: false };
+const QUOTING: Quoting = Quoting { escapes: false, comments: Comments::BeforeWords };
 
 /// What decides about listening.
 #[derive(Default)]
