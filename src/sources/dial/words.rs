@@ -16,9 +16,9 @@ use super::answer::errno;
 const LOOK: Duration = Duration::from_millis(100);
 /// Longest greeting kept, in bytes.
 const LONGEST: usize = 200;
-/// How long a server may take to hang up after we did, and how much it may say meanwhile.
+/// How long a server may take to hang up after we did, and how much it may say at a time (in reads of 4 KiB).
 const LEAVE: Duration = Duration::from_secs(1);
-const LEAVE_BYTES: usize = 256 * 1024;
+const LEAVE_READS: usize = 64;
 
 /// What the server did first.
 #[derive(Debug)]
@@ -64,23 +64,33 @@ pub(super) async fn first(fd: &AsyncFd<Socket>) -> FirstWords {
 /// Hangs up so that the server sees an ordinary end: bytes left unread at the end would make the kernel send a RST,
 /// which daemons log as an error. Nobody waits for it.
 pub(super) fn take_leave(fd: AsyncFd<Socket>) {
+    if fd.get_ref().shutdown(Shutdown::Write).is_err() || has_ended(fd.get_ref()) {
+        return;
+    }
     tokio::spawn(async move {
-        if fd.get_ref().shutdown(Shutdown::Write).is_ok() {
-            let _ = timeout(LEAVE, hear_out(&fd)).await;
-        }
+        let _ = timeout(LEAVE, hear_out(&fd)).await;
     });
 }
 
 async fn hear_out(fd: &AsyncFd<Socket>) {
-    let mut heard = 0;
-    let mut ignored = [0; 4096];
-    while heard < LEAVE_BYTES {
+    loop {
         let Ok(mut ready) = fd.ready(Interest::READABLE | Interest::ERROR).await else { return };
-        match fd.get_ref().read(&mut ignored) {
-            Ok(0) => return,
-            Ok(n) => heard += n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
-            Err(_) => return,
+        if has_ended(fd.get_ref()) {
+            return;
+        }
+        ready.clear_ready();
+    }
+}
+
+/// Reads and drops what is there; true when there will be no more, or more than anybody says to a stranger.
+fn has_ended(mut socket: &Socket) -> bool {
+    let mut ignored = [0; 4096];
+    for _ in 0..LEAVE_READS {
+        match socket.read(&mut ignored) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
         }
     }
+    true
 }
