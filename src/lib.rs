@@ -32,9 +32,10 @@
 //! report    → diagnose facts target text error
 //! sources   → facts target text error
 //! check     → sources diagnose facts target text error
+//! demo      → sources target text error
 //! app       → sources diagnose facts target report text error
 //! ui        → app diagnose facts target report text error
-//! cli       → app ui check report sources diagnose facts target text error
+//! cli       → app ui demo check report sources diagnose facts target text error
 //! ```
 //!
 //! # To add …
@@ -51,6 +52,8 @@ pub mod app;
 pub mod check;
 #[cfg(feature = "host")]
 pub mod cli;
+#[cfg(feature = "host")]
+pub mod demo;
 pub mod diagnose;
 pub mod error;
 pub mod facts;

@@ -18,6 +18,7 @@
 )]
 #![expect(clippy::print_stdout, reason = "the part that runs in a child answers on its standard output")]
 
+mod demos;
 mod lab;
 mod names;
 mod net;
@@ -32,16 +33,24 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use nix::unistd::Uid;
+use unrefuse::demo;
 
 /// Many at a time: nearly all of them only wait for a time-out.
 const AT_ONCE: usize = 16;
 
+/// In the names of tests that become another user.
+const AS_ANOTHER_USER: &str = "as another user";
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
-    if let [_, hidden, name] = words.as_slice()
-        && hidden == names::HIDDEN
-    {
-        return names::resolve_and_print(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [_, names::HIDDEN, name] => return names::resolve_and_print(name),
+        [_, demos::HIDDEN, case] => return demos::enter_and_dial(case),
+        [_, demos::STAY, case] => return demos::enter_and_stay(case),
+        [_, demos::FORBIDDEN, case] => return demos::enter_though_forbidden(case),
+        [_, demo::SERVE, case, dir] => return demos::serve(case, dir),
+        _ => {}
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
@@ -62,15 +71,16 @@ fn trials() -> Vec<Trial> {
         udp::trials(),
         unix::trials(),
         names::trials(),
+        demos::trials(),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-/// One test becomes another user, which root of a user namespace cannot.
+/// Some tests become another user, which root of a user namespace cannot.
 fn unless_another_user(trial: Trial, root: bool) -> Trial {
-    if !root && trial.name() == unix::AS_ANOTHER_USER { ignored(&trial, "needs root") } else { trial }
+    if !root && trial.name().contains(AS_ANOTHER_USER) { ignored(&trial, "needs root") } else { trial }
 }
 
 /// A test that passes unless it panics.

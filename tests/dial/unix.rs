@@ -15,16 +15,14 @@ use unrefuse::facts::connect::Outcome::{Closed, Denied, Error, Open, Refused, Ti
 use unrefuse::facts::connect::{Dial, Endpoint};
 
 use crate::lab::{Expect, dial_here};
-use crate::test;
-
-pub(crate) const AS_ANOTHER_USER: &str = "unix without permission";
+use crate::{AS_ANOTHER_USER, test};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         test("unix missing path", missing),
         test("unix stale, not listening, file, directory", refused),
         test("unix datagram socket", datagram),
-        test(AS_ANOTHER_USER, no_permission),
+        test(format!("unix without permission, {AS_ANOTHER_USER}"), no_permission),
         test("unix backlog full", backlog_full),
         test("unix open, greets, hangs up", serving),
         test("unix abstract names", abstract_names),
