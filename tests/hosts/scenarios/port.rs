@@ -187,7 +187,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         break_it: |host| {
             let stuck = listens_at("'0.0.0.0'")
                 .replace("s.listen(16)", "s.listen(1)")
-                .replace("while True: s.accept()[0].close()", "import time\ntime.sleep(3600)");
+                .replace("while True: held.append(s.accept()[0])", "import time\ntime.sleep(3600)");
             home_made(host, "board", "7200", &stuck)?;
             listening(host, "7200")?;
             host.connect("10.2.0.2:7200")?;

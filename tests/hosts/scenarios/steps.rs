@@ -107,7 +107,7 @@ pub(crate) fn listening(host: &Host, port: &str) -> Step {
 pub(crate) fn listens_at(address: &str) -> String {
     format!(
         "import socket, sys\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n\
-         s.bind(({address}, int(sys.argv[2])))\ns.listen(16)\nprint('serving')\nwhile True: s.accept()[0].close()\n"
+         s.bind(({address}, int(sys.argv[2])))\ns.listen(16)\nprint('serving')\nheld = []\nwhile True: held.append(s.accept()[0])\n"
     )
 }
 
