@@ -1,8 +1,8 @@
 //! The daemon listens on another port, may not have the one it wants, or has it and does not answer.
 
 use super::steps::{
-    PG_CONF, drop_in, home_made, home_made_unit, listening, listens_at, nginx_repaired, nginx_site, open_mariadb,
-    open_postgres, open_redis, pg_set, restart_in_vain, start,
+    drop_in, home_made, home_made_unit, listening, listens_at, nginx_repaired, nginx_site, open_mariadb, open_postgres,
+    open_redis, pg_set, restart_in_vain, start,
 };
 use crate::cmd::Step;
 use crate::dial::Outcome::{Open, Refused, Timeout};
@@ -65,16 +65,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         cause: "listen-not-configured",
         name: "postgresql-no-addresses",
         break_it: |host| {
-            host.sh(&format!("echo \"listen_addresses = ''\" >>$(echo {PG_CONF})"))?;
+            pg_set(host, "listen_addresses", "")?;
             start(host, "postgresql")
         },
         seen: &[client("10.2.0.2:5432", Refused), here("unix:/run/postgresql/.s.PGSQL.5432", Open)],
         target: "5432",
         expect: refused("listen-not-configured", &["-main.service"]),
-        repair: Some(|host| {
-            host.sh(&format!("sed -i '$d' $(echo {PG_CONF})"))?;
-            open_postgres(host)
-        }),
+        repair: Some(open_postgres),
         ..SCENARIO
     },
     Scenario {

@@ -60,7 +60,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         cause: "svc-not-installed",
         name: "postgresql",
-        before_boot: |host| host.sh("dpkg --purge postgresql $(dpkg-query -W -f '${Package}\\n' 'postgresql-[0-9]*')"),
+        before_boot: |host| {
+            host.sh("dpkg --purge postgresql postgresql-common $(dpkg-query -W -f '${Package}\\n' 'postgresql-[0-9]*')")
+        },
         seen: &[client("10.2.0.2:5432", Refused)],
         target: "5432",
         expect: refused("svc-not-installed", &["postgresql"]),

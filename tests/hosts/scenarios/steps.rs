@@ -54,9 +54,9 @@ pub(crate) fn pg_unit(host: &Host) -> Step<String> {
     Ok(format!("postgresql@{}-main.service", host.read(&["sh", "-c", "cd /etc/postgresql; echo *"])?.trim()))
 }
 
-/// Sets one of PostgreSQL's settings, in the file.
+/// Sets one of PostgreSQL's settings at the end of the file, where it wins.
 pub(crate) fn pg_set(host: &Host, name: &str, value: &str) -> Step {
-    host.sh(&format!("pg_conftool $(cd /etc/postgresql; echo *) main set {name} '{value}'"))
+    host.sh(&format!("echo \"{name} = '{value}'\" >>$(echo {PG_CONF})"))
 }
 
 /// PostgreSQL as a database server for others.
