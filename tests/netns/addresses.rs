@@ -1,5 +1,7 @@
 //! Addresses and the default route, beside what ip says.
 
+use std::sync::mpsc::TryRecvError;
+
 use libtest_mimic::Failed;
 use serde_json::Value;
 use unrefuse::facts::host::Addresses;
@@ -88,6 +90,53 @@ pub(crate) fn default_route() -> Outcome {
     run("ip", &["-batch", &file.path().to_string_lossy()])?;
     assert_eq!(ours()?.default_interface.as_deref(), Some("wan1"));
     Ok(())
+}
+
+/// The list is read in several pieces. An address that goes meanwhile makes the kernel skip another one; it says so, and
+/// the list has to be read again.
+pub(crate) fn while_changing() -> Outcome {
+    wire("wan0", "far0")?;
+    let batch = |verb: &str, network: u32, count: u32, scope: &str| -> Outcome {
+        let lines = (0..count)
+            .map(|i| format!("addr {verb} 10.{network}.{}.{}/32 scope {scope} dev wan0", i >> 8, i & 255))
+            .collect::<Vec<_>>();
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), lines.join("\n"))?;
+        run("ip", &["-batch", &file.path().to_string_lossy()])?;
+        Ok(())
+    };
+    batch("add", 2, 1500, "global")?;
+    let (done, stop) = std::sync::mpsc::channel::<()>();
+    let (mut whole, mut given_up) = (0, 0);
+    std::thread::scope(|scope| {
+        let done = done; // dropped when this ends in whatever way, which ends the other thread
+        // A thread made here lives in the same namespace. Addresses of the link stand before the others.
+        let churn = scope.spawn(move || {
+            let mut rounds = 0;
+            while stop.try_recv() == Err(TryRecvError::Empty) {
+                batch("add", 1, 20, "link")?;
+                batch("del", 1, 20, "link")?;
+                rounds += 1;
+            }
+            Ok::<u32, Failed>(rounds)
+        });
+        for _ in 0..40 {
+            match route::addresses() {
+                Ok(Some(told)) => {
+                    let stable = told.all.iter().filter(|a| a.address.to_string().starts_with("10.2.")).count();
+                    assert_eq!(stable, 1500);
+                    whole += 1;
+                }
+                Ok(None) => return Err("none".into()),
+                Err(_) => given_up += 1,
+            }
+        }
+        drop(done);
+        let rounds = churn.join().map_err(|_| "changing addresses broke off")??;
+        eprintln!("read {whole} times, given up {given_up} times, while addresses changed {} times", rounds * 40);
+        assert!(whole > 0 && rounds > 1, "{whole} {rounds}");
+        Ok(())
+    })
 }
 
 pub(crate) fn empty() -> Outcome {

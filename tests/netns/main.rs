@@ -36,6 +36,7 @@ const TESTS: &[Test] = &[
     ("listeners::a_process_in_our_own_network", listeners::same_network, Needs::Namespace),
     ("addresses::as_ip_tells_them", addresses::as_ip, Needs::Namespace),
     ("addresses::the_default_route_with_the_lowest_metric", addresses::default_route, Needs::Namespace),
+    ("addresses::while_they_change", addresses::while_changing, Needs::Namespace),
     ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
     ("unix::a_listening_socket_as_ss_tells_it", unix::listening, Needs::Namespace),
     ("unix::names_that_lead_to_the_same_file", unix::other_names, Needs::Namespace),

@@ -63,29 +63,28 @@ fn in_tables(pid: u32, transport: Transport, port: u16) -> Option<Vec<Listener>>
     let rows: Vec<Row> = match transport {
         Transport::Tcp => {
             let rows = process.tcp().ok()?.into_iter().chain(process.tcp6().unwrap_or_default());
-            rows.filter(|e| e.state == TcpState::Listen)
-                .map(|e| (e.local_address, e.rx_queue, e.uid, e.inode))
-                .collect()
+            rows.filter(|e| e.state == TcpState::Listen).map(|e| (e.local_address, e.uid, e.inode)).collect()
         }
         Transport::Udp => {
             let rows = process.udp().ok()?.into_iter().chain(process.udp6().unwrap_or_default());
-            rows.filter(|e| e.state == UdpState::Close).map(|e| (e.local_address, e.rx_queue, e.uid, e.inode)).collect()
+            rows.filter(|e| e.state == UdpState::Close).map(|e| (e.local_address, e.uid, e.inode)).collect()
         }
     };
     Some(rows.into_iter().filter(|(at, ..)| at.port() == port).map(|row| listener(transport, row)).collect())
 }
 
-type Row = (SocketAddr, u32, u32, u64);
+type Row = (SocketAddr, u32, u64);
 
-/// A row of a text table: it knows neither the backlog nor whether `[::]` takes IPv4.
-fn listener(transport: Transport, (at, queue, uid, inode): Row) -> Listener {
+/// A row of a text table: it knows neither the backlog, without which the queue says nothing, nor whether `[::]` takes
+/// IPv4, nor the device.
+fn listener(transport: Transport, (at, uid, inode): Row) -> Listener {
     Listener {
         transport,
         address: at.ip(),
         port: at.port(),
         v6only: None,
         device: None,
-        queue,
+        queue: 0,
         backlog: 0,
         uid,
         inode: u32::try_from(inode).unwrap_or_default(),
