@@ -38,7 +38,7 @@ pub(super) fn killed_for_memory(run: &[Entry]) -> Option<(&Entry, FailureKind)> 
 type Ending = fn(&str) -> Option<FailureKind>;
 
 /// How a run ended, most telling first: a timeout is followed by the signal that systemd itself sent.
-const ENDINGS: [Ending; 4] = [dependency, timeout, signal, exit];
+const ENDINGS: [Ending; 5] = [dependency, timeout, run_time_limit, signal, exit];
 
 /// How the run ended, in systemd's words.
 pub(super) fn ended(run: &[Entry]) -> Option<(&Entry, FailureKind)> {
@@ -70,6 +70,10 @@ pub(super) fn dependency(message: &str) -> Option<FailureKind> {
 fn timeout(message: &str) -> Option<FailureKind> {
     let says = message.contains(": start") && message.contains("operation timed out");
     says.then_some(FailureKind::Timeout)
+}
+
+fn run_time_limit(message: &str) -> Option<FailureKind> {
+    message.contains("Service reached runtime time limit").then_some(FailureKind::RunTimeLimit)
 }
 
 fn signal(message: &str) -> Option<FailureKind> {

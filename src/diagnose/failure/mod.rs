@@ -116,6 +116,8 @@ pub enum FailureKind {
     Exit(i32),
     /// Start took longer than allowed.
     Timeout,
+    /// It ran as long as `RuntimeMaxSec=` lets it.
+    RunTimeLimit,
 }
 
 impl FailureKind {
@@ -160,8 +162,10 @@ pub fn recognise(before: &[Entry], entry: &Entry, after: &[Entry]) -> Option<Fai
 /// The line with which systemd says that it did not start the unit because another one failed, if that is the last it
 /// has to say about the unit.
 pub fn held_back(journal: &Journal) -> Option<&Entry> {
-    let last = journal.entries.iter().rev().find(|entry| entry.is_systemd())?;
-    manager::dependency(&last.message).map(|_| last)
+    let mut told = journal.entries.iter().rev().filter(|entry| entry.is_systemd());
+    let last = told.next().filter(|entry| manager::dependency(&entry.message).is_some())?;
+    // It says so twice; the first way is the one for people.
+    Some(told.next().filter(|entry| manager::dependency(&entry.message).is_some()).unwrap_or(last))
 }
 
 /// Did its last run end badly, or does it keep being restarted?

@@ -122,6 +122,10 @@ fn databases() {
         Some(FailureKind::ConfigSyntax { file: Some(conf.into()), line: None })
     );
     assert_eq!(
+        kind(&[&format!("postgresql@15-main: Error: invalid line 817 in {conf}: max_connections = 100 200")]),
+        syntax(conf, 817)
+    );
+    assert_eq!(
         pg("FATAL:  could not write lock file \"postmaster.pid\": No space left on device"),
         Some(FailureKind::DiskFull)
     );
@@ -293,6 +297,13 @@ fn what_systemd_says_when_the_daemon_says_nothing() {
             "systemd: x.service: Failed with result 'timeout'.",
         ]),
         Some(FailureKind::Timeout)
+    );
+    assert_eq!(
+        kind(&[
+            "systemd: x.service: Service reached runtime time limit. Stopping.",
+            "systemd: x.service: Failed with result 'timeout'.",
+        ]),
+        Some(FailureKind::RunTimeLimit)
     );
     assert_eq!(kind(&["systemd: Started x.service - X.", "app: ready"]), None);
 }

@@ -99,13 +99,22 @@ pub(super) fn systemd_says(unit: &Unit) -> Evidence {
     if !matches!(result, "" | "success") {
         says.push(format!("Result={result}"));
     }
-    if let Some((command, status)) = unit.service.as_ref().and_then(|s| s.failed_command.as_ref()) {
-        says.push(format!("status {status} of {command}"));
+    if let Some((command, status)) = unit.service.as_ref().and_then(|s| s.failed_command.as_ref())
+        && result == "exit-code"
+    {
+        says.push(format!("status {status} of {}", shortened(command)));
     }
     if let Some(service) = unit.service.as_ref().filter(|s| s.restarts > 0) {
         says.push(format!("NRestarts={}", service.restarts));
     }
     Evidence::new("systemd", says.join(", "), format!("systemctl status {}", arg(&unit.name)))
+}
+
+/// The beginning of a command line.
+fn shortened(command: &str) -> String {
+    const MOST: usize = 80;
+    let begin: String = command.chars().take(MOST).collect();
+    if begin.len() < command.len() { format!("{begin}…") } else { begin }
 }
 
 /// A line of the journal, raw.
@@ -147,6 +156,7 @@ pub(super) fn reason(failure: &Failure) -> String {
         FailureKind::Dependency => "a unit it needs failed".into(),
         FailureKind::Exit(status) => exit_reason(*status, failure),
         FailureKind::Timeout => "starting took too long".into(),
+        FailureKind::RunTimeLimit => "it ran as long as RuntimeMaxSec= lets it".into(),
     }
 }
 

@@ -44,7 +44,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let failure = first_failure(scene.look, unit);
     let why = failure.as_ref().map(|failure| format!(": {}", reason(failure))).unwrap_or_default();
     let now = if waiting { "waits for its next restart" } else { "was restarted moments ago" };
-    let summary = format!("{} keeps ending and {now} (restart {}){why}", unit.name, service.restarts);
+    let count = if service.restarts > 0 { format!(" (NRestarts={})", service.restarts) } else { String::new() };
+    let summary = format!("{} keeps ending and {now}{count}{why}", unit.name);
     let mut found = Found::new(&unit.name, summary).seen(systemd_says(unit));
     found.evidence.extend(failure.iter().flat_map(|failure| failure_says(unit, failure)));
     found.evidence.extend(restarts.last().map(|entry| journal_says(unit, entry)));
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn it_waits_for_its_next_restart() {
         let diagnosis = assert_culprit(&shop(Host::refusing(8000), "auto-restart", 500), "svc-flapping-auto-restart");
-        assert!(diagnosis.culprit().unwrap().summary.ends_with("(restart 7): exit status 3"));
+        assert!(diagnosis.culprit().unwrap().summary.ends_with("(NRestarts=7): exit status 3"));
     }
 
     #[test]
