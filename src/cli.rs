@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::app::Start;
 use crate::check;
+use crate::demo;
 use crate::error::Error;
 use crate::facts::recording::Recording;
 use crate::facts::{Case, redact};
@@ -41,12 +42,22 @@ struct Asked {
     #[arg(long, value_name = "here|any|ADDR")]
     from: Option<String>,
     /// Bound on the whole run, in seconds
-    #[arg(long, value_name = "SECS", default_value = "15")]
+    #[arg(long, value_name = "SECS", default_value_t = DEFAULT_SECONDS)]
     timeout: f64,
     /// Only ASCII signs
     #[arg(long)]
     ascii: bool,
 }
+
+impl Asked {
+    /// A target and nothing else said.
+    fn plain(target: &str) -> Self {
+        Self { target: Some(target.to_owned()), from: None, timeout: DEFAULT_SECONDS, ascii: false }
+    }
+}
+
+/// Longer than every source's own deadline together: a bound for the unforeseen.
+const DEFAULT_SECONDS: f64 = 15.0;
 
 #[derive(Debug, Subcommand)]
 enum Mode {
@@ -89,6 +100,17 @@ enum Mode {
         /// A file written by record
         file: PathBuf,
     },
+    /// A private sandbox with a really broken service in it; without a cause, list them
+    Demo {
+        /// Id of the cause to meet
+        cause: Option<String>,
+        /// Diagnose it without the screen
+        #[arg(long, requires = "cause")]
+        check: bool,
+        /// Diagnose it without the screen, as JSON
+        #[arg(long, requires = "cause")]
+        json: bool,
+    },
     /// What a cause is, how to see it by hand, how it is fixed
     Explain {
         /// Id of a cause
@@ -117,6 +139,9 @@ enum Form {
 
 /// Runs what the command line asks for; the status to exit with.
 pub fn run() -> ExitCode {
+    if let Some(code) = serve_demo() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -134,6 +159,20 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The service of a demo is this program, run once more with words of its own.
+fn serve_demo() -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    words.next().filter(|word| word == demo::SERVE)?;
+    let (cause, dir) = (words.next()?.into_string().ok()?, PathBuf::from(words.next()?));
+    Some(match demo::serve(&cause, &dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.report());
+            ExitCode::from(error.exit_code())
+        }
+    })
+}
+
 fn run_mode(mode: Mode) -> Result<u8, Error> {
     match mode {
         Mode::Check { asked, json, markdown, replay } => {
@@ -149,6 +188,7 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
         Mode::Listeners { once, json } => run_listeners(once, json),
         Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
         Mode::Replay { file } => run_replay(&file),
+        Mode::Demo { cause, check, json } => run_demo(cause.as_deref(), check, json),
         Mode::Explain { cause, list } => run_explain(cause.as_deref(), list),
         Mode::Completions { shell } => {
             let mut script = Vec::new();
@@ -198,6 +238,21 @@ fn run_record(asked: &Asked, output: &std::path::Path, raw: bool) -> Result<u8, 
     Ok(0)
 }
 
+/// Runs before any thread exists: the sandbox is a namespace of this process.
+fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
+    let Some(cause) = cause else { return say(&demo::listing()) };
+    let sandbox = demo::enter(cause)?;
+    let asked = Asked::plain(&sandbox.target);
+    if json {
+        return run_check(&asked, Form::Json, None);
+    }
+    if check {
+        say(&format!("{}\n$ unrefuse check {}\n\n", sandbox.story, sandbox.target))?;
+        return run_check(&asked, Form::Text, None);
+    }
+    screen(&asked)
+}
+
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
     let Some(id) = cause.filter(|_| !list) else { return say(&explain::list()) };
     if let Some(cause) = crate::diagnose::causes::by_id(id) {
@@ -211,7 +266,10 @@ fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
     Err(Error::input(format!("there is no cause `{id}`")).hint(hint))
 }
 
-fn run_listeners(_once: bool, json: bool) -> Result<u8, Error> {
+fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
+    if !once && !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return show(start(false));
+    }
     let (listeners, owners) = runtime()?.block_on(check::listeners())?;
     say(&if json {
         pretty(&crate::report::listeners::json(&listeners, &owners))
@@ -255,7 +313,11 @@ fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), 
         asked.target.as_deref().ok_or_else(|| Error::input("no target given").hint("try `unrefuse check 8080`"))?;
     let case = Case::new(Target::parse(target)?, asker(asked)?);
     let limit = limit(asked.timeout)?;
-    Ok(runtime()?.block_on(check::settle(case, limit)))
+    let runtime = runtime()?;
+    let settled = runtime.block_on(check::settle(case, limit));
+    // A resolver or a file system that does not answer must not keep the program.
+    runtime.shutdown_background();
+    Ok(settled)
 }
 
 fn asker(asked: &Asked) -> Result<From, Error> {

@@ -206,5 +206,24 @@ fn not_built(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
     {
         return unneeded(id, "a unix socket does not cross the network");
     }
-    unknown(id, "not looked at yet")
+    let trace = (id == BoxId::Firewall).then(|| rule_at_work(judged)).flatten();
+    unknown(id, trace.map_or_else(|| "not looked at yet".into(), |trace| format!("not looked at yet, but {trace}")))
+}
+
+/// What the diagnosed attempt tells of a rule on this host, although no rule was read.
+fn rule_at_work(judged: &Judged<'_, '_>) -> Option<String> {
+    let dial = judged.look.dialled(&judged.subject.endpoint()?)?;
+    if judged.subject.local != Some(true) {
+        return None;
+    }
+    match &dial.icmp {
+        Some(icmp) if icmp.from == dial.to.ip() => {
+            Some(format!("the ICMP {} came from this host itself: a rule here rejects", icmp.name()))
+        }
+        Some(_) => None,
+        None if dial.was_reset() && dial.counter("Tcp.OutRsts") == Some(0) => {
+            Some("the reset was not sent by TCP here: a rule made it".into())
+        }
+        None => None,
+    }
 }

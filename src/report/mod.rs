@@ -52,10 +52,12 @@ pub fn sign(verdict: Verdict, ascii: bool) -> &'static str {
     }
 }
 
-/// A time as people read it: `0.2 ms`, `41 ms`, `3.1 s`.
+/// A time as people read it: `50 µs`, `0.2 ms`, `41 ms`, `3.1 s`.
 pub fn shown_time(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
+    if ms < 0.1 {
+        format!("{} µs", time.as_micros())
+    } else if ms < 10.0 {
         format!("{ms:.1} ms")
     } else if ms < 1000.0 {
         format!("{ms:.0} ms")
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn times_read_well() {
-        let shown: Vec<String> = [150, 41_000, 3_100_000].map(|us| shown_time(Duration::from_micros(us))).into();
-        assert_eq!(shown, ["0.1 ms", "41 ms", "3.1 s"]);
+        let shown: Vec<String> = [50, 150, 41_000, 3_100_000].map(|us| shown_time(Duration::from_micros(us))).into();
+        assert_eq!(shown, ["50 µs", "0.1 ms", "41 ms", "3.1 s"]);
     }
 }
