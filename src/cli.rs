@@ -301,7 +301,7 @@ fn start(ascii: bool) -> Start {
     let Style { color, ascii } = style(ascii);
     let set = |name: &str| std::env::var_os(name);
     let recent = crate::app::recent::file(set("XDG_STATE_HOME").as_deref(), set("HOME").as_deref());
-    Start { color, ascii, recent, ..Start::default() }
+    Start { ascii, color, recent, ..Start::default() }
 }
 
 fn load(file: &std::path::Path) -> Result<Recording, Error> {

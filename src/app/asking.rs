@@ -68,10 +68,10 @@ impl Asking {
 
 /// The question as a key: an owner is known by its inode alone.
 fn key(question: &Question) -> Question {
-    match question {
-        Question::Owner { inode, .. } => Question::Owner { inode: *inode, cgroup: None },
-        other => other.clone(),
+    if let Question::Owner { inode, .. } = question {
+        return Question::Owner { inode: *inode, cgroup: None };
     }
+    question.clone()
 }
 
 /// The question that a fact answers; none for a journal entry, which nobody asked for.

@@ -80,6 +80,7 @@ pub enum Focus {
 
 impl Focus {
     /// The one after it.
+    #[must_use]
     pub fn next(self) -> Self {
         match self {
             Self::Chart => Self::Detail,
@@ -90,6 +91,7 @@ impl Focus {
     }
 
     /// The one before it.
+    #[must_use]
     pub fn previous(self) -> Self {
         match self {
             Self::Chart => Self::Journal,
@@ -116,7 +118,7 @@ pub enum Learned {
     Little,
     /// Something on the host changed: the target may answer differently now.
     Change,
-    /// An attempt was answered.
+    /// An attempt at the diagnosed address was answered.
     Attempt,
 }
 
@@ -161,20 +163,21 @@ impl Chart {
     /// Takes in an answer and says what it changed.
     pub fn learn(&mut self, fact: Fact, at_ms: u64) -> Learned {
         self.last_answer_ms = at_ms;
-        let learned = match &fact {
-            Fact::Dial(to, reading) => {
-                if !matches!(reading, Reading::NotAsked | Reading::Pending) {
-                    self.probes += 1;
-                }
-                if let (Some(dial), true) = (reading.value(), self.diagnosis.subject.endpoint().as_ref() == Some(to)) {
-                    self.history.push(dial.outcome);
-                }
-                Learned::Attempt
-            }
-            other => self.weigh(other),
-        };
+        let learned = if let Fact::Dial(to, reading) = &fact { self.tried(to, reading) } else { self.weigh(&fact) };
         self.case.here.learn(fact);
         learned
+    }
+
+    /// Counts an attempt.
+    fn tried(&mut self, to: &Endpoint, reading: &Reading<Dial>) -> Learned {
+        if !reading.is_open() {
+            self.probes += 1;
+        }
+        let diagnosed = self.diagnosis.subject.endpoint().as_ref() == Some(to);
+        if let (Some(dial), true) = (reading.value(), diagnosed) {
+            self.history.push(dial.outcome);
+        }
+        if diagnosed { Learned::Attempt } else { Learned::Little }
     }
 
     /// Does a new answer differ from the old one in what decides whether the target answers?

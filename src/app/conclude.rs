@@ -103,7 +103,7 @@ fn watches(state: &mut State) -> Vec<Effect> {
             let units = known(picker.facts.failed_units.is_open(), Question::FailedUnits);
             sockets.into_iter().chain(units).collect()
         }
-        Screen::Chart(chart) => worth_watching(chart, state.shown),
+        Screen::Chart(chart) => worth_watching(chart),
     };
     let gone = state.watched.difference(&wanted).cloned().map(Effect::Unwatch);
     let new = wanted.difference(&state.watched).cloned().map(Effect::Watch);
@@ -113,7 +113,7 @@ fn watches(state: &mut State) -> Vec<Effect> {
 }
 
 /// What can change under the diagnosis: watched once its first answer is there.
-fn worth_watching(chart: &Chart, shown: Shown) -> BTreeSet<Question> {
+fn worth_watching(chart: &Chart) -> BTreeSet<Question> {
     let mut wanted = BTreeSet::new();
     if chart.origin == Origin::Recording {
         return wanted;
@@ -126,10 +126,9 @@ fn worth_watching(chart: &Chart, shown: Shown) -> BTreeSet<Question> {
     wanted.extend(here.unix_sockets.iter().filter_map(|(k, r)| answered(r.is_open(), Question::UnixSocket(k.clone()))));
     let units = here.units.iter().filter(|(_, r)| r.value().is_some_and(crate::facts::unit::Unit::exists));
     wanted.extend(units.map(|(name, _)| Question::Unit(name.clone())));
-    if shown.listeners.rows > 0 {
-        wanted.extend(answered(here.all_listeners.is_open(), Question::AllListeners));
-    }
-    if let (true, Some(unit)) = (shown.journal.rows > 0, &chart.journal_of) {
+    // What a pane has shown once stays fresh, so that going to and fro neither loses nor restarts anything.
+    wanted.extend(answered(here.all_listeners.is_open(), Question::AllListeners));
+    if let Some(unit) = &chart.journal_of {
         let open = here.journals.get(unit).is_none_or(Reading::is_open);
         wanted.extend(answered(open, Question::Journal(unit.clone())));
     }

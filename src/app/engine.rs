@@ -52,9 +52,9 @@ impl Engine {
     /// An engine that reports to `inbox`.
     pub fn new(inbox: &Inbox, recent: Option<PathBuf>) -> Self {
         let (arrivals, arrived) = mpsc::channel(WAITING);
-        let (changes, changed) = mpsc::channel(WAITING);
+        let (changes, watched) = mpsc::channel(WAITING);
         forward(arrived, inbox.clone(), What::Arrived as fn(Arrival) -> What);
-        forward(changed, inbox.clone(), What::Changed as fn(Change) -> What);
+        forward(watched, inbox.clone(), What::Changed as fn(Change) -> What);
         let sources = Sources::new(arrivals);
         let live = Live::new(sources.bus().clone(), changes);
         Self { inbox: inbox.clone(), sources, live, recent }

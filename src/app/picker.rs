@@ -198,9 +198,10 @@ mod tests {
             (Transport::Udp, "fe80::1"),
         ] {
             let text = listener_target(&listener(transport, address, 53));
-            let (got, port) = match Target::parse(&text).expect(&text).kind {
-                TargetKind::Port { transport, port } | TargetKind::Host { transport, port, .. } => (transport, port),
-                other => panic!("{text}: {other:?}"),
+            let kind = Target::parse(&text).expect(&text).kind;
+            let (TargetKind::Port { transport: got, port } | TargetKind::Host { transport: got, port, .. }) = kind
+            else {
+                panic!("{text}: {kind:?}");
             };
             assert_eq!((got, port), (transport, 53), "{text}");
         }

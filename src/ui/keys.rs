@@ -19,8 +19,8 @@ pub struct Key {
     pub place: Place,
     /// What it does, in words; keys with the same words are one line of the help.
     pub help: &'static str,
-    /// Its word in the bottom line, if it has a place there.
-    pub bar: Option<&'static str>,
+    /// How it is written in the bottom line and its word there, if it has a place there.
+    pub bar: Option<(&'static str, &'static str)>,
 }
 
 /// What is pressed.
@@ -73,8 +73,13 @@ const fn key(press: Press, shown: &'static str, command: Command, place: Place, 
 }
 
 impl Key {
+    const fn bar_as(mut self, shown: &'static str, word: &'static str) -> Self {
+        self.bar = Some((shown, word));
+        self
+    }
+
     const fn bar(mut self, word: &'static str) -> Self {
-        self.bar = Some(word);
+        self.bar = Some((self.shown, word));
         self
     }
 }
@@ -87,7 +92,7 @@ use Press::{Char, Code, Ctrl};
 /// The table.
 pub const KEYS: &[Key] = &[
     key(Code(KeyCode::Up), "↑", Move(Step::Up), Everywhere, "one up"),
-    key(Code(KeyCode::Down), "↓", Move(Step::Down), Everywhere, "one down").bar("move"),
+    key(Code(KeyCode::Down), "↓", Move(Step::Down), Everywhere, "one down").bar_as("↑↓", "move"),
     key(Char('k'), "k", Move(Step::Up), Untyped, "one up"),
     key(Char('j'), "j", Move(Step::Down), Untyped, "one down"),
     key(Code(KeyCode::PageUp), "PgUp", Move(Step::PageUp), Everywhere, "a page up"),
@@ -97,7 +102,7 @@ pub const KEYS: &[Key] = &[
     key(Code(KeyCode::Enter), "Enter", Open, Everywhere, "open what is selected").bar("open"),
     key(Code(KeyCode::Esc), "Esc", Back, Everywhere, "back; twice: follow the culprit again"),
     key(Char('r'), "r", Chart(Do::Retest), InChart, "retest: look at everything again").bar("retest"),
-    key(Char('R'), "R", Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("keep on"),
+    key(Char('R'), "R", Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
     key(Char('l'), "l", Chart(Do::Listeners), InChart, "listeners: every socket that waits for connections")
         .bar("listeners"),
     key(Char('g'), "g", Chart(Do::Journal), InChart, "journal of the unit that serves the target").bar("journal"),
@@ -134,17 +139,16 @@ pub fn meaning(event: KeyEvent, mode: Mode) -> Option<What> {
 }
 
 fn pressed(event: KeyEvent) -> Option<Press> {
-    match event.code {
-        KeyCode::Char(_) if event.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::META) => None,
-        KeyCode::Char(c) if event.modifiers.contains(KeyModifiers::CONTROL) => Some(Ctrl(c.to_ascii_lowercase())),
-        KeyCode::Char(c) => Some(Char(c)),
-        code => Some(Code(code)),
+    let KeyCode::Char(c) = event.code else { return Some(Code(event.code)) };
+    if event.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::META) {
+        return None;
     }
+    Some(if event.modifiers.contains(KeyModifiers::CONTROL) { Ctrl(c.to_ascii_lowercase()) } else { Char(c) })
 }
 
 /// Keys with the words of the bottom line that hold in a mode.
 pub fn bar(mode: Mode) -> impl Iterator<Item = (&'static str, &'static str)> {
-    KEYS.iter().filter(move |key| key.place.holds(mode)).filter_map(|key| Some((key.shown, key.bar?)))
+    KEYS.iter().filter(move |key| key.place.holds(mode)).filter_map(|key| key.bar)
 }
 
 /// The lines of the help: headings and their keys with what they do.

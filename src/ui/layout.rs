@@ -80,7 +80,7 @@ pub fn of(area: Rect, focus: Focus, beside: Beside) -> Layout {
     } else if medium {
         46
     } else {
-        (area.width * 2 / 5).clamp(28, 40)
+        (area.width * 47 / 100).clamp(28, 40)
     };
     let (chart, right) = split_left(rest, column);
     layout.chart = chart;
@@ -171,22 +171,22 @@ mod tests {
     #[test]
     fn panes_never_overlap_and_fill_the_screen() {
         let focuses = [Focus::Chart, Focus::Detail, Focus::Listeners, Focus::Filter, Focus::Journal];
-        for width in 1..=300 {
-            for height in 1..=100 {
-                let area = Rect::new(0, 0, width, height);
-                for focus in focuses {
-                    for beside in [Beside::Listeners, Beside::Journal] {
-                        let panes = panes(&of(area, focus, beside));
-                        let filled: u32 = panes.iter().map(|r| r.area()).sum();
-                        assert_eq!(filled, area.area(), "{width}x{height} {focus:?}: {panes:?}");
-                        for (index, pane) in panes.iter().enumerate() {
-                            assert_eq!(area.intersection(*pane), *pane);
-                            let overlaps = panes.iter().skip(index + 1).any(|other| other.intersects(*pane));
-                            assert!(!overlaps, "{width}x{height} {focus:?}: {panes:?}");
-                        }
-                    }
-                }
+        for (width, height) in (1..=300).flat_map(|w| (1..=100).map(move |h| (w, h))) {
+            for focus in focuses {
+                fill(Rect::new(0, 0, width, height), focus, Beside::Listeners);
+                fill(Rect::new(0, 0, width, height), focus, Beside::Journal);
             }
+        }
+    }
+
+    fn fill(area: Rect, focus: Focus, beside: Beside) {
+        let panes = panes(&of(area, focus, beside));
+        let filled: u32 = panes.iter().map(|r| r.area()).sum();
+        assert_eq!(filled, area.area(), "{area} {focus:?}: {panes:?}");
+        for (index, pane) in panes.iter().enumerate() {
+            assert_eq!(area.intersection(*pane), *pane);
+            let overlaps = panes.iter().skip(index + 1).any(|other| other.intersects(*pane));
+            assert!(!overlaps, "{area} {focus:?}: {panes:?}");
         }
     }
 

@@ -42,10 +42,9 @@ pub async fn run(start: Start) -> Result<(), Error> {
 
 fn leave_result(leave: Leave) -> Result<(), Error> {
     match leave {
-        Leave::Wanted | Leave::TerminalGone => Ok(()),
         Leave::Signalled(Signal::HangUp) => Err(Error::broken("ended by SIGHUP")),
         Leave::Signalled(Signal::Terminate) => Err(Error::broken("ended by SIGTERM")),
-        Leave::Signalled(Signal::Interrupt | Signal::Continue) => Ok(()),
+        Leave::Wanted | Leave::TerminalGone | Leave::Signalled(Signal::Interrupt | Signal::Continue) => Ok(()),
     }
 }
 
@@ -148,12 +147,12 @@ impl Session {
     fn perform(&mut self, effects: Vec<Effect>) -> Result<Option<Leave>, Error> {
         for effect in effects {
             match self.engine.perform(effect) {
-                None => {}
                 Some(Effect::Quit(leave)) => return Ok(Some(leave)),
                 Some(Effect::Copy(text)) => self.screen.copy(&text).map_err(gone)?,
                 Some(Effect::Suspend) => self.screen.suspend().map_err(gone)?,
                 Some(Effect::Redraw) => self.screen.retake().map_err(gone)?,
-                Some(
+                None
+                | Some(
                     Effect::Ask(..)
                     | Effect::Watch(_)
                     | Effect::Unwatch(_)

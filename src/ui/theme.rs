@@ -37,7 +37,7 @@ pub const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 /// Commands one could type.
 pub const COMMAND: Style = Style::new().fg(Color::Cyan);
 /// The selected row.
-pub const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
+pub const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM);
 /// What is gone.
 pub const GONE: Style = Style::new().add_modifier(Modifier::DIM.union(Modifier::CROSSED_OUT));
 
@@ -59,7 +59,7 @@ pub fn mark(state: &BoxState) -> Mark {
         Verdict::Yes => of("✔", "yes", GOOD),
         Verdict::No => of("✘", "NO", BAD),
         Verdict::Unknown if state.looking => of("…", "looking", WARN),
-        Verdict::Unknown => of("?", "cannot tell", QUIET),
+        Verdict::Unknown => of("?", "unknown", QUIET),
         Verdict::Unneeded => of("–", "not needed", QUIET),
     }
 }
@@ -107,14 +107,11 @@ impl Theme {
 /// The nearest ASCII character.
 fn ascii(symbol: &str) -> &'static str {
     match symbol {
-        "✔" => "+",
-        "✘" => "x",
         "–" | "─" | "━" | "┄" => "-",
         "…" => "~",
         "│" | "┃" | "▏" => "|",
-        "╭" | "╮" | "╰" | "╯" | "┌" | "┐" | "└" | "┘" | "├" | "┤" | "┬" | "┴" | "┏" | "┓" | "┗" | "┛" | "┣" | "┯"
-        | "┷" => "+",
-        "▼" => "v",
+        "✔" | "╭" | "╮" | "╰" | "╯" | "┌" | "┐" | "└" | "┘" | "├" | "┤" | "┬" | "┴" | "┏" | "┓" | "┗" | "┛" | "┣"
+        | "┯" | "┷" => "+",
         "▶" | "→" | "▸" => ">",
         "◀" => "<",
         "●" => "*",
@@ -122,10 +119,9 @@ fn ascii(symbol: &str) -> &'static str {
         "█" => "#",
         "▁" => "_",
         "↑" => "^",
-        "↓" => "v",
+        "↓" | "▼" => "v",
+        "✘" | "×" => "x",
         "↵" => "=",
-        "×" => "x",
-        "␊" => "?",
         _ => "?",
     }
 }

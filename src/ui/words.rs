@@ -122,7 +122,12 @@ impl Row {
         }
         let width = width.min(area.right() - x);
         let row = self.clone().cut(usize::from(width));
-        let line = Line::from(row.parts.into_iter().map(|(text, style)| Span::styled(text, style)).collect::<Vec<_>>());
+        let line = Line::from(
+            row.parts
+                .into_iter()
+                .map(|(text, style)| Span::styled(text, Style::reset().patch(style)))
+                .collect::<Vec<_>>(),
+        );
         buffer.set_line(x, y, &line, width);
     }
 }

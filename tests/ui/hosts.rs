@@ -278,6 +278,6 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         }
         Question::Daemon(k) => Fact::Daemon(k, facts.daemons.get(&k).cloned().unwrap_or_else(|| known(Vec::new()))),
         Question::FailedUnits => Fact::FailedUnits(facts.failed_units.clone()),
-        other => Fact::without_value(&other, Reading::Absent),
+        other @ (Question::OtherNetwork { .. } | Question::Sysctl(_)) => Fact::without_value(&other, Reading::Absent),
     }
 }

@@ -1,7 +1,14 @@
 //! The full screen without a terminal: events in, effects and pictures out.
 
+#![expect(clippy::disallowed_methods, reason = "tests keep pictures in files and time what they draw")]
+
+#[cfg(test)]
 mod hosts;
+#[cfg(test)]
 mod pictures;
+#[cfg(test)]
 mod session;
+#[cfg(test)]
 mod snapshot;
+#[cfg(test)]
 mod updates;

@@ -70,9 +70,10 @@ impl Session {
 
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            match effect {
-                Effect::Ask(question, number) => self.asked.push((question, number)),
-                other => self.effects.push(other),
+            if let Effect::Ask(question, number) = effect {
+                self.asked.push((question, number));
+            } else {
+                self.effects.push(effect);
             }
         }
     }

@@ -35,10 +35,10 @@ fn rows(buffer: &Buffer, line: impl Fn(&[Cell]) -> String) -> String {
 }
 
 fn style(cell: &Cell) -> String {
-    let mut name = match cell.fg {
-        Color::Reset => String::new(),
-        color => format!("{color}").to_lowercase(),
-    };
+    let mut name = String::new();
+    if cell.fg != Color::Reset {
+        name = cell.fg.to_string().to_lowercase();
+    }
     if cell.bg != Color::Reset {
         let _ = write!(name, " on {}", cell.bg);
     }

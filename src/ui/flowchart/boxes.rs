@@ -82,11 +82,21 @@ fn framed(buffer: &mut Buffer, placed: &Placed, face: &Face) {
     if exit {
         Row::of("─no▶", style).draw(buffer, area.right(), area.y + 1, super::plan::EXIT);
     }
-    for (line, y) in face.body.iter().take(placed.body).zip(area.y + 2..) {
+    for (line, y) in told(face, placed.body, text).iter().zip(area.y + 2..) {
         put(buffer, y, side(Row::of(line, body_style(face)).cut(text), lines.down));
     }
     let bottom = Row::of(format!("{bottom_left}{across}{bottom_right}"), style);
     put(buffer, area.bottom().saturating_sub(1), bottom);
+}
+
+/// The lines there is room for; the last one says that there is more.
+fn told(face: &Face, room: usize, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = face.body.iter().take(room).cloned().collect();
+    if let (Some(last), true) = (lines.last_mut(), face.body.len() > room) {
+        let rest = face.body.get(room..).unwrap_or_default().join(" ");
+        *last = crate::text::fit(&format!("{last} {rest}"), width);
+    }
+    lines
 }
 
 /// What the arrow to the next box says.
@@ -94,8 +104,7 @@ fn then(face: &Face) -> (&'static str, Style) {
     match face.verdict {
         Verdict::Yes => ("yes", GOOD),
         Verdict::No => ("once fixed", QUIET),
-        Verdict::Unknown => ("", FRAME),
-        Verdict::Unneeded => ("", FRAME),
+        Verdict::Unknown | Verdict::Unneeded => ("", FRAME),
     }
 }
 
@@ -136,7 +145,7 @@ fn line(buffer: &mut Buffer, placed: &Placed, face: &Face, follows: bool) {
     let head = if face.selected { head.to(width).over(SELECTED) } else { head };
     head.draw(buffer, area.x, area.y, area.width);
     let stem = if follows { "│ " } else { "  " };
-    for (text, y) in face.body.iter().take(placed.body).zip(area.y + 1..) {
+    for (text, y) in told(face, placed.body, width.saturating_sub(4)).iter().zip(area.y + 1..) {
         Row::of(stem, border(face)).put("  ", FRAME).put(text, body_style(face)).draw(buffer, area.x, y, area.width);
     }
 }

@@ -34,8 +34,8 @@ pub fn boxes() -> impl Iterator<Item = BoxId> {
 /// Draws the chart into what the frame leaves.
 pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, again: &[BoxId]) {
     let selected = chart.selected();
-    let width = usize::from(plan::text_width(area));
     let states: Vec<&BoxState> = boxes().filter_map(|id| chart.diagnosis.get(id)).collect();
+    let width = usize::from(plan::text_width(area, states.len()));
     let faces: Vec<Face> = states
         .iter()
         .zip(1..)
@@ -44,7 +44,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, again: &[BoxId]) {
             question: state.id.question(),
             mark: theme::mark(state),
             verdict: state.verdict,
-            body: wrap(&told(state), width),
+            body: body(chart, state, width),
             selected: state.id == selected,
             again: again.contains(&state.id),
         })
@@ -62,6 +62,22 @@ fn told(state: &BoxState) -> String {
     }
 }
 
+/// The lines of a box: what it says, then what that rests on.
+fn body(chart: &Chart, state: &BoxState, width: usize) -> Vec<String> {
+    let mut lines = wrap(&told(state), width);
+    let mut add = |text: String| {
+        if !lines.contains(&text) {
+            lines.push(text);
+        }
+    };
+    if state.id == BoxId::Listener {
+        chart.listeners_of_target().iter().for_each(|l| add(format!("LISTEN {}", l.shown())));
+    }
+    let finding = chart.finding(state.id).map(|f| f.evidence.as_slice());
+    finding.unwrap_or(&state.evidence).iter().for_each(|e| add(e.says.clone()));
+    lines
+}
+
 fn wish(face: &Face) -> Wish {
     let rank = match face.verdict {
         Verdict::No => 0,
@@ -69,7 +85,7 @@ fn wish(face: &Face) -> Wish {
         Verdict::Unknown => 3,
         Verdict::Unneeded => 4,
     };
-    let most = if face.verdict == Verdict::No || face.selected { 5 } else { 2 };
+    let most = if face.verdict == Verdict::No || face.selected { 7 } else { 4 };
     Wish {
         body: face.body.len().min(most),
         rank: if face.selected { rank.min(1) } else { rank },

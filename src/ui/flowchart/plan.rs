@@ -49,22 +49,30 @@ pub struct Plan {
     pub boxes: Vec<Placed>,
 }
 
+/// How so many boxes are drawn in a place.
+pub fn shape(area: Rect, count: usize) -> Shape {
+    match usize::from(area.height) {
+        _ if area.width < 28 => Shape::Lines,
+        height if height >= 5 * count => Shape::Framed,
+        height if height >= 3 * count => Shape::Joined,
+        _ => Shape::Lines,
+    }
+}
+
 /// Columns of text in a box.
-pub fn text_width(area: Rect) -> u16 {
-    // Frame and a space on either side; as lines there is more room, which then stays free.
-    area.width.saturating_sub(EXIT + 4).max(1)
+pub fn text_width(area: Rect, count: usize) -> u16 {
+    let around = match shape(area, count) {
+        // Frame and a space on either side, and the way out.
+        Shape::Framed | Shape::Joined => EXIT + 4,
+        Shape::Lines => 4,
+    };
+    area.width.saturating_sub(around).max(1)
 }
 
 /// Places the boxes.
 pub fn plan(area: Rect, wishes: &[Wish]) -> Plan {
-    let count = wishes.len();
     let height = usize::from(area.height);
-    let shape = match height {
-        _ if area.width < 28 => Shape::Lines,
-        h if h >= 5 * count => Shape::Framed,
-        h if h >= 3 * count => Shape::Joined,
-        _ => Shape::Lines,
-    };
+    let shape = shape(area, wishes.len());
     let (each, between) = match shape {
         Shape::Framed => (3, 1),
         Shape::Joined => (3, 0),

@@ -14,6 +14,9 @@ use crate::facts::unit::Unit;
 use crate::ui::theme::{self, BAD, COMMAND, QUIET, STRONG, Theme, mark, outcome_mark};
 use crate::ui::words::{Row, wrap};
 
+/// Lines longer than this are hard to read.
+const WIDEST: usize = 110;
+
 /// How much there is, and how much of it is on the screen.
 pub fn extent(area: Rect, framed: bool, chart: &Chart, theme: &Theme) -> Extent {
     let place = content(area, framed);
@@ -49,7 +52,7 @@ fn title(chart: &Chart) -> Row {
 /// All rows of the selected box.
 pub fn lines(chart: &Chart, width: usize, theme: &Theme) -> Vec<Row> {
     let id = chart.selected();
-    let mut out = Lines { rows: Vec::new(), width };
+    let mut out = Lines { rows: Vec::new(), width: width.min(WIDEST) };
     match chart.finding(id) {
         Some(finding) => found(&mut out, chart, finding),
         None => unfound(&mut out, chart, id),
@@ -159,10 +162,9 @@ fn unfound(out: &mut Lines, chart: &Chart, id: BoxId) {
     let Some(state) = chart.diagnosis.get(id) else { return };
     let mark = mark(state);
     out.led(Row::of(mark.sign, mark.style).say(" "), &state.summary, STRONG);
-    if let (Some(because), true) = (&state.because, state.verdict == Verdict::Unknown) {
-        if *because != state.summary {
-            out.text("  because ", because, QUIET);
-        }
+    let because = state.because.as_ref().filter(|b| state.verdict == Verdict::Unknown && **b != state.summary);
+    if let Some(because) = because {
+        out.text("  because ", because, QUIET);
     }
     evidence(out, &state.evidence);
 }
@@ -185,12 +187,14 @@ fn attempts(out: &mut Lines, chart: &Chart) {
     }
     for symptom in &chart.diagnosis.symptoms {
         let mark = outcome_mark(symptom.outcome);
-        let errno = symptom.errno.as_ref().map(|e| format!(" {e}")).unwrap_or_default();
-        let got = format!("{} {}{errno} after {}", mark.sign, mark.word, took(symptom.after));
+        let got = format!("{} {} after {}", mark.sign, mark.word, took(symptom.after));
         let row = Row::new().say("  ").cell(symptom.to.to_string(), 24.min(out.width / 2), Style::new());
         out.push(row.say(" ").put(got, mark.style));
-        if let Some(who) = &symptom.answered_by {
-            out.text("    ", who, QUIET);
+        let itself = |who: &&String| symptom.to.ip().is_none_or(|ip| ip.to_string() != **who);
+        let who = symptom.answered_by.as_ref().filter(itself);
+        let told: Vec<&str> = symptom.errno.iter().chain(who).map(String::as_str).collect();
+        if !told.is_empty() {
+            out.text("    ", &told.join(": "), QUIET);
         }
     }
     if let Some(see) = chart.see_dial() {

@@ -15,7 +15,7 @@ use super::{Dress, frame, rows};
 use crate::app::chart::{Chart, Origin, took};
 use crate::app::retest::Mode;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Diagnosis, Symptom, Verdict};
+use crate::diagnose::verdict::{BoxState, Diagnosis, Symptom, Verdict};
 use crate::facts::connect::{Dial, Endpoint, Outcome};
 use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN, outcome_mark};
 use crate::ui::words::Row;
@@ -76,12 +76,19 @@ fn headline(chart: &Chart) -> Row {
     let head = Row::of(mark.sign, mark.style).say(" ").put(outcome.word().to_uppercase(), mark.style.patch(STRONG));
     match diagnosis.culprit() {
         Some(culprit) => head.say(": ").put(&culprit.summary, STRONG),
-        None if outcome == Outcome::Open && diagnosis.notes.is_empty() => head.say(": nothing is in the way"),
-        None if outcome == Outcome::Open => head.say(": ").say(diagnosis.notes.join("; ")),
+        None if outcome == Outcome::Open => opened(head, diagnosis),
         None if !diagnosis.settled => head.put(": looking for the cause …", WARN),
         None if outcome == Outcome::Silent => head.say(": UDP answered nothing, which may be healthy"),
         None => head.say(": ").say(untold(diagnosis)),
     }
+}
+
+/// `✔ OPEN: 10.2.0.2:80 accepts connections, other addresses do not`
+fn opened(head: Row, diagnosis: &Diagnosis) -> Row {
+    let at = diagnosis.subject.endpoint().map_or_else(|| "it".to_owned(), |e| e.to_string());
+    let head = head.say(format!(": {at} accepts connections"));
+    let differs = diagnosis.symptoms.iter().any(|s| s.outcome != Outcome::Open);
+    if differs { head.put(", not all addresses do", WARN) } else { head }
 }
 
 fn before_outcome(diagnosis: &Diagnosis) -> Row {
@@ -93,6 +100,10 @@ fn before_outcome(diagnosis: &Diagnosis) -> Row {
 
 /// Why no cause can be named: the first box that could not be looked into.
 fn untold(diagnosis: &Diagnosis) -> String {
+    let no = |b: &&BoxState| b.verdict == Verdict::No && b.id != BoxId::Connect;
+    if let Some(state) = diagnosis.boxes.iter().find(no) {
+        return format!("{}; why could not be told", state.summary);
+    }
     if let Some(note) = diagnosis.notes.first() {
         return note.clone();
     }
