@@ -24,19 +24,23 @@ pub fn sysctl(path: &str) -> Result<Option<String>, Trouble> {
     let file = Path::new("/proc/sys").join(below);
     match fs::read(&file) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && is_mounted() => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => check_mounted().map(|()| None),
         Err(e) => Err(Trouble::io(&format!("reading {}", file.display()), &e)),
     }
 }
 
 /// /proc is there at all.
-fn is_mounted() -> bool {
-    Path::new("/proc/self/stat").exists()
+fn check_mounted() -> Result<(), Trouble> {
+    if Path::new("/proc/self/stat").exists() { Ok(()) } else { Err(Trouble::failed("/proc is not mounted")) }
 }
 
 /// Other users' processes cannot even be seen: /proc is mounted with hidepid.
 fn is_hiding() -> bool {
     !Path::new("/proc/1").exists()
+}
+
+fn hidden() -> Trouble {
+    Trouble::denied("root: /proc hides the processes of other users (hidepid)")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use procfs::net::{TcpState, UdpState};
 use procfs::process::Process;
 
-use super::{Trouble, is_hiding};
+use super::{Trouble, check_mounted, hidden, is_hiding};
 use crate::facts::namespace::OtherNetwork;
 use crate::facts::socket::{Listener, Transport};
 use crate::sources::netlink::namespace::inside;
@@ -29,10 +29,8 @@ pub fn other_network(pid: u32, transport: Transport, port: u16) -> Result<Option
 }
 
 fn gone() -> Result<Option<OtherNetwork>, Trouble> {
-    if is_hiding() {
-        return Err(Trouble::denied("root: /proc hides the processes of other users (hidepid)"));
-    }
-    Ok(None)
+    check_mounted()?;
+    if is_hiding() { Err(hidden()) } else { Ok(None) }
 }
 
 /// Inode of a file of a process; none when that has gone.

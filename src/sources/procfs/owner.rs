@@ -2,15 +2,13 @@
 //! open files of every process.
 
 use super::process::{self, Holds};
-use super::{Trouble, is_hiding, is_mounted};
+use super::{Trouble, check_mounted, hidden, is_hiding};
 use crate::facts::socket::Owner;
 use crate::sources::cgroup;
 
 /// Who holds the socket with this inode, created in this control group.
 pub fn owner(inode: u32, cgroup: Option<u64>) -> Result<Option<Owner>, Trouble> {
-    if !is_mounted() {
-        return Err(Trouble::failed("/proc is not mounted"));
-    }
+    check_mounted()?;
     let path = match cgroup {
         // Without it the processes are found all the same.
         Some(id) => cgroup::path_of(id).unwrap_or_default(),
@@ -29,7 +27,7 @@ pub fn owner(inode: u32, cgroup: Option<u64>) -> Result<Option<Owner>, Trouble> 
     let unit = unit.or_else(|| search.holders.iter().find_map(|pid| process::unit(*pid)));
     let partial = search.holders.is_empty() && (search.unreadable || is_hiding());
     if partial && unit.is_none() && is_hiding() {
-        return Err(Trouble::denied("root: /proc hides the processes of other users (hidepid)"));
+        return Err(hidden());
     }
     let processes = search.holders.into_iter().filter_map(process::describe).collect();
     Ok(Some(Owner { cgroup: path, unit, processes, partial }))
