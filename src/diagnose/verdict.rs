@@ -41,6 +41,16 @@ impl Evidence {
     }
 }
 
+/// A name as one word of a command line that people copy into a shell: escaped unit names hold backslashes, and host
+/// text may hold anything.
+pub fn arg(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._:/-+=".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
+}
+
 /// One box of the chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoxState {
@@ -151,5 +161,17 @@ impl Diagnosis {
     /// The state of one box.
     pub fn get(&self, id: BoxId) -> Option<&BoxState> {
         self.boxes.iter().find(|b| b.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_word_whatever_they_hold() {
+        assert_eq!(arg("postgresql@15-main.service"), "postgresql@15-main.service");
+        assert_eq!(arg(r"srv-a\x2db.mount"), r"'srv-a\x2db.mount'");
+        assert_eq!(arg("x'; reboot"), r"'x'\''; reboot'");
     }
 }

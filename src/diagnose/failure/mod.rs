@@ -11,6 +11,7 @@ mod words;
 use std::time::Duration;
 
 use super::look::Look;
+use super::verdict::{Evidence, arg};
 use crate::facts::Reading;
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::unit::{Service, Unit};
@@ -144,6 +145,16 @@ pub fn first_failure(look: &Look<'_>, unit: &Unit) -> Option<Failure> {
     }
     let entries = look.journal(&unit.name).map(Journal::last_start);
     entries.and_then(of_start).or_else(|| of_state(unit.service.as_ref()?))
+}
+
+/// An entry as evidence, with the command that shows it: those of a log file have its path for their writer.
+pub fn evidence(unit: &Unit, entry: &Entry) -> Evidence {
+    let message = entry.message.trim_end();
+    if entry.identifier.starts_with('/') {
+        return Evidence::new("log", message, format!("tail -n 50 {}", arg(&entry.identifier)));
+    }
+    let see = format!("journalctl -b -u {}", arg(&unit.name));
+    Evidence::new("journal", format!("{}: {message}", entry.identifier), see)
 }
 
 /// How long the unit's main process had been running when the unit was looked at; none when it did not run.

@@ -5,6 +5,7 @@
 
 mod follow;
 mod lines;
+mod own_log;
 mod parse;
 
 use std::io;
@@ -28,6 +29,9 @@ const LAST: &str = "--lines=200";
 const EARLIER_BOOT_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of journalctl's complaints that are kept.
 const COMPLAINTS: u64 = 4096;
+/// How late a daemon's last words may come.
+const LATE_WORDS: Duration = Duration::from_millis(LATE_WORDS_MS);
+const LATE_WORDS_MS: u64 = 150;
 /// MESSAGE_ID of "a start job is done" (sd-messages.h, SD_MESSAGE_UNIT_STARTED).
 const STARTED: &str = "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf";
 const FIELDS: &str = "--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID";
@@ -48,15 +52,33 @@ pub(super) struct Snapshot {
 /// Reads the last entries of a unit in this boot, and whether it ran in the boot before.
 pub(super) async fn snapshot(unit: &str) -> Result<Snapshot, Trouble> {
     check(unit)?;
-    let found = run(&["--unit", unit, "--boot", LAST, FIELDS]).await?;
+    let latest = ["--unit", unit, "--boot", LAST, FIELDS];
+    let mut found = run(&latest).await?;
+    if found.last().is_some_and(|line| just_ended(&line.entry, trouble::now_ms())) {
+        tokio::time::sleep(LATE_WORDS).await;
+        found = run(&latest).await?;
+    }
     let cursor = found.last().and_then(|line| line.cursor.clone());
     let mut journal = Journal { unit: unit.into(), ..Journal::default() };
     journal.entries = found.into_iter().map(|line| line.entry).collect();
+    if let Some(since) = journal.entries.first().map(|entry| entry.at_us) {
+        let name = unit.to_owned();
+        let more = tokio::task::spawn_blocking(move || own_log::entries(&name, since)).await;
+        own_log::merge(&mut journal.entries, more.unwrap_or_default());
+    }
     if !journal.entries.iter().any(Entry::is_started) {
         let earlier = tokio::time::timeout(EARLIER_BOOT_WITHIN, ran_before(unit)).await;
         journal.ran_before_this_boot = earlier.unwrap_or_default();
     }
     Ok(Snapshot { journal, cursor })
+}
+
+/// Did systemd tell an end a moment ago? A daemon's last words go through a pipe to journald, and may be filed later than
+/// what systemd says of them (seen on an idle host with systemd 252).
+fn just_ended(entry: &Entry, now_ms: u64) -> bool {
+    let ended = ["exited, code=", "Failed with result", "Failed to start", "repeated too quickly", "Scheduled restart"];
+    let young = (entry.at_us / 1000).saturating_add(LATE_WORDS_MS) >= now_ms;
+    young && entry.is_systemd() && ended.iter().any(|words| entry.message.contains(words))
 }
 
 /// Was the unit started in the boot before this one? None: no journal of that boot is kept.
@@ -159,6 +181,22 @@ mod tests {
         );
         assert_eq!(judge("Unknown option\nx", badly), Err(Trouble::failed("journalctl: Unknown option")));
         assert!(judge("No journal files were found.", badly).is_err());
+    }
+
+    #[test]
+    fn only_a_fresh_end_may_have_more_words_to_come() {
+        let entry = |identifier: &str, message: &str| Entry {
+            at_us: 1_000_000,
+            priority: 6,
+            identifier: identifier.into(),
+            pid: 1,
+            message: message.into(),
+        };
+        let end = entry("systemd", "ssh.service: Failed with result 'exit-code'.");
+        assert!(just_ended(&end, 1_100));
+        assert!(!just_ended(&end, 2_000));
+        assert!(!just_ended(&entry("systemd", "Started ssh.service"), 1_100));
+        assert!(!just_ended(&entry("sshd", "Failed with result"), 1_100));
     }
 
     #[test]

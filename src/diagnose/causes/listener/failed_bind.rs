@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::diagnose::Scene;
-use crate::diagnose::failure::{Failure, FailureKind, first_failure};
+use crate::diagnose::failure::{self, Failure, FailureKind, first_failure};
 use crate::diagnose::serving::serving;
 use crate::diagnose::verdict::Evidence;
 use crate::facts::unit::Unit;
@@ -95,11 +95,11 @@ fn units<'a>(scene: &Scene<'a, '_>) -> Option<Vec<&'a Unit>> {
 impl FailedBind<'_> {
     /// What the journal says, or the failure itself where no line was kept.
     pub(super) fn evidence(&self) -> Evidence {
-        let see = format!("journalctl -b -u {}", self.unit.name);
-        match &self.failure.entry {
-            Some(entry) => Evidence::new("journal", &entry.message, see),
-            None => Evidence::new("systemd", format!("{} is {}", self.unit.name, self.unit.shown_state()), see),
+        if let Some(entry) = &self.failure.entry {
+            return failure::evidence(self.unit, entry);
         }
+        let see = format!("systemctl status {}", self.unit.name);
+        Evidence::new("systemd", format!("{} is {}", self.unit.name, self.unit.shown_state()), see)
     }
 }
 

@@ -52,7 +52,7 @@ fn stopped(scene: &Scene<'_, '_>) -> Option<Found> {
     };
     found.latent = failure.is_none();
     if let Some(entry) = failure.and_then(|f| f.entry) {
-        found = found.seen(Evidence::new("journal", entry.message, format!("journalctl -b -u {}", unit.name)));
+        found = found.seen(crate::diagnose::failure::evidence(unit, &entry));
     }
     Some(found)
 }

@@ -2,9 +2,10 @@
 
 use crate::diagnose::Scene;
 use crate::diagnose::causes::Found;
-use crate::diagnose::failure::{Failure, FailureKind, first_failure};
+use crate::diagnose::failure::{self, Failure, FailureKind, first_failure};
 use crate::diagnose::look::Look;
 use crate::diagnose::serving::{Serving, serving};
+pub(super) use crate::diagnose::verdict::arg;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::connect::Outcome;
 use crate::facts::journal::Entry;
@@ -119,8 +120,7 @@ fn shortened(command: &str) -> String {
 
 /// A line of the journal, raw.
 pub(super) fn journal_says(unit: &Unit, entry: &Entry) -> Evidence {
-    let see = format!("journalctl -b -u {}", arg(&unit.name));
-    Evidence::new("journal", format!("{}: {}", entry.identifier, entry.message), see)
+    failure::evidence(unit, entry)
 }
 
 /// The lines that tell a failure: the daemon's last words before systemd's verdict on them.
@@ -219,26 +219,4 @@ pub(super) fn start_again(unit: &Unit) -> Advice {
     let name = arg(&unit.name);
     let run = format!("systemctl reset-failed {name}\nsystemctl start {name}");
     Advice::new("then start it", run, Some(&format!("systemctl stop {name}")))
-}
-
-/// A name as one word of a command line: escaped unit names hold backslashes.
-pub(super) fn arg(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@._:/-+=".contains(c);
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_one_word_whatever_they_hold() {
-        assert_eq!(arg("postgresql@15-main.service"), "postgresql@15-main.service");
-        assert_eq!(arg(r"srv-a\x2db.mount"), r"'srv-a\x2db.mount'");
-        assert_eq!(arg("x'; reboot"), r"'x'\''; reboot'");
-    }
 }

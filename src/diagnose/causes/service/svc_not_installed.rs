@@ -1,11 +1,12 @@
 //! The program that usually serves the port is not installed.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, idle};
+use super::common::{DOWN, arg, found, idle};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::claim::{Claim, ClaimSource};
+use crate::facts::daemon::Daemon;
 use crate::facts::unit::Unit;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -29,6 +30,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     match (idle.unit, idle.claim) {
         (Some(unit), None) if !unit.exists() => Some(no_such_unit(unit)),
         (None, Some(claim)) => Some(not_installed(scene, claim)),
+        (Some(unit), _) if is_hollow(scene, unit)? => Some(hollow(scene, unit)),
         _ => None,
     }
 }
@@ -43,6 +45,27 @@ fn no_such_unit(unit: &Unit) -> Found {
         || Advice::new("look for its right name", "systemctl list-unit-files --type=service", None),
         install,
     ))
+}
+
+/// A unit that does nothing but start instances, and has none: postgresql-common without a server.
+fn is_hollow(scene: &Scene<'_, '_>, unit: &Unit) -> Option<bool> {
+    let nothing =
+        |argv: &Vec<String>| matches!(argv.as_slice(), [only] if only == "/bin/true" || only == "/usr/bin/true");
+    let commands = unit.service.as_ref().map(|s| s.exec_start.as_slice()).unwrap_or_default();
+    if !unit.pulls.is_empty() || commands.is_empty() || !commands.iter().all(nothing) {
+        return Some(false);
+    }
+    let Some(daemon) = Daemon::ALL.into_iter().find(|daemon| daemon.runs_as(&unit.name)) else { return Some(true) };
+    Some(scene.look.daemon(daemon)?.is_empty())
+}
+
+fn hollow(scene: &Scene<'_, '_>, unit: &Unit) -> Found {
+    let name = &unit.name;
+    let summary = format!("{name} has nothing to start: no server of it is installed{}", package_clause(name));
+    let says = format!("{name} only runs /bin/true, and there is no instance of it");
+    let found =
+        found(scene, unit, summary).seen(Evidence::new("systemd", says, format!("systemctl cat {}", arg(name))));
+    package(name).into_iter().fold(found, |found, package| found.advise(install(package)))
 }
 
 fn not_installed(scene: &Scene<'_, '_>, claim: &Claim) -> Found {
@@ -142,6 +165,20 @@ mod tests {
     fn a_unit_that_was_asked_for_does_not_exist() {
         let diagnosis = assert_culprit(&Host::refusing(22).target("sshd").case(), "svc-not-installed");
         assert!(diagnosis.culprit().unwrap().summary.starts_with("there is no unit sshd.service on this host"));
+    }
+
+    #[test]
+    fn a_unit_that_only_starts_instances_has_none() {
+        let host = |instances: &[&str]| {
+            let host = Host::refusing(5432).claimed_by("postgresql.service").unit("postgresql.service", |u| {
+                u.service.as_mut().unwrap().exec_start = vec![vec!["/bin/true".into()]];
+                u.pulls = instances.iter().map(|i| (*i).into()).collect();
+            });
+            host.case()
+        };
+        let diagnosis = assert_culprit(&host(&[]), "svc-not-installed");
+        assert_eq!(diagnosis.culprit().unwrap().advice[0].run, "apt install postgresql");
+        assert_not_found(&host(&["postgresql@15-main.service"]), "svc-not-installed");
     }
 
     #[test]
