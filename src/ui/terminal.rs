@@ -156,6 +156,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_panic_in_the_background_is_told_on_the_screen_and_kept() {
+        let (inbox, mut events) = Inbox::new();
+        let panics = Panics::watch(inbox);
+        let broke = std::thread::spawn(|| panic!("index\u{1b}[2J out of range")).join();
+        assert!(broke.is_err());
+        let event = events.try_recv().expect("a notice");
+        let What::Notice(text) = event.what else { panic!("{event:?}") };
+        assert!(text.starts_with("a look broke off") && text.contains("index␛[2J out of range"), "{text}");
+        assert!(panics.last().is_some_and(|told| told.contains("out of range")));
+    }
+
+    #[test]
     fn base64_of_all_lengths() {
         let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| base64(t.as_bytes()));
         assert_eq!(all, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);

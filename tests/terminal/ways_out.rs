@@ -1,0 +1,192 @@
+//! First paint, and every way out.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::pty::{ENTER, LEAVE, Pty};
+
+/// Refused on every machine: nothing serves tcpmux.
+const TARGET: &str = "127.0.0.1:1";
+
+fn shown(size: (u16, u16)) -> Pty {
+    let mut pty = Pty::start(size, &[TARGET]);
+    pty.wait_for(ENTER);
+    pty.wait_for("REFUSED");
+    pty
+}
+
+fn pid(pty: &Pty) -> Pid {
+    Pid::from_raw(i32::try_from(pty.child.id()).expect("a pid"))
+}
+
+/// The terminal shows its own screen again, with its cursor, and reads lines.
+fn given_back(pty: &Pty) {
+    let left = pty.seen.rfind(LEAVE).unwrap_or_else(|| panic!("it never left: {:?}", pty.seen));
+    assert!(pty.seen.rfind("\u{1b}[?25h").is_some_and(|shown| shown > left), "no cursor: {:?}", pty.seen);
+    assert!(pty.seen.contains("\u{1b}[?2004l"), "paste is still bracketed: {:?}", pty.seen);
+}
+
+#[test]
+fn it_paints_at_once_and_q_gives_the_terminal_back() {
+    let began = Instant::now();
+    let mut pty = Pty::start((80, 24), &[TARGET]);
+    pty.wait_for("Flowchart");
+    println!("first paint after {:?}", began.elapsed());
+    pty.wait_for("REFUSED");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+    given_back(&pty);
+}
+
+#[test]
+fn terminal_modes_are_as_they_were() {
+    let mut pty =
+        Pty::run((80, 24), &["sh", "-c", "read line; exec \"$0\" 127.0.0.1:1", env!("CARGO_BIN_EXE_unrefuse")], &[]);
+    let before = pty.modes();
+    pty.send("\r");
+    pty.wait_for("REFUSED");
+    assert_ne!(pty.modes(), before, "raw while it is up");
+    pty.send("\u{3}");
+    assert_eq!(pty.end().code(), Some(0));
+    assert_eq!(pty.modes(), before);
+}
+
+#[test]
+fn sigterm_gives_the_terminal_back_and_says_so() {
+    let mut pty = shown((80, 24));
+    let before = pty.modes();
+    kill(pid(&pty), Signal::SIGTERM).expect("it runs");
+    assert_eq!(pty.end().code(), Some(4));
+    given_back(&pty);
+    assert_ne!(pty.modes(), before, "no longer raw");
+    let told = pty.seen.rfind("ended by SIGTERM").expect("it says why");
+    assert!(told > pty.seen.rfind(LEAVE).unwrap_or_default());
+}
+
+#[test]
+fn sighup_gives_the_terminal_back() {
+    let mut pty = shown((80, 24));
+    kill(pid(&pty), Signal::SIGHUP).expect("it runs");
+    assert_eq!(pty.end().code(), Some(4));
+    given_back(&pty);
+}
+
+#[test]
+fn it_ends_when_the_terminal_is_gone() {
+    let mut child = shown((80, 24)).hang_up();
+    let until = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().expect("a child").is_none() {
+        assert!(Instant::now() < until, "it outlives its terminal");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn ctrl_z_stops_it_and_fg_brings_it_back() {
+    let mut pty = Pty::run((80, 24), &["bash", "--norc", "--noprofile", "-i"], &[("PS1", "ready> ")]);
+    pty.wait_for("ready> ");
+    pty.send(&format!("{} {TARGET}\r", env!("CARGO_BIN_EXE_unrefuse")));
+    pty.wait_for("REFUSED");
+    pty.send("\u{1a}");
+    pty.wait_for(LEAVE);
+    pty.wait_for("Stopped");
+    pty.send("echo al''ive\r");
+    pty.wait_for("alive\r\n");
+    pty.send("fg\r");
+    pty.wait_for(ENTER);
+    pty.wait_for("REFUSED");
+    pty.send("q");
+    pty.wait_for(LEAVE);
+    pty.send("echo st''atus=$?\r");
+    pty.wait_for("status=0");
+    pty.send("exit\r");
+    pty.end();
+}
+
+#[test]
+fn it_follows_the_size_of_the_terminal_down_to_one_cell() {
+    let mut pty = shown((80, 24));
+    pty.send("l");
+    pty.wait_for("Listeners");
+    pty.resize(120, 40);
+    pty.wait_for("What to do");
+    pty.resize(40, 15);
+    pty.wait_for("Listeners");
+    pty.resize(1, 1);
+    pty.resize(200, 60);
+    pty.wait_for("Journal");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+    given_back(&pty);
+}
+
+#[test]
+fn a_terminal_of_one_cell_is_survived() {
+    let mut pty = Pty::start((1, 1), &[TARGET]);
+    pty.wait_for(ENTER);
+    pty.resize(80, 24);
+    pty.wait_for("REFUSED");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+}
+
+#[test]
+fn it_is_quiet_while_nothing_happens() {
+    let mut pty = shown((80, 24));
+    pty.wait_for("live");
+    pty.within(Duration::from_millis(300));
+    let written = pty.within(Duration::from_millis(700));
+    assert_eq!(written, "", "it draws although nothing changed");
+}
+
+#[test]
+fn no_color_and_ascii_are_respected() {
+    let words = [env!("CARGO_BIN_EXE_unrefuse"), "--ascii", TARGET];
+    let mut pty = Pty::run((80, 24), &words, &[("NO_COLOR", "1")]);
+    pty.wait_for("REFUSED");
+    pty.send("q");
+    pty.end();
+    assert!(pty.seen.is_ascii(), "{:?}", pty.seen);
+    for color in ["\u{1b}[38;5;", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[36m", "\u{1b}[48;5;"] {
+        assert!(!pty.seen.contains(color), "{color:?} in {:?}", pty.seen);
+    }
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use_instead() {
+    for target in [&[TARGET][..], &[]] {
+        let out = Command::new(env!("CARGO_BIN_EXE_unrefuse")).args(target).stdin(Stdio::null()).output();
+        let out = out.expect("the program");
+        assert_eq!(out.status.code(), Some(2));
+        assert!(out.stdout.is_empty());
+        assert!(String::from_utf8_lossy(&out.stderr).contains("unrefuse check"), "{out:?}");
+    }
+}
+
+#[test]
+fn without_a_target_it_lets_one_be_chosen_and_remembers_it() {
+    let mut pty = Pty::start((80, 24), &[]);
+    pty.wait_for("Target");
+    pty.send("127.0.0.1:q");
+    pty.send("\u{7f}1\r");
+    pty.wait_for("REFUSED");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+    let recent = std::fs::read_to_string(pty.home().join(".local/state/unrefuse/recent"));
+    assert_eq!(recent.expect("the file"), "127.0.0.1:1\n");
+}
+
+#[test]
+fn y_copies_by_osc_52() {
+    let mut pty = shown((120, 40));
+    pty.wait_for("live");
+    pty.send("y");
+    pty.wait_for("\u{1b}]52;c;");
+    pty.wait_for("\u{7}");
+    pty.wait_for("copied");
+    pty.send("q");
+    pty.end();
+}
