@@ -7,12 +7,15 @@ use super::subject::Subject;
 use super::symptom::Seen;
 use super::verdict::{BoxState, Evidence, Finding, Verdict};
 use crate::facts::connect::Outcome;
+use crate::facts::socket::UnixFile;
 use crate::facts::unit::Unit;
 
 /// What the boxes are judged from.
 pub(super) struct Judged<'a, 'b> {
     pub(super) look: &'b Look<'a>,
     pub(super) subject: &'b Subject,
+    /// What working out the subject was missing.
+    pub(super) subject_missing: &'b Missing,
     pub(super) seen: &'b Seen,
     pub(super) findings: &'b [Finding],
     /// What the causes of each box were missing.
@@ -31,21 +34,34 @@ pub(super) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
             looking: false,
         };
     }
-    let (mut state, own) = judged.look.noting(|| match id {
-        BoxId::Connect => connect(judged),
-        BoxId::Name => name(judged),
-        BoxId::Service => service(judged),
-        BoxId::Listener => listener(judged),
-        BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network => not_built(id, judged),
+    let (mut state, own) = judged.look.noting(|| {
+        if id != BoxId::Connect {
+            judged.look.also_missing(judged.subject_missing);
+        }
+        match id {
+            BoxId::Connect => connect(judged),
+            BoxId::Name => name(judged),
+            BoxId::Service => service(judged),
+            BoxId::Listener => listener(judged),
+            BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network => {
+                not_built(id, judged)
+            }
+        }
     });
-    let waiting = judged.missing.iter().any(|(b, m)| *b == id && m.open);
     let built = !matches!(id, BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network);
-    if built && (own.open || waiting) && state.verdict != Verdict::No && state.verdict != Verdict::Unneeded {
+    let waiting = judged.missing.iter().any(|(b, m)| *b == id && m.open);
+    let unsure = match state.verdict {
+        // Nothing wrong was seen, but not everything that could be wrong was seen either.
+        Verdict::Yes => blindness(id, &own, judged),
+        Verdict::No => own.blind.first().cloned(),
+        Verdict::Unknown | Verdict::Unneeded => None,
+    };
+    let open = own.open || (waiting && state.verdict != Verdict::No);
+    if built && open && state.verdict != Verdict::Unneeded {
         state.verdict = Verdict::Unknown;
         state.looking = true;
         state.because = Some("still looking".into());
-    } else if let (true, Verdict::Yes, Some(why)) = (built, state.verdict, blindness(id, &own, judged)) {
-        // Nothing wrong was seen, but not everything that could be wrong was seen either.
+    } else if let (true, Some(why)) = (built, unsure) {
         state.verdict = Verdict::Unknown;
         state.because = Some(why);
     } else if state.verdict == Verdict::Unknown && state.because.is_none() {
@@ -184,8 +200,16 @@ fn unix_listener(judged: &Judged<'_, '_>, path: &str) -> BoxState {
         return BoxState { because: None, ..unknown(id, "the socket could not be looked at") };
     };
     let listens = socket.bound.iter().any(|b| b.listening);
-    let summary = if listens { format!("a process listens on {path}") } else { format!("nothing listens on {path}") };
-    let mut state = plain(id, if listens { Verdict::Yes } else { Verdict::No }, summary.clone());
+    let (verdict, summary) = match &socket.file {
+        UnixFile::Missing { missing } => (Verdict::No, format!("{missing} does not exist")),
+        UnixFile::Hidden { at } => (Verdict::No, format!("{at} may not be entered")),
+        UnixFile::There { writable: false, .. } => (Verdict::No, format!("{path} may not be written to")),
+        UnixFile::There { .. } | UnixFile::Abstract if listens => {
+            (Verdict::Yes, format!("a process listens on {path}"))
+        }
+        UnixFile::There { .. } | UnixFile::Abstract => (Verdict::No, format!("nothing listens on {path}")),
+    };
+    let mut state = plain(id, verdict, summary.clone());
     state.evidence.push(Evidence::new("sock_diag", summary, format!("ss -H -lx src {path}")));
     state
 }

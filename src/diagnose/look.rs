@@ -21,6 +21,8 @@ use crate::facts::{Case, Facts, Question, Reading};
 pub struct Look<'a> {
     case: &'a Case,
     wants: RefCell<Vec<Question>>,
+    /// Which attempts are made at other addresses has been decided.
+    dials_decided: Cell<bool>,
     open: Cell<bool>,
     blind: RefCell<Vec<String>>,
 }
@@ -37,7 +39,13 @@ pub struct Missing {
 impl<'a> Look<'a> {
     /// Begins to read a case.
     pub fn new(case: &'a Case) -> Self {
-        Self { case, wants: RefCell::default(), open: Cell::new(false), blind: RefCell::default() }
+        Self {
+            case,
+            wants: RefCell::default(),
+            dials_decided: Cell::new(false),
+            open: Cell::new(false),
+            blind: RefCell::default(),
+        }
     }
 
     /// The case, for what is not a fact (target, from).
@@ -116,10 +124,16 @@ impl<'a> Look<'a> {
         self.read(self.facts().dials.get(to), || Question::Dial(to.clone()))
     }
 
+    /// Says that no other attempts will be made than those asked for by now.
+    pub(super) fn dials_are_decided(&self) {
+        self.dials_decided.set(true);
+    }
+
     /// A connection attempt, if one was made or is under way; never causes one.
     pub fn dialled(&self, to: &Endpoint) -> Option<&'a Dial> {
         let reading = self.facts().dials.get(to).filter(|r| !matches!(r, Reading::NotAsked));
-        if reading.is_none() && self.wants.borrow().contains(&Question::Dial(to.clone())) {
+        let may_come = !self.dials_decided.get() || self.wants.borrow().contains(&Question::Dial(to.clone()));
+        if reading.is_none() && may_come {
             self.open.set(true);
         }
         self.read(Some(reading?), || Question::Dial(to.clone()))

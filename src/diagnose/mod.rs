@@ -8,6 +8,8 @@ pub mod causes;
 pub mod chart;
 pub mod failure;
 pub mod look;
+#[cfg(test)]
+mod promise;
 pub mod serving;
 pub mod subject;
 pub mod symptom;
@@ -31,10 +33,12 @@ pub struct Scene<'a, 'b> {
     pub subject: &'b Subject,
     outcome: Option<Outcome>,
     outcome_missing: Missing,
+    subject_missing: &'b Missing,
 }
 
 impl Scene<'_, '_> {
-    /// What the asked side gets; none while unknown, and then whoever reads it waits for it.
+    /// What the asked side gets; none while unknown or where no attempt could be made, and then whoever reads it waits
+    /// for it or is blind.
     pub fn outcome(&self) -> Option<Outcome> {
         if self.outcome.is_none() {
             self.look.also_missing(&self.outcome_missing);
@@ -47,13 +51,26 @@ impl Scene<'_, '_> {
 pub fn diagnose(case: &Case) -> Diagnosis {
     let look = Look::new(case);
     let _ = look.host();
-    let subject = Subject::of(&look);
+    let (subject, subject_missing) = look.noting(|| Subject::of(&look));
     let (seen, outcome_missing) = look.noting(|| symptom::look_at(&look, &subject));
-    let scene = Scene { look: &look, subject: &subject, outcome: seen.outcome, outcome_missing };
+    let scene = Scene {
+        look: &look,
+        subject: &subject,
+        outcome: seen.outcome.filter(|_| seen.attempted),
+        outcome_missing,
+        subject_missing: &subject_missing,
+    };
     let tried: Vec<Tried> = ALL.iter().map(|cause| Tried::of(cause, &scene)).collect();
     let findings = in_order(speaking(tried.as_slice()), seen.outcome);
     let missing: Vec<(BoxId, Missing)> = tried.iter().map(|t| (t.cause.in_box, t.missing.clone())).collect();
-    let judged = boxes::Judged { look: &look, subject: &subject, seen: &seen, findings: &findings, missing: &missing };
+    let judged = boxes::Judged {
+        look: &look,
+        subject: &subject,
+        subject_missing: &subject_missing,
+        seen: &seen,
+        findings: &findings,
+        missing: &missing,
+    };
     let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
     let culprit = culprit(&tried, &findings, seen.outcome);
     let wants = look.wants();
@@ -81,7 +98,10 @@ struct Tried {
 
 impl Tried {
     fn of(cause: &'static Cause, scene: &Scene<'_, '_>) -> Self {
-        let (finding, missing) = scene.look.noting(|| (cause.detect)(scene));
+        let (finding, missing) = scene.look.noting(|| {
+            scene.look.also_missing(scene.subject_missing);
+            (cause.detect)(scene)
+        });
         // A finding that rests on answers still to come may yet be withdrawn: it waits.
         let finding = finding.filter(|_| !missing.open).map(|found| found.of(cause));
         Self { cause, finding, missing }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::look::Look;
 use super::subject::Subject;
+use crate::facts::Reading;
 use crate::facts::claim::{Claim, ClaimSource};
 use crate::facts::daemon::Daemon;
 use crate::facts::socket::{Listener, Owner};
@@ -136,9 +137,18 @@ fn is_instance(instance: &Unit, of: &Unit) -> bool {
     stem.is_some_and(|stem| instance.name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('@')))
 }
 
-/// The owner of the first listener whose owner is known.
+/// The owner of the first listener that has one. None too where that one may not be looked at: a later one is somebody
+/// else perhaps.
 pub fn owner_of_any<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<(&'a Listener, &'a Owner)> {
-    listeners.iter().find_map(|l| Some((l, look.owner(l)?)))
+    for listener in listeners {
+        if let Some(owner) = look.owner(listener) {
+            return Some((listener, owner));
+        }
+        if look.facts().owners.get(&listener.inode) != Some(&Reading::Absent) {
+            return None;
+        }
+    }
+    None
 }
 
 fn listening<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<Serving<'a>> {

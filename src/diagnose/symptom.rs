@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) outcome: Option<Outcome>,
     /// Every attempt.
     pub(super) symptoms: Vec<Symptom>,
+    /// The outcome is that of an attempt, or of the name.
+    pub(super) attempted: bool,
     /// Remarks.
     pub(super) notes: Vec<String>,
     /// Why the outcome is only what this host itself gets, or no outcome of an attempt at all.
@@ -28,9 +30,19 @@ pub(super) struct Seen {
 
 /// Makes the attempts wanted and reads those that were made.
 pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
+    let (seen, missing) = look.noting(|| attempts(look, subject));
+    look.also_missing(&missing);
+    if !missing.open {
+        look.dials_are_decided();
+    }
+    seen
+}
+
+fn attempts(look: &Look<'_>, subject: &Subject) -> Seen {
     let mut seen = Seen::default();
     if let Some(error) = unresolved(look, subject) {
         seen.outcome = Some(Outcome::Unresolved);
+        seen.attempted = true;
         seen.notes.push(error);
         return seen;
     }
@@ -48,6 +60,7 @@ pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
     };
     let (outcome, missing) = look.noting(|| as_asked(look, subject, dial, &mut seen.notes));
     look.also_missing(&missing);
+    seen.attempted = true;
     seen.outcome = outcome.or((!missing.open).then_some(dial.outcome));
     seen.unsure = if outcome.is_none() { missing.blind.into_iter().next() } else { None };
     seen.symptoms.push(symptom(dial, subject, true));
@@ -62,6 +75,7 @@ fn without_port(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
     let (_, missing) = look.noting(|| Subject::of(look));
     look.also_missing(&missing);
     if !missing.open {
+        seen.attempted = true;
         seen.outcome = Some(Outcome::Error);
         seen.notes.push(format!("no port of {unit} is known, so no connection was tried"));
         seen.unsure = missing.blind.into_iter().next();
@@ -96,6 +110,7 @@ fn others(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
     if others.len() > MOST_OTHERS {
         seen.notes.push(format!("{} more addresses were not tried", others.len() - MOST_OTHERS));
     }
+    look.dials_are_decided();
     for other in others.iter().take(MOST_OTHERS) {
         if let Some(dial) = look.dial(other) {
             seen.symptoms.push(symptom(dial, subject, false));

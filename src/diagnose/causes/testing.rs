@@ -13,7 +13,7 @@ use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::Resolution;
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, Unit};
-use crate::facts::{Case, Facts, Question, Reading};
+use crate::facts::{Case, Fact, Facts, Question, Reading};
 use crate::target::{From, Target};
 
 /// The address clients use on these hosts.
@@ -252,23 +252,26 @@ impl Host {
 
     /// The case, with every question that diagnosing asks and nobody answered settled as "there is none".
     pub(crate) fn case(self) -> Case {
-        let mut case = Case { target: Target::parse(&self.target).unwrap(), from: self.from, here: self.facts };
-        for _ in 0..50 {
-            let wants = diagnose(&case).wants;
-            if wants.is_empty() {
-                return case;
-            }
-            for question in wants {
-                case.here.learn(nothing(&question));
-            }
-        }
-        panic!("diagnose keeps asking: {:?}", diagnose(&case).wants);
+        settle(Case { target: Target::parse(&self.target).unwrap(), from: self.from, here: self.facts }, &nothing)
     }
 }
 
+/// Answers everything that diagnosing a case asks for. Fails where asking does not end.
+pub(crate) fn settle(mut case: Case, answer: &dyn Fn(&Question) -> Fact) -> Case {
+    for _ in 0..50 {
+        let wants = diagnose(&case).wants;
+        if wants.is_empty() {
+            return case;
+        }
+        for question in wants {
+            case.here.learn(answer(&question));
+        }
+    }
+    panic!("diagnose keeps asking: {:?}", diagnose(&case).wants);
+}
+
 /// The answer of a host that has nothing of the sort.
-fn nothing(question: &Question) -> crate::facts::Fact {
-    use crate::facts::Fact;
+fn nothing(question: &Question) -> Fact {
     match question.clone() {
         Question::Claims(t, p) => Fact::Claims(t, p, Reading::known(Claims::default())),
         Question::Daemon(d) => Fact::Daemon(d, Reading::known(Vec::new())),
@@ -389,7 +392,7 @@ fn addresses() -> Addresses {
 /// Diagnoses and checks the culprit; prints the whole diagnosis otherwise.
 #[track_caller]
 pub(crate) fn assert_culprit(case: &Case, id: &str) -> Diagnosis {
-    let diagnosis = diagnose(case);
+    let diagnosis = promised(case);
     assert_eq!(diagnosis.culprit, Some(id), "{diagnosis:#?}");
     let finding = diagnosis.culprit().unwrap();
     assert!(!finding.evidence.is_empty(), "a finding without evidence: {finding:#?}");
@@ -399,7 +402,7 @@ pub(crate) fn assert_culprit(case: &Case, id: &str) -> Diagnosis {
 /// Diagnoses and checks that a cause was found, be it the culprit or not.
 #[track_caller]
 pub(crate) fn assert_found(case: &Case, id: &str) -> Diagnosis {
-    let diagnosis = diagnose(case);
+    let diagnosis = promised(case);
     assert!(diagnosis.causes.iter().any(|f| f.cause == id), "{diagnosis:#?}");
     diagnosis
 }
@@ -407,6 +410,15 @@ pub(crate) fn assert_found(case: &Case, id: &str) -> Diagnosis {
 /// Diagnoses and checks that a cause was not found.
 #[track_caller]
 pub(crate) fn assert_not_found(case: &Case, id: &str) {
-    let diagnosis = diagnose(case);
+    let diagnosis = promised(case);
     assert!(diagnosis.causes.iter().all(|f| f.cause != id), "{diagnosis:#?}");
+}
+
+/// Diagnoses, and checks on the way that no missing fact would have led to another verdict.
+#[track_caller]
+fn promised(case: &Case) -> Diagnosis {
+    if let Err(why) = crate::diagnose::promise::keep(case, &nothing) {
+        panic!("{why}\n{:#?}", diagnose(case));
+    }
+    diagnose(case)
 }

@@ -1,0 +1,184 @@
+//! The promise that more facts never turn one verdict into another, checked on every host of every cause's tests and on
+//! hosts made at random.
+
+mod world;
+
+use proptest::prelude::*;
+
+use super::causes::testing::settle;
+use super::diagnose;
+use super::verdict::{Diagnosis, Verdict};
+use crate::facts::{Case, Fact, Facts, Question, Reading};
+use world::{Dice, World};
+
+/// Why an answer is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hole {
+    NotAsked,
+    Pending,
+    Denied,
+    TimedOut,
+}
+
+impl Hole {
+    fn reading(self) -> Reading<std::convert::Infallible> {
+        match self {
+            Self::NotAsked => Reading::NotAsked,
+            Self::Pending => Reading::Pending,
+            Self::Denied => Reading::Denied { needs: "root".into() },
+            Self::TimedOut => Reading::TimedOut { after: std::time::Duration::from_secs(2) },
+        }
+    }
+
+    /// The answer may still come.
+    fn is_open(self) -> bool {
+        matches!(self, Self::NotAsked | Self::Pending)
+    }
+}
+
+/// Every question that has an answer.
+fn answered(facts: &Facts) -> Vec<Question> {
+    let mut all = vec![Question::Host, Question::Addresses, Question::AllListeners, Question::FailedUnits];
+    all.extend(facts.names.keys().cloned().map(Question::Name));
+    all.extend(facts.dials.keys().cloned().map(Question::Dial));
+    all.extend(facts.listeners.keys().map(|(t, p)| Question::Listeners(*t, *p)));
+    all.extend(facts.unix_sockets.keys().cloned().map(Question::UnixSocket));
+    all.extend(facts.owners.keys().map(|inode| Question::Owner { inode: *inode, cgroup: None }));
+    all.extend(facts.units.keys().cloned().map(Question::Unit));
+    all.extend(facts.journals.keys().cloned().map(Question::Journal));
+    all.extend(facts.claims.keys().map(|(t, p)| Question::Claims(*t, *p)));
+    all.extend(facts.daemons.keys().copied().map(Question::Daemon));
+    let others = facts.other_networks.keys();
+    all.extend(others.map(|(pid, transport, port)| Question::OtherNetwork {
+        pid: *pid,
+        transport: *transport,
+        port: *port,
+    }));
+    all.extend(facts.sysctls.keys().cloned().map(Question::Sysctl));
+    all
+}
+
+fn with_holes(case: &Case, holes: &[(Question, Hole)]) -> Case {
+    let mut case = case.clone();
+    for (question, hole) in holes {
+        case.here.learn(Fact::without_value(question, hole.reading()));
+    }
+    case
+}
+
+/// What was told with facts missing must still hold when they have come.
+fn later_facts_contradict_nothing(early: &Diagnosis, late: &Diagnosis) -> Result<(), String> {
+    if early.outcome.is_some() && early.outcome != late.outcome {
+        return Err(format!("the outcome was {:?} and became {:?}", early.outcome, late.outcome));
+    }
+    if early.culprit.is_some() && early.culprit != late.culprit {
+        return Err(format!("the culprit was {:?} and became {:?}", early.culprit, late.culprit));
+    }
+    let late_ids: Vec<_> = late.causes.iter().map(|f| (f.cause, f.latent)).collect();
+    if let Some(gone) = early.causes.iter().find(|f| !late_ids.contains(&(f.cause, f.latent))) {
+        return Err(format!("{} was found (latent: {}) and then withdrawn", gone.cause, gone.latent));
+    }
+    verdicts_agree(early, late)
+}
+
+/// No box that was said to be healthy or not may turn out otherwise.
+fn verdicts_agree(early: &Diagnosis, late: &Diagnosis) -> Result<(), String> {
+    for (before, after) in early.boxes.iter().zip(&late.boxes) {
+        let told = matches!(before.verdict, Verdict::Yes | Verdict::No);
+        if told && before.verdict != after.verdict {
+            return Err(format!(
+                "box {}: {:?} ({}) became {:?} ({}, {:?})",
+                before.id.word(),
+                before.verdict,
+                before.summary,
+                after.verdict,
+                after.summary,
+                after.because
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the promise for one set of holes, given how the host answers what it was not asked before.
+fn holds(full: &Case, holes: &[(Question, Hole)], answer: &dyn Fn(&Question) -> Fact) -> Result<(), String> {
+    let blind: Vec<_> = holes.iter().filter(|(_, hole)| !hole.is_open()).cloned().collect();
+    let without = settle(with_holes(full, &blind), answer);
+    let told = diagnose(&without);
+    let early = diagnose(&with_holes(&without, holes));
+    later_facts_contradict_nothing(&early, &told).map_err(|why| format!("{why}\nwithout {holes:?}"))?;
+    let everything = diagnose(full);
+    // Another port or address may be diagnosed where it could not be seen which one the unit has.
+    if told.subject == everything.subject {
+        verdicts_agree(&told, &everything).map_err(|why| format!("{why}\nwhen blind to {blind:?}"))?;
+    }
+    Ok(())
+}
+
+/// Checks the promise on one host: each fact missing alone, and many sets of facts missing together.
+pub(crate) fn keep(full: &Case, answer: &dyn Fn(&Question) -> Fact) -> Result<(), String> {
+    let questions = answered(&full.here);
+    for question in &questions {
+        for hole in [Hole::Pending, Hole::Denied] {
+            holds(full, &[(question.clone(), hole)], answer)?;
+        }
+    }
+    let mut dice = Dice::new(7);
+    for _ in 0..20 {
+        holds(full, &random_holes(&questions, &mut dice), answer)?;
+    }
+    Ok(())
+}
+
+fn random_holes(questions: &[Question], dice: &mut Dice) -> Vec<(Question, Hole)> {
+    let density = dice.below(100);
+    let kinds = [Hole::NotAsked, Hole::Pending, Hole::Denied, Hole::TimedOut];
+    let mut holes = Vec::new();
+    for question in questions {
+        if dice.below(100) < density {
+            holes.push((question.clone(), *dice.pick(&kinds)));
+        }
+    }
+    holes
+}
+
+// More hosts: PROPTEST_CASES=20000.
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any host at all is diagnosed without a panic, asking ends, and what is told early holds.
+    #[test]
+    fn on_hosts_made_at_random(seed in any::<u64>()) {
+        let world = World::new(seed);
+        let answer = |question: &Question| world.answer(question);
+        let full = settle(Case::new(world.target(), world.from()), &answer);
+        let everything = diagnose(&full);
+        prop_assert!(everything.settled, "nothing is wanted, yet it is not settled: {everything:#?}");
+        let mut dice = Dice::new(seed ^ 1);
+        let questions = answered(&full.here);
+        for _ in 0..8 {
+            let holes = random_holes(&questions, &mut dice);
+            if let Err(why) = holds(&full, &holes, &answer) {
+                prop_assert!(false, "{why}\ntarget {:?} from {:?}\nfacts {:#?}", full.target, full.from, full.here);
+            }
+        }
+    }
+
+    /// Facts arriving one at a time, in any order, never take anything back.
+    #[test]
+    fn in_any_order_of_arrival(seed in any::<u64>()) {
+        let world = World::new(seed);
+        let mut dice = Dice::new(seed ^ 2);
+        let mut case = Case::new(world.target(), world.from());
+        let mut before = diagnose(&case);
+        while !before.wants.is_empty() {
+            let question = dice.pick(&before.wants).clone();
+            case.here.learn(world.answer(&question));
+            let after = diagnose(&case);
+            if let Err(why) = later_facts_contradict_nothing(&before, &after) {
+                prop_assert!(false, "{why}\nwhen {question:?} was answered\n{:#?}", case);
+            }
+            before = after;
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Hosts made at random: a seed decides the answer to every question, whenever it is asked.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::facts::claim::{Claim, ClaimSource, Claims};
+use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
+use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
+use crate::facts::host::{Addresses, Host, LocalAddress};
+use crate::facts::journal::{Entry, Journal};
+use crate::facts::name::{HostsLine, Resolution};
+use crate::facts::namespace::OtherNetwork;
+use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
+use crate::facts::unit::{Service, SocketUnit, Unit};
+use crate::facts::{Fact, Question, Reading};
+use crate::target::{From, Target};
+
+/// Numbers that look random and are the same for the same seed.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
+    }
+
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next()).unwrap() % end
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    fn some<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.chance(50) { Some(make(self)) } else { None }
+    }
+
+    fn list<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        (0..self.below(most + 1)).map(|_| make(self)).collect()
+    }
+}
+
+const ADDRESSES: [&str; 9] =
+    ["10.2.0.2", "127.0.0.1", "::1", "0.0.0.0", "::", "fd00::2", "10.9.9.9", "127.0.1.1", "127.0.0.53"];
+const PORTS: [u16; 8] = [80, 443, 22, 2222, 53, 3306, 5432, 5433];
+const UNITS: [&str; 9] = [
+    "nginx.service",
+    "apache2.service",
+    "ssh.service",
+    "ssh.socket",
+    "postgresql.service",
+    "postgresql@15-main.service",
+    "mariadb.service",
+    "shop.service",
+    "session-3.scope",
+];
+const PROGRAMS: [&str; 6] = ["nginx", "apache2", "sshd", "postgres", "vite", "python3"];
+const LINES: [&str; 14] = [
+    "bind() to 0.0.0.0:80 failed (98: Address already in use)",
+    "bind() to 10.9.9.9:80 failed (99: Cannot assign requested address)",
+    "Bind to port 22 on 10.2.0.2 failed: Cannot assign requested address.",
+    "bind() to 0.0.0.0:80 failed (13: Permission denied)",
+    "socket() [::]:80 failed (97: Address family not supported by protocol)",
+    "nginx: [emerg] unknown directive \"lisen\" in /etc/nginx/nginx.conf:3",
+    "write error: No space left on device",
+    "Configured to not listen anywhere, exiting.",
+    "Main process exited, code=exited, status=1/FAILURE",
+    "Main process exited, code=killed, status=11/SEGV",
+    "Failed with result 'exit-code'.",
+    "Scheduled restart job, restart counter is at 1.",
+    "Start request repeated too quickly.",
+    "Started the service.",
+];
+const TARGETS: [&str; 16] = [
+    "80",
+    "443",
+    "22",
+    "5432",
+    "udp://10.2.0.2:53",
+    "10.2.0.2:80",
+    "127.0.0.1:80",
+    "[::1]:80",
+    "localhost:3306",
+    "db.example:5432",
+    "server:80",
+    "192.0.2.9:80",
+    "nginx",
+    "postgresql",
+    "unix:/run/nginx/nginx.sock",
+    "unix:@shop",
+];
+
+/// A host of which every fact is decided by the seed.
+pub(super) struct World {
+    seed: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    fn dice(&self, about: impl Hash) -> Dice {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, about).hash(&mut hasher);
+        Dice::new(hasher.finish())
+    }
+
+    pub(super) fn target(&self) -> Target {
+        let target: &str = self.dice("target").pick::<&str>(&TARGETS);
+        Target::parse(target).unwrap()
+    }
+
+    pub(super) fn from(&self) -> From {
+        let other = From::Address("203.0.113.7".parse().unwrap());
+        *self.dice("from").pick(&[From::Unsaid, From::Unsaid, From::Here, From::Any, other])
+    }
+
+    /// The answer to a question; now and then there is none.
+    pub(super) fn answer(&self, question: &Question) -> Fact {
+        let mut dice = self.dice(question);
+        let dice = &mut dice;
+        let denied = Reading::Denied { needs: "root".into() };
+        let none = [Reading::Absent, denied, Reading::Failed { why: "it broke".into() }];
+        if dice.chance(6) {
+            return Fact::without_value(question, dice.pick(&none).clone());
+        }
+        match question.clone() {
+            Question::Host => Fact::Host(Reading::known(host(dice))),
+            Question::Addresses => Fact::Addresses(Reading::known(addresses(dice))),
+            Question::Name(name) => Fact::Name(name.clone(), Reading::known(resolution(dice, name))),
+            Question::Dial(to) => Fact::Dial(to.clone(), Reading::known(dial(dice, to))),
+            Question::Listeners(t, p) => Fact::Listeners(t, p, Reading::known(dice.list(3, |d| listener(d, t, p)))),
+            Question::AllListeners => {
+                let of = |port: &u16| {
+                    let answer = self.answer(&Question::Listeners(Transport::Tcp, *port));
+                    if let Fact::Listeners(_, _, Reading::Known(known)) = answer { known.value } else { Vec::new() }
+                };
+                let all = PORTS.iter().flat_map(of);
+                Fact::AllListeners(Reading::known(all.collect()))
+            }
+            Question::UnixSocket(path) => Fact::UnixSocket(path.clone(), Reading::known(unix_socket(dice, path))),
+            Question::Owner { inode, .. } => Fact::Owner(inode, Reading::known(owner(dice))),
+            Question::Unit(name) => Fact::Unit(name.clone(), Reading::known(unit(dice, name))),
+            Question::Journal(name) => Fact::Journal(name.clone(), Reading::known(journal(dice, name))),
+            Question::Claims(t, p) => {
+                let claims = Claims { claims: dice.list(3, |d| claim(d, p)), service_name: None };
+                Fact::Claims(t, p, Reading::known(claims))
+            }
+            Question::Daemon(daemon) => Fact::Daemon(daemon, Reading::known(dice.list(2, |d| config(d, daemon)))),
+            Question::OtherNetwork { pid, transport, port } => {
+                let listeners = dice.list(2, |d| listener(d, transport, port));
+                let there = OtherNetwork { pid, netns: 1, separate: dice.chance(50), listeners };
+                Fact::OtherNetwork(pid, transport, port, Reading::known(there))
+            }
+            Question::Sysctl(path) => {
+                Fact::Sysctl(path, Reading::known((*dice.pick(&["0", "1", "1024", "4096", ""])).into()))
+            }
+            Question::FailedUnits => Fact::FailedUnits(Reading::known(dice.list(2, |d| unit(d, "x.service".into())))),
+        }
+    }
+}
+
+fn ip(dice: &mut Dice) -> IpAddr {
+    dice.pick(&ADDRESSES).parse().unwrap()
+}
+
+fn host(dice: &mut Dice) -> Host {
+    Host {
+        hostname: "server".into(),
+        boot_id: "b".into(),
+        booted_at: 1_700_000_000,
+        kernel: "6.1.0".into(),
+        uid: 0,
+        user: dice.some(|_| "root".into()),
+        systemd: dice.chance(90),
+        container: None,
+    }
+}
+
+fn addresses(dice: &mut Dice) -> Addresses {
+    let lo = ["127.0.0.1", "::1"];
+    let mut all: Vec<LocalAddress> = Vec::new();
+    for address in lo.iter().chain(["10.2.0.2", "fd00::2", "10.2.0.3"].iter()) {
+        if dice.chance(85) {
+            let interface = if lo.contains(address) { "lo" } else { "eth0" };
+            all.push(LocalAddress {
+                address: address.parse().unwrap(),
+                interface: interface.into(),
+                ifindex: 1,
+                up: true,
+                link_local: false,
+            });
+        }
+    }
+    Addresses { all, default_interface: dice.some(|_| "eth0".into()) }
+}
+
+fn resolution(dice: &mut Dice, name: String) -> Resolution {
+    let hosts_lines = dice.list(2, |d| {
+        let address = ip(d);
+        HostsLine { line: 3, address, text: format!("{address} {name}") }
+    });
+    let mut addresses: Vec<IpAddr> = hosts_lines.iter().map(|line| line.address).collect();
+    addresses.extend(dice.list(2, ip));
+    addresses.dedup();
+    Resolution {
+        error: addresses.is_empty().then(|| "Name or service not known".into()),
+        name,
+        addresses,
+        hosts_lines,
+        nsswitch: None,
+        nameservers: Vec::new(),
+        beyond_hosts: dice.some(|d| d.list(2, ip)),
+    }
+}
+
+fn dial(dice: &mut Dice, to: Endpoint) -> Dial {
+    const OUTCOMES: [Outcome; 12] = [
+        Outcome::Open,
+        Outcome::Open,
+        Outcome::Refused,
+        Outcome::Refused,
+        Outcome::Reset,
+        Outcome::Closed,
+        Outcome::Timeout,
+        Outcome::Unreachable,
+        Outcome::Denied,
+        Outcome::Unresolved,
+        Outcome::Silent,
+        Outcome::Error,
+    ];
+    let names = ["Tcp.OutRsts", "TcpExt.ListenOverflows", "TcpExt.ListenDrops"];
+    Dial {
+        to,
+        source: None,
+        outcome: *dice.pick(&OUTCOMES),
+        errno: None,
+        icmp: dice.chance(15).then_some(Icmp { v6: false, kind: 3, code: 3, from: None }),
+        after: Duration::from_millis(1),
+        retransmits: 0,
+        banner: None,
+        counters: dice.list(2, |d| Counter { name: (*d.pick(&names)).into(), delta: i64::from(d.chance(50)) }),
+    }
+}
+
+fn listener(dice: &mut Dice, transport: Transport, port: u16) -> Listener {
+    let address = ip(dice);
+    Listener {
+        transport,
+        address,
+        port,
+        v6only: if address.is_ipv6() { dice.some(|d| d.chance(50)) } else { None },
+        device: dice.chance(15).then(|| (*dice.pick(&["lo", "eth0", "eth1"])).into()),
+        queue: u32::try_from(dice.below(4)).unwrap(),
+        backlog: u32::try_from(dice.below(4)).unwrap(),
+        uid: 0,
+        inode: u32::try_from(dice.below(6)).unwrap(),
+        cgroup: dice.some(|d| d.below(4) as u64),
+    }
+}
+
+fn owner(dice: &mut Dice) -> Owner {
+    let process = |d: &mut Dice| Process {
+        pid: u32::try_from(d.below(3)).unwrap(),
+        name: (*d.pick(&PROGRAMS)).into(),
+        command: (*d.pick(&["", "node /srv/vite", "python3 -m http.server"])).into(),
+        started_at: 0,
+    };
+    Owner {
+        cgroup: None,
+        unit: dice.some(|d| (*d.pick(&UNITS)).into()).or_else(|| dice.chance(30).then(|| "init.scope".into())),
+        processes: dice.list(1, process),
+        partial: dice.chance(20),
+    }
+}
+
+fn unit(dice: &mut Dice, name: String) -> Unit {
+    const STATES: [(&str, &str); 11] = [
+        ("active", "running"),
+        ("active", "running"),
+        ("active", "exited"),
+        ("active", "listening"),
+        ("inactive", "dead"),
+        ("failed", "failed"),
+        ("failed", "failed"),
+        ("activating", "auto-restart"),
+        ("activating", "start-pre"),
+        ("deactivating", "stop"),
+        ("reloading", "reload"),
+    ];
+    let (active, sub) = *dice.pick(&STATES);
+    let names = |d: &mut Dice| -> Vec<String> { d.list(2, |d| (*d.pick(&UNITS)).into()) };
+    Unit {
+        names: vec![name.clone()],
+        load_state: (*dice.pick(&["loaded", "loaded", "loaded", "not-found", "masked", "bad-setting"])).into(),
+        active_state: active.into(),
+        sub_state: sub.into(),
+        file_state: (*dice.pick(&["enabled", "disabled", "static", "masked", ""])).into(),
+        fragment: dice.some(|_| "/lib/systemd/system/x".into()),
+        triggered_by: names(dice),
+        triggers: names(dice),
+        requires: names(dice),
+        after: names(dice),
+        pulls: names(dice),
+        condition_failed: dice.list(1, |_| "ConditionPathExists=/x".into()),
+        active_enter_us: dice.below(3) as u64,
+        inactive_enter_us: dice.below(3) as u64,
+        state_change_us: dice.below(3) as u64,
+        needs_reload: dice.chance(20),
+        control_group: String::new(),
+        cgroup_id: dice.some(|d| d.below(4) as u64),
+        job: dice.chance(15).then(|| "start".into()),
+        service: name.ends_with(".service").then(|| service(dice, active)),
+        socket: name.ends_with(".socket").then(|| socket_unit(dice)),
+        name,
+        ..Unit::default()
+    }
+}
+
+fn service(dice: &mut Dice, active: &str) -> Service {
+    const RESULTS: [&str; 6] = ["success", "exit-code", "signal", "oom-kill", "start-limit-hit", "timeout"];
+    Service {
+        kind: (*dice.pick(&["simple", "forking", "notify", "oneshot"])).into(),
+        // A start forgets how the run before it ended.
+        result: if matches!(active, "active" | "reloading") { "success" } else { dice.pick(&RESULTS) }.into(),
+        main_pid: u32::try_from(dice.below(3)).unwrap(),
+        exit_code: 1,
+        exit_status: 1,
+        started_us: dice.below(3) as u64,
+        restarts: u32::try_from(dice.below(3)).unwrap(),
+        restart: (*dice.pick(&["no", "always"])).into(),
+        exec_start: dice
+            .list(1, |d| vec!["/usr/bin/app".into(), "--bind".into(), format!("127.0.0.1:{}", d.pick(&PORTS))]),
+        user: (*dice.pick(&["", "root", "www-data"])).into(),
+        private_network: dice.chance(30),
+        ambient_capabilities: *dice.pick(&[0, 1 << 10]),
+        ..Service::default()
+    }
+}
+
+fn socket_unit(dice: &mut Dice) -> SocketUnit {
+    SocketUnit {
+        listens: dice.list(2, |d| ("Stream".into(), format!("{}:{}", d.pick(&["[::]", "127.0.0.1"]), d.pick(&PORTS)))),
+        accept: dice.chance(30),
+        result: (*dice.pick(&["success", "trigger-limit-hit", "service-start-limit-hit", "resources"])).into(),
+        device: None,
+        bind_ipv6_only: "default".into(),
+        trigger_limit: None,
+    }
+}
+
+fn journal(dice: &mut Dice, unit: String) -> Journal {
+    let mut at_us = 1_700_000_100_000_000;
+    let entries = dice.list(6, |d| {
+        at_us += 1_000_000;
+        let identifier = (*d.pick(&["systemd", "nginx", "sshd", "postgres"])).to_owned();
+        let message = if identifier == "systemd" && d.chance(40) { "Starting x..." } else { *d.pick(&LINES) };
+        Entry { at_us, priority: 6, identifier, pid: 1, message: message.into() }
+    });
+    Journal { unit, entries, ran_before_this_boot: dice.some(|d| d.chance(50)) }
+}
+
+fn claim(dice: &mut Dice, port: u16) -> Claim {
+    const SOURCES: [ClaimSource; 5] = [
+        ClaimSource::UnitFile,
+        ClaimSource::SocketUnit,
+        ClaimSource::Config,
+        ClaimSource::DefaultPort,
+        ClaimSource::EtcServices,
+    ];
+    Claim {
+        unit: dice.chance(85).then(|| (*dice.pick(&UNITS)).into()),
+        daemon: dice.some(|d| *d.pick(&Daemon::ALL)),
+        program: (*dice.pick(&PROGRAMS)).into(),
+        source: *dice.pick(&SOURCES),
+        origin: None,
+        listen: dice.some(|d| configured(d, port)),
+    }
+}
+
+fn configured(dice: &mut Dice, port: u16) -> ConfiguredListen {
+    let addresses = [
+        ListenAddress::Ip(ip(dice)),
+        ListenAddress::Ip(ip(dice)),
+        ListenAddress::Any,
+        ListenAddress::Name("localhost".into()),
+        ListenAddress::Path("/run/x.sock".into()),
+    ];
+    ConfiguredListen {
+        address: dice.pick(&addresses).clone(),
+        port: Some(port),
+        v6only: dice.some(|d| d.chance(50)),
+        address_set_by: dice.some(origin),
+        port_set_by: dice.some(origin),
+    }
+}
+
+fn origin(dice: &mut Dice) -> Origin {
+    Origin { file: "/etc/x.conf".into(), line: 3, text: format!("listen {}", dice.pick(&ADDRESSES)) }
+}
+
+fn config(dice: &mut Dice, daemon: Daemon) -> DaemonConfig {
+    DaemonConfig {
+        daemon,
+        unit: dice.some(|d| (*d.pick(&UNITS)).into()),
+        listens: dice.list(3, |d| {
+            let port = *d.pick(&PORTS);
+            configured(d, port)
+        }),
+        silenced_by: dice.list(1, origin),
+        files: dice.list(1, |_| "/etc/x.conf".into()),
+        gaps: Vec::new(),
+    }
+}
+
+fn unix_socket(dice: &mut Dice, path: String) -> UnixSocket {
+    let there = UnixFile::There {
+        kind: (*dice.pick(&["socket", "socket", "directory"])).into(),
+        mode: 0o660,
+        uid: 0,
+        user: None,
+        gid: 0,
+        group: Some("shop".into()),
+        writable: dice.chance(70),
+    };
+    let missing = UnixFile::Missing { missing: path.clone() };
+    let kinds = if path.starts_with('@') {
+        vec![UnixFile::Abstract]
+    } else {
+        vec![there, missing, UnixFile::Hidden { at: "/run".into() }]
+    };
+    let bound = |d: &mut Dice| UnixBound {
+        kind: "stream".into(),
+        listening: d.chance(70),
+        inode: u32::try_from(d.below(6)).unwrap(),
+        queue: 0,
+        backlog: 1,
+    };
+    UnixSocket { file: dice.pick(&kinds).clone(), bound: dice.list(1, bound), path }
+}
