@@ -1,7 +1,7 @@
 //! Rows of text: the only way text reaches the screen, so that no unit name or journal line can write anything else.
 
 use ratatui::buffer::Buffer;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -46,7 +46,8 @@ impl Row {
     pub fn cell(self, raw: impl AsRef<str>, width: usize, style: Style) -> Self {
         let fitted = text::fit(raw.as_ref(), width);
         let space = width.saturating_sub(fitted.width());
-        self.put(fitted, style).put(" ".repeat(space), style)
+        // What is struck out is the text, not the space after it.
+        self.put(fitted, style).put(" ".repeat(space), style.remove_modifier(Modifier::CROSSED_OUT))
     }
 
     /// Adds spaces up to a column.
@@ -112,6 +113,23 @@ impl Row {
             }
         }
         cut
+    }
+
+    /// Split at the last space that leaves a first row of at most `width` columns.
+    #[must_use]
+    pub fn split(self, width: usize) -> (Self, Option<Self>) {
+        if self.width() <= width {
+            return (self, None);
+        }
+        let (mut first, mut rest) = (Self::new(), Self::new());
+        for (part, style) in self.parts {
+            for word in part.split_inclusive(' ') {
+                let fits = first.width() + word.trim_end().width() <= width || first.parts.is_empty();
+                let row = if rest.parts.is_empty() && fits { &mut first } else { &mut rest };
+                row.parts.push((word.to_owned(), style));
+            }
+        }
+        (first, Some(Self::of("  ", Style::new()).then(rest)).filter(|row| row.width() > 2))
     }
 
     /// Draws it at a place, cut to `width`.
@@ -192,6 +210,14 @@ mod tests {
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""]);
         assert_eq!(wrap("データ", 1).len(), 3);
+    }
+
+    #[test]
+    fn a_row_splits_at_a_space_and_keeps_all_its_words() {
+        let row = Row::new().say("✘ ").put("REFUSED", Style::new()).say(": it is down");
+        let (first, rest) = row.clone().split(12);
+        assert_eq!((text(&first).as_str(), rest.map(|r| text(&r)).as_deref()), ("✘ REFUSED: ", Some("  it is down")));
+        assert_eq!(row.clone().split(99), (row, None));
     }
 
     #[test]

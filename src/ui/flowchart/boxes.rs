@@ -92,8 +92,8 @@ fn framed(buffer: &mut Buffer, placed: &Placed, face: &Face) {
 /// The lines there is room for; the last one says that there is more.
 fn told(face: &Face, room: usize, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = face.body.iter().take(room).cloned().collect();
-    if let (Some(last), true) = (lines.last_mut(), face.body.len() > room) {
-        let rest = face.body.get(room..).unwrap_or_default().join(" ");
+    if let (Some(last), true) = (lines.last_mut(), face.said > room) {
+        let rest = face.body.get(room..face.said).unwrap_or_default().join(" ");
         *last = crate::text::fit(&format!("{last} {rest}"), width);
     }
     lines

@@ -21,7 +21,10 @@ struct Face {
     question: &'static str,
     mark: Mark,
     verdict: Verdict,
+    /// What it says, then what that rests on.
     body: Vec<String>,
+    /// How many of these lines are what it says.
+    said: usize,
     selected: bool,
     again: bool,
 }
@@ -39,12 +42,14 @@ pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, again: &[BoxId]) {
     let faces: Vec<Face> = states
         .iter()
         .zip(1..)
-        .map(|(state, number)| Face {
+        .map(|(state, number)| (state, number, body(chart, state, width)))
+        .map(|(state, number, (body, said))| Face {
             number,
             question: state.id.question(),
             mark: theme::mark(state),
             verdict: state.verdict,
-            body: body(chart, state, width),
+            body,
+            said,
             selected: state.id == selected,
             again: again.contains(&state.id),
         })
@@ -63,19 +68,20 @@ fn told(state: &BoxState) -> String {
 }
 
 /// The lines of a box: what it says, then what that rests on.
-fn body(chart: &Chart, state: &BoxState, width: usize) -> Vec<String> {
+fn body(chart: &Chart, state: &BoxState, width: usize) -> (Vec<String>, usize) {
     let mut lines = wrap(&told(state), width);
+    let said = lines.len();
     let mut add = |text: String| {
         if !lines.contains(&text) {
             lines.push(text);
         }
     };
-    if state.id == BoxId::Listener {
+    if state.id == BoxId::Listener && state.verdict != Verdict::No {
         chart.listeners_of_target().iter().for_each(|l| add(format!("LISTEN {}", l.shown())));
     }
     let finding = chart.finding(state.id).map(|f| f.evidence.as_slice());
     finding.unwrap_or(&state.evidence).iter().for_each(|e| add(e.says.clone()));
-    lines
+    (lines, said)
 }
 
 fn wish(face: &Face) -> Wish {

@@ -99,13 +99,13 @@ fn told(entry: &Entry, width: usize, theme: &Theme) -> Vec<Row> {
         5 => STRONG,
         _ => Style::new(),
     };
-    let who = if entry.pid == 0 { entry.identifier.clone() } else { format!("{}[{}]", entry.identifier, entry.pid) };
+    let who = if entry.pid == 0 || width < 60 { entry.identifier.clone() } else { format!("{}[{}]", entry.identifier, entry.pid) };
     let clock = Row::of(theme.clock(entry.at_us), QUIET).say(" ");
     let indent = if width < 50 { 2 } else { clock.width() };
     let mut lead = Some(clock.put(format!("{who}: "), QUIET));
-    let first = lead.as_ref().map_or(0, Row::width).min(width / 2);
-    // A row's worth of the lead is left free on the first line by wrapping a stand-in with it.
-    let stand_in = "x".repeat(first.saturating_sub(1));
+    let first = lead.as_ref().map_or(0, Row::width).min(width * 2 / 3);
+    // What the lead takes of the first row is left free by wrapping a stand-in with the message.
+    let stand_in = "x".repeat(first.saturating_sub(indent + 1));
     let mut lines = Vec::new();
     for (line, index) in wrap(&format!("{stand_in} {}", entry.message), width.saturating_sub(indent)).iter().zip(0..) {
         let row = if index == 0 { lead.take().unwrap_or_default().cut(first) } else { Row::new().to(indent) };

@@ -23,6 +23,9 @@ use crate::ui::words::Row;
 /// Outcomes the strip shows, at most, by the room there is.
 const STRIP: usize = 60;
 
+/// Narrower than this, rows hold less.
+const NARROW: usize = 60;
+
 /// Draws the pane.
 pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart, again: bool) {
     let selected = chart.selected() == BoxId::Connect;
@@ -45,11 +48,16 @@ pub fn lines(chart: &Chart, width: usize, height: usize) -> Vec<Row> {
     let strip = strip(chart, width);
     let mut lines = vec![headline(chart)];
     let exchange = exchange(chart, width);
-    let others = others(chart);
+    // On a narrow screen the whole headline is worth more than the other addresses.
+    let others = if width < NARROW { headline_rest(&mut lines, width) } else { others(chart) };
     match (height, others) {
         (0 | 1, _) => {}
         (2, _) => lines.extend(exchange.into_iter().take(1)),
         (3, _) | (_, None) => lines.extend(exchange),
+        (_, Some(rest)) if width < NARROW => {
+            lines.push(rest);
+            lines.extend(exchange);
+        }
         (_, Some(others)) => {
             lines.extend(exchange);
             lines.push(others);
@@ -66,6 +74,13 @@ pub fn lines(chart: &Chart, width: usize, height: usize) -> Vec<Row> {
         }
     }
     lines
+}
+
+/// Wraps the headline: yields what does not fit into the first row, for the second.
+fn headline_rest(lines: &mut Vec<Row>, width: usize) -> Option<Row> {
+    let (first, rest) = lines.pop()?.split(width);
+    lines.push(first);
+    rest
 }
 
 /// `✘ REFUSED: nginx.service is not running`
@@ -157,7 +172,7 @@ fn lane(word: &str, width: usize, forth: bool) -> String {
 fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
     let Some(dial) = chart.dial() else { return Vec::new() };
     let wire = wire(dial);
-    let narrow = width < 60;
+    let narrow = width < NARROW;
     let words = [wire.out.as_str(), wire.back.as_deref().unwrap_or_default()];
     let longest = words.into_iter().map(unicode_width::UnicodeWidthStr::width).max().unwrap_or_default();
     let across = longest + if narrow { 3 } else { 9 };
