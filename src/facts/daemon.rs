@@ -121,7 +121,8 @@ pub struct DaemonConfig {
     pub unit: Option<String>,
     /// Where it wants to listen; what does not listen (skip-networking, port 0) yields none.
     pub listens: Vec<ConfiguredListen>,
-    /// Settings that take listening away, with where they stand (`skip-networking`, `port 0`, `listen_addresses = ''`).
+    /// Settings that leave it no port at all, with where they stand (`skip-networking`, `port 0`,
+    /// `listen_addresses = ''`); none while it listens on any port.
     pub silenced_by: Vec<Origin>,
     /// Files that were read, in order.
     pub files: Vec<String>,

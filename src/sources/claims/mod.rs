@@ -23,17 +23,20 @@ pub fn read(transport: Transport, port: u16) -> Result<Option<Claims>, Trouble> 
 /// The same from any files.
 fn read_from(files: &dyn Files, transport: Transport, port: u16) -> Claims {
     let mut claims = Search::new(files, transport, port).claims(&Tree::list(files));
-    // The configurations are only read for TCP: what they say of UDP (QUIC, memcached -U) is not kept.
-    if transport == Transport::Tcp {
-        let configs: Vec<DaemonConfig> = Daemon::ALL.into_iter().flat_map(|d| config::read_from(files, d)).collect();
-        claims.extend(configs.iter().filter_map(|c| configured(c, port)));
-        claims.extend(configs.iter().filter_map(|c| by_default(c, port)));
-    }
+    let configs = configs(files, transport);
+    claims.extend(configs.iter().filter_map(|c| configured(c, port)));
+    claims.extend(configs.iter().filter_map(|c| by_default(c, port)));
     let named = well_known::name(files, transport, port);
     if claims.is_empty() {
         claims = well_known::claims(files, transport, port, named.as_ref().map(|(_, at)| at));
     }
     Claims { claims: one_a_unit(claims), service_name: named.map(|(name, _)| name) }
+}
+
+/// The configurations of all daemons. Only for TCP: what they say of UDP (QUIC, memcached -U) is not kept.
+fn configs(files: &dyn Files, transport: Transport) -> Vec<DaemonConfig> {
+    let daemons = Daemon::ALL.into_iter().filter(|_| transport == Transport::Tcp);
+    daemons.flat_map(|daemon| config::read_from(files, daemon)).collect()
 }
 
 /// The configuration names the port.

@@ -19,6 +19,8 @@ struct Usual {
     units: &'static [&'static str],
 }
 
+/// For ports so many programs use that only an installed one is worth naming.
+const NOBODY: &str = "";
 const TCP: &[Transport] = &[Transport::Tcp];
 const UDP: &[Transport] = &[Transport::Udp];
 const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
@@ -47,18 +49,15 @@ static USUAL: &[Usual] = &[
     usual(UDP, &[69], "tftpd-hpa", &["tftpd-hpa.service", "tftp.socket", "atftpd.service"]),
     usual(
         TCP,
-        &[80, 443, 8080, 8443],
+        &[80, 443],
         "nginx",
-        &[
-            "nginx.service",
-            "apache2.service",
-            "httpd.service",
-            "caddy.service",
-            "lighttpd.service",
-            "haproxy.service",
-            "tomcat9.service",
-            "tomcat.service",
-        ],
+        &["nginx.service", "apache2.service", "httpd.service", "caddy.service", "lighttpd.service"],
+    ),
+    usual(
+        TCP,
+        &[8080, 8443],
+        NOBODY,
+        &["tomcat10.service", "tomcat9.service", "tomcat.service", "jenkins.service", "caddy.service"],
     ),
     usual(BOTH, &[88, 464], "krb5-kdc", &["krb5-kdc.service", "krb5kdc.service"]),
     usual(TCP, &[110, 143, 993, 995], "dovecot", &["dovecot.service", "cyrus-imapd.service"]),
@@ -84,7 +83,7 @@ static USUAL: &[Usual] = &[
     usual(TCP, &[2181], "zookeeper", &["zookeeper.service"]),
     usual(TCP, &[2375, 2376], "docker", &["docker.service"]),
     usual(TCP, &[2379, 2380], "etcd", &["etcd.service"]),
-    usual(TCP, &[3000], "grafana", &["grafana-server.service", "grafana.service"]),
+    usual(TCP, &[3000], NOBODY, &["grafana-server.service", "grafana.service"]),
     usual(TCP, &[3128], "squid", &["squid.service"]),
     usual(TCP, &[3306], "mariadb-server", &["mariadb.service", "mysql.service", "mysqld.service"]),
     usual(TCP, &[3389], "xrdp", &["xrdp.service", "gnome-remote-desktop.service"]),
@@ -131,7 +130,7 @@ pub(super) fn claims(files: &dyn Files, transport: Transport, port: u16, named: 
     };
     let installed = known.units.iter().filter(|unit| unit_file(files, unit).is_some());
     let found: Vec<Claim> = installed.map(|unit| claim(unit.split(['.', '@']).next().unwrap_or(unit), unit)).collect();
-    if !found.is_empty() {
+    if !found.is_empty() || known.program == NOBODY {
         return found;
     }
     // Red Hat's names differ; which family this is shows in what it always has.
@@ -166,6 +165,9 @@ mod tests {
         let found = claims(&services(), Transport::Tcp, 22, None);
         assert_eq!((found[0].program.as_str(), found[0].unit.as_deref()), ("openssh-server", Some("ssh.service")));
         assert_eq!(claims(&services(), Transport::Tcp, 4711, None), []);
+        assert_eq!(claims(&services(), Transport::Tcp, 8080, None), []);
+        let tomcat = services().file("/lib/systemd/system/tomcat9.service", "");
+        assert_eq!(claims(&tomcat, Transport::Tcp, 8080, None)[0].program, "tomcat9");
         let red_hat = services().file("/etc/redhat-release", "");
         assert_eq!(claims(&red_hat, Transport::Tcp, 22, None)[0].unit.as_deref(), Some("sshd.service"));
     }

@@ -34,8 +34,10 @@ pub(super) fn expand(files: &dyn Files, pattern: &str) -> (Vec<String>, Vec<(Str
         next.truncate(MOST);
         found = next;
     }
-    // Parts behind the last wildcard were only appended.
-    found.retain(|path| !matches!(files.kind(path), Err(Unread::Missing)));
+    // Parts behind the last wildcard were only appended; the others come from a listing.
+    if !pattern.rsplit('/').next().is_some_and(is_pattern) {
+        found.retain(|path| !matches!(files.kind(path), Err(Unread::Missing)));
+    }
     found.sort();
     (found, troubles)
 }

@@ -224,8 +224,10 @@ mod tests {
             Daemon::Haproxy,
         );
         assert_eq!(config.listens.len(), 1);
-        assert_eq!(config.silenced_by[0].text, "disabled");
+        assert_eq!(config.silenced_by, []);
         assert_eq!(config.gaps, ["/etc/haproxy/haproxy.cfg:21: depends on a condition"]);
+        let off = haproxy("frontend off\n bind :2\n disabled\n");
+        assert_eq!(super::super::testing::config(&off, Daemon::Haproxy).silenced_by[0].text, "disabled");
     }
 
     #[test]

@@ -64,16 +64,22 @@ fn single(files: &dyn Files, daemon: Daemon, unit: Option<String>) -> DaemonConf
             apache::read(&mut reader, main, root);
         }
         Daemon::Sshd => sshd::read(&mut reader),
-        Daemon::Mysql => mysql::read(&mut reader, installed::is_mariadb(files)),
-        Daemon::Haproxy => {
-            let text = unit.as_deref().and_then(|u| unit_file(files, u)).and_then(|p| files.read(&p).ok());
-            haproxy::read(&mut reader, &text.unwrap_or_default());
+        Daemon::Mysql => {
+            let server = mysql::Server::of(installed::is_mariadb(files), &unit_text(files, unit.as_deref()));
+            mysql::read(&mut reader, server);
         }
+        Daemon::Haproxy => haproxy::read(&mut reader, &unit_text(files, unit.as_deref())),
         Daemon::Vsftpd => vsftpd::read(&mut reader, first_of(files, &vsftpd::MAIN)),
         Daemon::Memcached => memcached::read(&mut reader),
         Daemon::Postgres | Daemon::Redis => {}
     }
     reader.done(daemon, unit)
+}
+
+/// The text of a unit's main file.
+fn unit_text(files: &dyn Files, unit: Option<&str>) -> String {
+    let path = unit.and_then(|u| unit_file(files, u));
+    path.and_then(|p| files.read(&p).ok()).unwrap_or_default()
 }
 
 /// The first of these that exists or may not be looked at, else the first of all.

@@ -11,9 +11,58 @@ pub(super) const MAIN: [&str; 2] = ["/etc/my.cnf", "/etc/mysql/my.cnf"];
 /// As the server itself.
 const DEEPEST: usize = 10;
 
+/// Which server it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Server {
+    /// MariaDB, which knows more groups, not MySQL.
+    pub(super) mariadb: bool,
+    /// Its version, where the unit's description tells it.
+    pub(super) version: Option<(u16, u16)>,
+}
+
+impl Server {
+    /// `Description=MariaDB 10.11.6 database server`
+    pub(super) fn of(mariadb: bool, unit_text: &str) -> Self {
+        let description = unit_text.lines().find_map(|l| l.strip_prefix("Description="));
+        let mut words = description.unwrap_or_default().split_whitespace().skip_while(|w| *w != "MariaDB");
+        Self { mariadb, version: words.nth(1).and_then(version) }
+    }
+
+    /// Does a socket on `::` leave IPv4 alone? MariaDB 10.11 began to make it so (measured: `[::]:3306`); before, and
+    /// in MySQL, it takes both.
+    fn v6only(self) -> Option<bool> {
+        match self.version {
+            Some(version) => Some(self.mariadb && version >= (10, 11)),
+            None if self.mariadb => None,
+            None => Some(false),
+        }
+    }
+
+    /// Does it read this group? One for a version is taken for its own where its version is not known.
+    fn reads(self, group: &str) -> bool {
+        let group = group.to_ascii_lowercase();
+        let plain = group.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let own = match (group.strip_prefix(plain).and_then(version), self.version) {
+            (Some(meant), Some(is)) => meant == is,
+            _ => true,
+        };
+        match plain.trim_end_matches('-') {
+            "mysqld" | "server" => own,
+            "mariadb" | "mariadbd" | "client-server" | "galera" => own && self.mariadb,
+            _ => false,
+        }
+    }
+}
+
+/// `10.11`, `10.11.6`
+fn version(text: &str) -> Option<(u16, u16)> {
+    let mut parts = text.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// Settings that decide; the last one counts.
 struct Mysql {
-    mariadb: bool,
+    server: Server,
     bind: Set<String>,
     port: Set<u16>,
     extra_port: Option<Set<u16>>,
@@ -21,10 +70,10 @@ struct Mysql {
     socket: Option<(String, Origin)>,
 }
 
-/// Reads it; `mariadb` tells MariaDB, which knows more groups, from MySQL.
-pub(super) fn read(reader: &mut Reader<'_>, mariadb: bool) {
+/// Reads it.
+pub(super) fn read(reader: &mut Reader<'_>, server: Server) {
     let mut mysql = Mysql {
-        mariadb,
+        server,
         bind: Set::built_in("*".into()),
         port: Set::built_in(3306),
         extra_port: None,
@@ -46,7 +95,7 @@ impl Mysql {
         for (number, line) in lines(&text) {
             let line = line.trim();
             if let Some(group) = line.strip_prefix('[') {
-                ours = self.reads(group.split(']').next().unwrap_or_default().trim());
+                ours = self.server.reads(group.split(']').next().unwrap_or_default().trim());
             } else if let Some(directive) = line.strip_prefix('!') {
                 self.include(reader, directive, dir_of(path));
             } else if ours && !line.starts_with(['#', ';']) {
@@ -54,17 +103,6 @@ impl Mysql {
             }
         }
         reader.leave();
-    }
-
-    /// Does the server read this group? Versioned ones are taken for its own version.
-    fn reads(&self, group: &str) -> bool {
-        let group = group.to_ascii_lowercase();
-        let plain = group.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-');
-        match plain {
-            "mysqld" | "server" => true,
-            "mariadb" | "mariadbd" | "client-server" | "galera" => self.mariadb,
-            _ => false,
-        }
     }
 
     fn include(&mut self, reader: &mut Reader<'_>, directive: &str, base: &str) {
@@ -123,8 +161,8 @@ impl Mysql {
             };
             let address = Set { value: address, by: self.bind.by.clone() };
             for port in [Some(&self.port), extra.as_ref()].into_iter().flatten() {
-                // The server switches IPV6_V6ONLY off: `::` takes IPv4 too.
-                reader.listen(listen(&address, port, Some(false)));
+                let v6only = if address.value == ListenAddress::Any { Some(false) } else { self.server.v6only() };
+                reader.listen(listen(&address, port, v6only));
             }
         }
     }
@@ -238,6 +276,19 @@ mod tests {
             .file("/usr/sbin/mysqld", "")
             .file("/etc/my.cnf", "[mariadb]\nport=1\n[mysqld-8.0]\nport=3310\n[client-server]\nport=2\n");
         assert_eq!(shown(&config(&files, Daemon::Mysql)), ["*:3310 - /etc/my.cnf:4 dual"]);
+    }
+
+    #[test]
+    fn the_version_tells_its_groups_and_what_a_wildcard_takes() {
+        let text = "[mysqld]\nbind-address=::\n[mariadb-10.5]\nport=3311\n[mysqld-10.11]\nport=3312\n";
+        let unit = |v: &str| format!("[Unit]\nDescription=MariaDB {v} database server\n");
+        let shown = |v: &str| {
+            let files = debian().file(LOCAL, text).file("/lib/systemd/system/mariadb.service", &unit(v));
+            shown(&config(&files, Daemon::Mysql))[1].clone()
+        };
+        assert_eq!(shown("10.11.19"), format!("[::]:3312 {LOCAL}:2 {LOCAL}:6 v6only"));
+        assert_eq!(shown("10.5.1"), format!("[::]:3311 {LOCAL}:2 {LOCAL}:4 dual"));
+        assert_eq!(shown("x"), format!("[::]:3312 {LOCAL}:2 {LOCAL}:6"));
     }
 
     #[test]

@@ -170,7 +170,11 @@ impl<'f> Reader<'f> {
     }
 
     /// The configuration as far as it was read.
-    pub(super) fn done(self, daemon: Daemon, unit: Option<String>) -> DaemonConfig {
+    pub(super) fn done(mut self, daemon: Daemon, unit: Option<String>) -> DaemonConfig {
+        if self.listens.iter().any(|l| l.port.is_some()) {
+            // Only part of it is switched off: a TLS listener of several, one frontend, Redis without plain text.
+            self.silenced_by.clear();
+        }
         DaemonConfig {
             daemon,
             unit,

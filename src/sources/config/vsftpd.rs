@@ -22,9 +22,9 @@ pub(super) fn read(reader: &mut Reader<'_>, main: &str) {
     let Some(text) = reader.text(main, Need::Must) else { return };
     let mut vsftpd = Vsftpd::default();
     for (number, line) in lines(&text) {
-        // vsftpd knows neither blanks around `=` nor comments behind a value.
+        // vsftpd knows neither blanks around `=` nor comments behind a value: `listen = YES` sets nothing (measured).
         if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
-            vsftpd.setting(reader, key.trim(), value.trim(), origin(main, number, line));
+            vsftpd.setting(reader, key, value.trim_end(), origin(main, number, line));
         }
     }
     vsftpd.listens(reader);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn without_listen_it_waits_for_inetd() {
-        let config = config(&vsftpd("listen=NO\nlisten_port=x\n"), Daemon::Vsftpd);
+        let config = config(&vsftpd("listen=NO\nlisten_port=x\nlisten = YES\n"), Daemon::Vsftpd);
         assert_eq!(config.listens, []);
         assert_eq!(config.silenced_by[0].text, "listen=NO");
         assert_eq!(config.gaps, ["/etc/vsftpd.conf:2: not a port: x"]);
