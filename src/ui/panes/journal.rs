@@ -99,7 +99,11 @@ fn told(entry: &Entry, width: usize, theme: &Theme) -> Vec<Row> {
         5 => STRONG,
         _ => Style::new(),
     };
-    let who = if entry.pid == 0 || width < 60 { entry.identifier.clone() } else { format!("{}[{}]", entry.identifier, entry.pid) };
+    let who = if entry.pid == 0 || width < 60 {
+        entry.identifier.clone()
+    } else {
+        format!("{}[{}]", entry.identifier, entry.pid)
+    };
     let clock = Row::of(theme.clock(entry.at_us), QUIET).say(" ");
     let indent = if width < 50 { 2 } else { clock.width() };
     let mut lead = Some(clock.put(format!("{who}: "), QUIET));
