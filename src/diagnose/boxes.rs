@@ -244,10 +244,9 @@ fn rule_at_work(judged: &Judged<'_, '_>) -> Option<String> {
         Some(icmp) if icmp.from == dial.to.ip() => {
             Some(format!("the ICMP {} came from this host itself: a rule here rejects", icmp.name()))
         }
-        Some(_) => None,
         None if dial.was_reset() && dial.counter("Tcp.OutRsts") == Some(0) => {
             Some("the reset was not sent by TCP here: a rule made it".into())
         }
-        None => None,
+        Some(_) | None => None,
     }
 }

@@ -20,7 +20,7 @@ use crate::whole::{median, ms};
 const AREA: Rect = Rect::new(0, 0, 200, 60);
 
 /// A whole frame, while nothing changes and while the table is scrolled.
-pub fn frames() -> Vec<Row> {
+pub(crate) fn frames() -> Vec<Row> {
     let mut state = crowded();
     let theme = theme();
     let mut scroll = || {

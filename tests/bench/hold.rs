@@ -19,7 +19,7 @@ const WANTED: u16 = 4712;
 
 /// The holder's side: `hold NETWORK FIRST COUNT [CGROUP]` moves into a control group, listens on 127.0.NETWORK.1:FIRST..
 /// and waits until its input closes.
-pub fn run(args: &[String]) -> ExitCode {
+pub(crate) fn run(args: &[String]) -> ExitCode {
     if let Some(group) = args.get(3)
         && std::fs::write(Path::new(group).join("cgroup.procs"), "0").is_err()
     {
@@ -105,7 +105,7 @@ fn hold(group: &Group) -> Option<(Holders, usize)> {
 }
 
 /// Port to listener to unit among them, against `ss -ltnp` and grep.
-pub fn many_listeners() -> Vec<Row> {
+pub(crate) fn many_listeners() -> Vec<Row> {
     const WHAT: &str = "port → listener → unit, 100,000 listeners";
     let Some(group) = Group::make() else {
         return vec![Row::skipped(WHAT, "no control group can be made here (needs root)")];

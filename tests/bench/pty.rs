@@ -13,7 +13,7 @@ use crate::Row;
 use crate::whole::{median, ms, program};
 
 /// First paint, idle processor time and idle output.
-pub fn screen() -> Vec<Row> {
+pub(crate) fn screen() -> Vec<Row> {
     const PAINT: &str = "first paint after start";
     let times: Option<Vec<Duration>> = (0..9).map(|_| Screen::open().and_then(|mut s| s.first_paint())).collect();
     let Some(times) = times else { return vec![Row::skipped(PAINT, "no pseudo-terminal here")] };

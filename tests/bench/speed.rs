@@ -18,13 +18,13 @@ use std::process::ExitCode;
 use nix::sched::{CloneFlags, unshare};
 
 /// One line of the table.
-pub struct Row {
+pub(crate) struct Row {
     what: &'static str,
     got: Got,
 }
 
 /// A figure, and the bound it must keep.
-pub enum Got {
+pub(crate) enum Got {
     /// Measured.
     Figure {
         /// What was measured, for people.
@@ -40,12 +40,12 @@ pub enum Got {
 
 impl Row {
     /// A measured figure.
-    pub fn figure(what: &'static str, shown: String, must: &str, holds: bool) -> Self {
+    pub(crate) fn figure(what: &'static str, shown: String, must: &str, holds: bool) -> Self {
         Self { what, got: Got::Figure { shown, must: must.into(), holds } }
     }
 
     /// A figure that cannot be had here.
-    pub fn skipped(what: &'static str, why: impl Into<String>) -> Self {
+    pub(crate) fn skipped(what: &'static str, why: impl Into<String>) -> Self {
         Self { what, got: Got::Skipped(why.into()) }
     }
 }

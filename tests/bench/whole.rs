@@ -11,12 +11,12 @@ use crate::Row;
 const RUNS: usize = 15;
 
 /// The program under test.
-pub fn program() -> &'static str {
+pub(crate) fn program() -> &'static str {
     env!("CARGO_BIN_EXE_unrefuse")
 }
 
 /// Time and peak memory of `check` on a port where nothing listens.
-pub fn refused_port() -> Vec<Row> {
+pub(crate) fn refused_port() -> Vec<Row> {
     let mut rows = vec![peak_memory()];
     let tools = ["nc", "ss", "iptables"];
     if let Some(missing) = tools.into_iter().find(|t| !installed(t)) {
@@ -47,20 +47,20 @@ fn peak_memory() -> Row {
 }
 
 /// Medians of two things run in turn, A B A B.
-pub fn in_turn(mut a: impl FnMut() -> Duration, mut b: impl FnMut() -> Duration) -> (Duration, Duration) {
+pub(crate) fn in_turn(mut a: impl FnMut() -> Duration, mut b: impl FnMut() -> Duration) -> (Duration, Duration) {
     let _ = (a(), b());
     let (first, second): (Vec<_>, Vec<_>) = (0..RUNS).map(|_| (a(), b())).unzip();
     (median(first), median(second))
 }
 
 /// The middle one.
-pub fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Runs a command with its output thrown away, and takes its time.
-pub fn quiet(command: &mut Command) -> Duration {
+pub(crate) fn quiet(command: &mut Command) -> Duration {
     let began = Instant::now();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     assert!(status.is_ok(), "{command:?}: {status:?}");
@@ -68,17 +68,17 @@ pub fn quiet(command: &mut Command) -> Duration {
 }
 
 /// Is this program on the PATH?
-pub fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program).exists())
 }
 
 /// Milliseconds.
-pub fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
 /// How many times `b` is `a`?
-pub fn ratio(a: Duration, b: Duration) -> f64 {
+pub(crate) fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
