@@ -52,7 +52,7 @@ impl Place {
     pub const ALL: [(Self, &'static str); 4] = [
         (Self::Chart, "Diagnosis"),
         (Self::Typing, "While typing"),
-        (Self::Untyped, "Elsewhere"),
+        (Self::Untyped, "Wherever nothing is typed"),
         (Self::Everywhere, "Everywhere"),
     ];
 
@@ -99,10 +99,9 @@ pub const KEYS: &[Key] = &[
     key(Code(KeyCode::PageDown), "PgDn", Move(Step::PageDown), Everywhere, "a page down"),
     key(Code(KeyCode::Home), "Home", Move(Step::Top), Everywhere, "to the beginning"),
     key(Code(KeyCode::End), "End", Move(Step::Bottom), Everywhere, "to the end"),
-    key(Code(KeyCode::Enter), "Enter", Open, Everywhere, "open what is selected").bar("open"),
+    key(Code(KeyCode::Enter), "Enter", Open, Everywhere, "open what is selected").bar_as("↵", "open"),
     key(Code(KeyCode::Esc), "Esc", Back, Everywhere, "back; twice: follow the culprit again"),
     key(Char('r'), "r", Chart(Do::Retest), InChart, "retest: look at everything again").bar("retest"),
-    key(Char('R'), "R", Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
     key(Char('l'), "l", Chart(Do::Listeners), InChart, "listeners: every socket that waits for connections")
         .bar("listeners"),
     key(Char('g'), "g", Chart(Do::Journal), InChart, "journal of the unit that serves the target").bar("journal"),
@@ -111,14 +110,15 @@ pub const KEYS: &[Key] = &[
     key(Char('y'), "y", Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
     key(Char('Y'), "Y", Chart(Do::CopyFix), InChart, "copy what to do about it"),
     key(Char('t'), "t", Chart(Do::Pick), InChart, "choose another target").bar("target"),
+    key(Char('R'), "R", Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
     key(Code(KeyCode::Tab), "Tab", Chart(Do::NextPane), InChart, "next pane"),
     key(Code(KeyCode::BackTab), "Shift-Tab", Chart(Do::PreviousPane), InChart, "pane before"),
     key(Code(KeyCode::Backspace), "Backspace", Line(Edit::Erase), Typing, "remove the last character"),
     key(Ctrl('u'), "Ctrl-U", Line(Edit::Clear), Typing, "remove everything typed"),
     key(Char('?'), "?", Us(Session::Help), Untyped, "this help").bar("help"),
-    key(Code(KeyCode::F(1)), "F1", Us(Session::Help), Everywhere, "this help"),
+    key(Code(KeyCode::F(1)), "F1", Us(Session::Help), Everywhere, "this help").bar("help"),
     key(Char('q'), "q", Us(Session::Quit), Untyped, "quit").bar("quit"),
-    key(Ctrl('c'), "Ctrl-C", Us(Session::Quit), Everywhere, "quit"),
+    key(Ctrl('c'), "Ctrl-C", Us(Session::Quit), Everywhere, "quit").bar("quit"),
     key(Ctrl('l'), "Ctrl-L", Us(Session::Redraw), Everywhere, "paint everything again"),
     key(Ctrl('z'), "Ctrl-Z", Us(Session::Suspend), Everywhere, "stop; `fg` comes back"),
 ];
@@ -146,9 +146,15 @@ fn pressed(event: KeyEvent) -> Option<Press> {
     Some(if event.modifiers.contains(KeyModifiers::CONTROL) { Ctrl(c.to_ascii_lowercase()) } else { Char(c) })
 }
 
-/// Keys with the words of the bottom line that hold in a mode.
-pub fn bar(mode: Mode) -> impl Iterator<Item = (&'static str, &'static str)> {
-    KEYS.iter().filter(move |key| key.place.holds(mode)).filter_map(|key| key.bar)
+/// Keys with the words of the bottom line that hold in a mode; of keys that do the same, the first.
+pub fn bar(mode: Mode) -> Vec<(&'static str, &'static str)> {
+    let mut shown: Vec<(Command, (&'static str, &'static str))> = Vec::new();
+    for key in KEYS.iter().filter(|key| key.place.holds(mode)) {
+        if let (Some(bar), false) = (key.bar, shown.iter().any(|(command, _)| *command == key.command)) {
+            shown.push((key.command, bar));
+        }
+    }
+    shown.into_iter().map(|(_, bar)| bar).collect()
 }
 
 /// The lines of the help: headings and their keys with what they do.

@@ -78,16 +78,17 @@ pub fn footer(buffer: &mut Buffer, area: Rect, state: &State) {
         Row::of(" ", WARN).put(notice, WARN).draw(buffer, area.x, area.y, area.width);
         return;
     }
+    let gap = if width < 100 { "" } else { " " };
     let mut row = Row::new();
-    let all: Vec<(&str, &str)> = keys::bar(state.mode()).collect();
+    let all = keys::bar(state.mode());
     // The last ones (help, quit) are kept when there is no room for all.
-    let cost = |(key, word): &(&str, &str)| key.chars().count() + word.chars().count() + 3;
+    let cost = |(key, word): &(&str, &str)| key.chars().count() + word.chars().count() + 2 + gap.len();
     let mut kept: Vec<&(&str, &str)> = all.iter().collect();
     while kept.iter().map(|item| cost(item)).sum::<usize>() > width && kept.len() > 2 {
         kept.remove(kept.len() - 3);
     }
     for (key, word) in kept {
-        row = row.say(" ").put(key, FOCUS).say(" ").put(word, QUIET).say(" ");
+        row = row.say(" ").put(key, FOCUS).say(" ").put(word, QUIET).say(gap);
     }
     row.draw(buffer, area.x, area.y, area.width);
 }

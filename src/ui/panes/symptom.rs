@@ -170,7 +170,10 @@ fn lane(word: &str, width: usize, forth: bool) -> String {
 }
 
 fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
-    let Some(dial) = chart.dial() else { return Vec::new() };
+    let Some(dial) = chart.dial() else {
+        let none = Row::of(" no connection could be tried", QUIET);
+        return if chart.diagnosis.settled { vec![none] } else { Vec::new() };
+    };
     let wire = wire(dial);
     let narrow = width < NARROW;
     let words = [wire.out.as_str(), wire.back.as_deref().unwrap_or_default()];
