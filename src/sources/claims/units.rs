@@ -241,6 +241,64 @@ mod tests {
         assert_eq!(claims(&files, Transport::Tcp, 8080), ["web.service web /web.service:2"]);
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 200, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_unit_makes_the_search_panic(words in proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..40)) {
+            let text = format!("[Service]\n{}", words.concat());
+            let files = unit(unit(Memory::default(), "a.service", &text), "b@.socket", &text)
+                .file("/etc/systemd/system/x.wants/b@8080.socket", "")
+                .file("/etc/default/a", &text);
+            for transport in [Transport::Tcp, Transport::Udp] {
+                let _ = claims(&files, transport, 8080);
+            }
+        }
+    }
+
+    const WORDS: [&str; 40] = [
+        " ",
+        "\n",
+        "\\\n",
+        "\"",
+        "'",
+        "\\",
+        "#",
+        "=",
+        ":",
+        ",",
+        "%",
+        "%i",
+        "$",
+        "${",
+        "}",
+        "$PORT",
+        "8080",
+        "0",
+        "-",
+        "--",
+        "-p",
+        "ExecStart=",
+        "Environment=",
+        "EnvironmentFile=/etc/default/a\n",
+        "[Socket]\n",
+        "ListenStream=",
+        "sh -c ",
+        "ssh -L ",
+        "docker run ",
+        "socat ",
+        "TCP-LISTEN:",
+        "nc -l ",
+        "--port ",
+        "--listen=",
+        "127.0.0.1:",
+        "[::]:",
+        "http://",
+        "env ",
+        "PORT=",
+        "\u{0}é",
+    ];
+
     #[test]
     fn hostile_units_end() {
         let files = unit(

@@ -149,6 +149,98 @@ mod tests {
         }
     }
 
+    /// Main files of all daemons, and the programs that make them count.
+    const EVERYTHING: [(&str, &str); 8] = [
+        ("/usr/sbin/nginx", "/etc/nginx/nginx.conf"),
+        ("/usr/sbin/apache2", "/etc/apache2/apache2.conf"),
+        ("/usr/sbin/sshd", "/etc/ssh/sshd_config"),
+        ("/usr/sbin/mariadbd", "/etc/my.cnf"),
+        ("/usr/bin/redis-server", "/etc/redis/redis.conf"),
+        ("/usr/sbin/haproxy", "/etc/haproxy/haproxy.cfg"),
+        ("/usr/sbin/vsftpd", "/etc/vsftpd.conf"),
+        ("/usr/bin/memcached", "/etc/memcached.conf"),
+    ];
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 200, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_text_makes_a_parser_panic_or_stay(words in proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..60)) {
+            let text = words.concat();
+            let mut files = Memory::default()
+                .file("/lib/systemd/system/postgresql.service", "")
+                .file("/etc/postgresql/15/main/postgresql.conf", &text);
+            for (program, main) in EVERYTHING {
+                files = files.file(program, "").file(main, &text).file(&format!("{main}.d/x.conf"), &text);
+            }
+            for daemon in Daemon::ALL {
+                for config in read_from(&files, daemon) {
+                    proptest::prop_assert!(config.listens.iter().all(|l| l.port != Some(0)));
+                }
+            }
+        }
+    }
+
+    /// What configuration files are made of, and what they should not be.
+    const WORDS: [&str; 56] = [
+        " ",
+        "\n",
+        "\r\n",
+        "\t",
+        ";",
+        "{",
+        "}",
+        "\"",
+        "'",
+        "\\",
+        "#",
+        "=",
+        ":",
+        ",",
+        "[",
+        "]",
+        "<",
+        ">",
+        "/",
+        "*",
+        "-",
+        "!",
+        "${",
+        "0",
+        "80",
+        "65536",
+        "1-9",
+        "::",
+        "127.0.0.1",
+        "localhost",
+        "listen",
+        "http",
+        "server",
+        "bind",
+        "port",
+        "include",
+        "Include ",
+        "include_dir ",
+        "!include ",
+        "!includedir ",
+        "/etc/nginx/*",
+        "/etc/*",
+        ".",
+        "Listen ",
+        "<IfModule x>",
+        "Match ",
+        "[mysqld]\n",
+        "skip-networking",
+        "frontend f\n",
+        "listen=YES\n",
+        "-l ",
+        "-p",
+        "listen_addresses=",
+        "unix:",
+        "\u{0}",
+        "\u{feff}é",
+    ];
+
     #[test]
     fn the_unit_is_the_one_that_exists() {
         let base = || Memory::default().file("/etc/ssh/sshd_config", "");
