@@ -1,7 +1,7 @@
 //! Flags and subcommands, and what each does.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,9 @@ pub struct Cli {
     mode: Option<Mode>,
     #[command(flatten)]
     asked: Asked,
+    /// Log what the program does to a file (UNREFUSE_LOG sets the filter)
+    #[arg(long, value_name = "FILE", global = true)]
+    log: Option<PathBuf>,
 }
 
 /// What to look at, and from where.
@@ -146,17 +149,26 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let result = match cli.mode {
-        None => screen(&cli.asked),
-        Some(mode) => run_mode(mode),
-    };
-    match result {
+    match logged(cli.log.as_deref()).and_then(|()| run_cli(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&error.report());
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+fn run_cli(cli: Cli) -> Result<u8, Error> {
+    match cli.mode {
+        None => screen(&cli.asked),
+        Some(mode) => run_mode(mode),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn logged(file: Option<&Path>) -> Result<(), Error> {
+    let filter = std::env::var("UNREFUSE_LOG").ok();
+    file.map_or(Ok(()), |file| crate::trace::log_to(file, filter.as_deref()))
 }
 
 /// The service of a demo is this program, run once more with words of its own.
@@ -224,7 +236,7 @@ fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, E
     Ok(report.exit_code())
 }
 
-fn run_record(asked: &Asked, output: &std::path::Path, raw: bool) -> Result<u8, Error> {
+fn run_record(asked: &Asked, output: &Path, raw: bool) -> Result<u8, Error> {
     let began = now();
     let (case, _) = settle(asked)?;
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -278,7 +290,7 @@ fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
     })
 }
 
-fn run_replay(file: &std::path::Path) -> Result<u8, Error> {
+fn run_replay(file: &Path) -> Result<u8, Error> {
     let recording = load(file)?;
     show(Start { replay: Some(recording.case), ..start(false) })
 }
@@ -304,7 +316,7 @@ fn start(ascii: bool) -> Start {
     Start { ascii, color, recent, ..Start::default() }
 }
 
-fn load(file: &std::path::Path) -> Result<Recording, Error> {
+fn load(file: &Path) -> Result<Recording, Error> {
     Recording::parse(&files::read(file)?, &file.display().to_string())
 }
 

@@ -35,7 +35,8 @@
 //! demo      → sources target text error
 //! app       → sources diagnose facts target report text error
 //! ui        → app diagnose facts target report text error
-//! cli       → app ui demo check report sources diagnose facts target text error
+//! trace     → error text
+//! cli       → trace app ui demo check report sources diagnose facts target text error
 //! ```
 //!
 //! # To add …
@@ -62,5 +63,7 @@ pub mod report;
 pub mod sources;
 pub mod target;
 pub mod text;
+#[cfg(feature = "host")]
+pub mod trace;
 #[cfg(feature = "host")]
 pub mod ui;

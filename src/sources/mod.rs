@@ -18,7 +18,7 @@ pub mod resolver;
 pub mod trouble;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -57,11 +57,13 @@ impl Sources {
     pub fn ask(&self, question: Question, generation: u64) {
         let (arrivals, bus) = (self.arrivals.clone(), Arc::clone(&self.bus));
         tokio::spawn(async move {
-            let after = deadline(&question);
+            let (after, began) = (deadline(&question), Instant::now());
             let fact = match tokio::time::timeout(after, answer(&bus, question.clone())).await {
                 Ok(fact) => fact,
                 Err(_) => Fact::without_value(&question, Reading::TimedOut { after }),
             };
+            tracing::debug!(?question, took = ?began.elapsed(), "answered");
+            tracing::trace!(?fact);
             // The receiver is gone when the program is leaving.
             let _ = arrivals.send(Arrival { generation, fact }).await;
         });
