@@ -1,6 +1,7 @@
 //! Performs effects: asks the sources, keeps the watches, wakes the loop, remembers targets. Everything that comes back
 //! goes through one bounded channel of events, in order, stamped with its time.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,7 +87,9 @@ impl Engine {
     fn remember(&self, target: String) {
         let (Some(file), inbox) = (self.recent.clone(), self.inbox.clone()) else { return };
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = recent::remember(&file, &target) {
+            let Err(error) = recent::remember(&file, &target) else { return };
+            // Where nothing may be written nobody expects it.
+            if !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
                 inbox.send_now(What::Notice(format!("recent targets are not kept: {}: {error}", file.display())));
             }
         });

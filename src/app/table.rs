@@ -16,6 +16,7 @@ pub struct Table {
     rows: Vec<Row>,
     order: Vec<usize>,
     begun: bool,
+    widest: usize,
     /// Column it is sorted by.
     pub sort: Sort,
     /// Text that rows must hold.
@@ -154,6 +155,7 @@ impl Table {
                 row(i).map(|r| (r.owner(owners).is_none(), r.owner(owners).map(Owner::shown), r.listener.port))
             }),
         }
+        self.widest = self.rows.iter().map(|row| row.address.len()).max().unwrap_or_default();
         self.order = order;
         self.cursor = self.cursor.min(self.order.len().saturating_sub(1));
     }
@@ -171,6 +173,11 @@ impl Table {
     /// True when nothing is shown.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+
+    /// Columns the longest address takes.
+    pub fn widest(&self) -> usize {
+        self.widest
     }
 
     /// How many sockets there are, filtered or not.

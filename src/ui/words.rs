@@ -150,6 +150,25 @@ impl Row {
     }
 }
 
+/// The end of a text where all of it does not fit: of an address, the port matters most.
+pub fn fit_end(raw: &str, width: usize) -> String {
+    let safe = text::line(raw);
+    if safe.width() <= width {
+        return safe;
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let mut used = 1;
+    for grapheme in safe.graphemes(true).rev() {
+        used += grapheme.width();
+        if used > width {
+            break;
+        }
+        kept.push(grapheme);
+    }
+    kept.reverse();
+    format!("…{}", kept.concat())
+}
+
 /// Text wrapped to `width` columns at spaces; words that are longer are broken.
 pub fn wrap(raw: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
@@ -202,6 +221,13 @@ mod tests {
         assert_eq!(text(&row.clone().cut(3)), "ab…");
         assert_eq!(text(&row.clone().cut(1)), "…");
         assert_eq!(text(&row.cut(0)), "");
+    }
+
+    #[test]
+    fn the_end_of_an_address_is_kept() {
+        assert_eq!(fit_end("[2001:db8::1]:443", 8), "…:1]:443");
+        assert_eq!(fit_end("1.2.3.4:80", 10), "1.2.3.4:80");
+        assert_eq!(fit_end("データ", 5), "…ータ");
     }
 
     #[test]

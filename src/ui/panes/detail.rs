@@ -96,13 +96,20 @@ impl Lines {
         }
     }
 
-    /// A command to type: never wrapped at a dash, broken only where it must be.
+    /// Commands to type, or lines to edit, one a line.
     fn command(&mut self, indent: usize, text: &str) {
         for line in text.lines() {
-            let lead = Row::new().to(indent).put("$ ", QUIET);
-            self.led(lead, line, COMMAND);
+            let lead = if is_edit(line) { "edit " } else { "$ " };
+            self.led(Row::new().to(indent).put(lead, QUIET), line, COMMAND);
         }
     }
+}
+
+/// `/etc/redis/redis.conf:87: bind 10.2.0.2` is what a line of a file should be, not a command.
+fn is_edit(line: &str) -> bool {
+    let Some((place, _)) = line.split_once(": ") else { return false };
+    let number = place.rsplit_once(':').map(|(_, number)| number);
+    line.starts_with('/') && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn found(out: &mut Lines, chart: &Chart, finding: &Finding) {
@@ -131,7 +138,10 @@ fn advice(out: &mut Lines, all: &[Advice], then: Option<Outcome>) {
         out.led(Row::of(format!("  {number} "), QUIET), &advice.does, Style::new());
         out.command(4, &advice.run);
         if let Some(undo) = &advice.undo {
-            out.led(Row::of("    undo: ", QUIET), undo, QUIET);
+            let mut lead = Row::of("    undo: ", QUIET);
+            for line in undo.lines() {
+                out.led(std::mem::replace(&mut lead, Row::new().to(10)), line, QUIET);
+            }
         }
     }
 }
@@ -285,4 +295,17 @@ fn elsewhere(out: &mut Lines, chart: &Chart, id: BoxId) {
     out.gap();
     let number = super::super::flowchart::boxes().position(|b| b == culprit.in_box).map_or(0, |n| n + 1);
     out.led(Row::of(format!("culprit in box {number}: "), QUIET), &culprit.summary, QUIET);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_to_edit_are_told_from_commands() {
+        assert!(is_edit("/etc/redis/redis.conf:87: bind 127.0.0.1 10.2.0.2"));
+        assert!(!is_edit("/usr/bin/python3 -m http.server 8099: x"));
+        assert!(!is_edit("systemctl restart nginx"));
+        assert!(!is_edit("/usr/sbin/app"));
+    }
 }

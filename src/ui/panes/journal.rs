@@ -94,6 +94,8 @@ fn entries(journal: &Journal, top: Follow, width: usize, height: usize, theme: &
 
 fn told(entry: &Entry, width: usize, theme: &Theme) -> Vec<Row> {
     let style = match entry.priority {
+        // Lines of the daemon's own log file have no priority of their own.
+        _ if entry.identifier.starts_with('/') => Style::new(),
         0..=3 => BAD,
         4 => WARN,
         5 => STRONG,

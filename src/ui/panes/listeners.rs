@@ -11,7 +11,7 @@ use crate::app::table::{Fate, Owners, Row as Socket};
 use crate::facts::Reading;
 use crate::facts::socket::Transport;
 use crate::ui::theme::{FOCUS, GONE, GOOD, QUIET, SELECTED, STRONG, WARN};
-use crate::ui::words::Row;
+use crate::ui::words::{Row, fit_end};
 
 /// The line with the columns' names.
 const HEAD: u16 = 1;
@@ -30,7 +30,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart) {
     let dress = Dress { title: title(chart), note: part(top, shown.rows, shown.of), focused };
     let place = pane(buffer, area, framed, dress);
     let width = usize::from(place.width);
-    let columns = Columns::of(width);
+    let columns = Columns::of(width, chart.table.widest());
     let mut lines = vec![columns.head(chart)];
     let owners = &chart.case.here.owners;
     for (socket, index) in chart.table.window(top, shown.rows).zip(top..) {
@@ -80,9 +80,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: usize) -> Self {
+    fn of(width: usize, widest: usize) -> Self {
         let queue = if width >= 44 { 10 } else { 0 };
-        Self { address: (width.saturating_sub(queue + 12) * 11 / 20).clamp(12, 48), queue }
+        let room = width.saturating_sub(queue + 11);
+        Self { address: widest.clamp(12, (room * 3 / 5).max(12)), queue }
     }
 
     fn head(&self, chart: &Chart) -> Row {
@@ -122,7 +123,7 @@ impl Columns {
         Row::new()
             .cell(sign, 2, style)
             .cell(state, 7, if socket.fate == Fate::Gone { GONE } else { QUIET })
-            .cell(&socket.address, self.address, lit)
+            .cell(fit_end(&socket.address, self.address), self.address, lit)
             .say(if self.queue > 0 { " " } else { "" })
             .cell(queue, self.queue, if full { WARN } else { style })
             .say(" ")
