@@ -23,6 +23,7 @@ pub mod recent;
 pub mod retest;
 pub mod state;
 pub mod table;
+mod trying;
 pub mod update;
 
 use std::path::PathBuf;

@@ -1,0 +1,108 @@
+//! Trying again: what an answer, a change, a key or the time leads to, so that attempts stay few.
+
+use super::asking::{How, known_questions};
+use super::chart::Origin;
+use super::event::{Effect, Wake};
+use super::retest::{EVERY_MS, Mode};
+use super::state::{Screen, State};
+use super::update::ask;
+use crate::facts::Question;
+
+/// An attempt was answered: plans the next one, and tries the other addresses again when the answer is another.
+pub(super) fn attempted(state: &mut State) -> Vec<Effect> {
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    let Some(endpoint) = chart.diagnosis.subject.endpoint() else { return Vec::new() };
+    let diagnosed = Question::Dial(endpoint.clone());
+    if state.asking.has(&diagnosed) {
+        return Vec::new();
+    }
+    let outcome = chart.dial().map(|dial| dial.outcome);
+    if !chart.retest.ended(outcome) {
+        return Vec::new();
+    }
+    let others: Vec<Question> =
+        chart.case.here.dials.keys().filter(|to| **to != endpoint).cloned().map(Question::Dial).collect();
+    others.into_iter().map(|question| ask(state, question, How::Quietly)).collect()
+}
+
+pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
+    let now = state.now_ms;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    match wake {
+        Wake::Fade => {
+            chart.table.fade(now);
+            Vec::new()
+        }
+        Wake::Continuous(number) if chart.retest.number == number && chart.retest.mode == Mode::Continuous => {
+            let mut effects = try_again(state);
+            effects.push(Effect::WakeAfter(EVERY_MS, Wake::Continuous(number)));
+            effects
+        }
+        Wake::AfterChange(number) if chart.retest.number == number => {
+            let mut effects = try_again(state);
+            effects.extend(look_again(state, How::Quietly));
+            effects
+        }
+        Wake::Continuous(_) | Wake::AfterChange(_) => Vec::new(),
+    }
+}
+
+/// Tries the diagnosed address again, unless an attempt is under way.
+fn try_again(state: &mut State) -> Vec<Effect> {
+    let now = state.now_ms;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    let outcome = chart.dial().map(|dial| dial.outcome);
+    chart.retest.begins(now, outcome);
+    let Some(endpoint) = chart.diagnosis.subject.endpoint() else { return Vec::new() };
+    let question = Question::Dial(endpoint);
+    if state.asking.has(&question) {
+        return Vec::new();
+    }
+    vec![ask(state, question, How::Quietly)]
+}
+
+/// Looks again at everything besides dials; what is known stays in place until the new answer is there.
+fn look_again(state: &mut State, how: How) -> Vec<Effect> {
+    let questions = known_questions(state.facts());
+    questions.into_iter().map(|question| ask(state, question, how)).collect()
+}
+
+/// Looks at everything again because the user wants it.
+pub(super) fn retest(state: &mut State) -> Vec<Effect> {
+    let Some(dials) = retestable(state) else { return Vec::new() };
+    let mut effects: Vec<Effect> = dials.into_iter().map(|dial| ask(state, dial, How::Again)).collect();
+    effects.extend(look_again(state, How::Again));
+    effects
+}
+
+/// The attempts that can be made again; none in a recording, which says so.
+fn retestable(state: &mut State) -> Option<Vec<Question>> {
+    let now = state.now_ms;
+    let Screen::Chart(chart) = &mut state.screen else { return None };
+    if chart.origin == Origin::Recording {
+        state.notice = Some("this is a recording: there is nothing to try again".into());
+        return None;
+    }
+    let outcome = chart.dial().map(|dial| dial.outcome);
+    chart.retest.begins(now, outcome);
+    Some(chart.case.here.dials.keys().cloned().map(Question::Dial).collect())
+}
+
+pub(super) fn toggle_continuous(state: &mut State) -> Vec<Effect> {
+    if retestable(state).is_none() {
+        return Vec::new();
+    }
+    state.cases += 1;
+    let number = state.cases;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    // A new number makes the wakes of an earlier series void.
+    chart.retest.number = number;
+    chart.retest.mode = match chart.retest.mode {
+        Mode::OnKey => Mode::Continuous,
+        Mode::Continuous => Mode::OnKey,
+    };
+    match chart.retest.mode {
+        Mode::OnKey => Vec::new(),
+        Mode::Continuous => woke(state, Wake::Continuous(number)),
+    }
+}
