@@ -151,11 +151,21 @@ pub fn owner_of_any<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<(&
     None
 }
 
+/// Whoever holds the first listener whose owner is known.
 fn listening<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<Serving<'a>> {
-    let (_, owner) = owner_of_any(look, listeners)?;
-    let name = owner.unit.as_ref().filter(|u| *u != "init.scope");
-    let unit = name.and_then(|u| look.unit(u));
-    Some(Serving { unit, name: owner.shown(), claim: None, listens: true, wrapper: None })
+    let (listener, owner) = owner_of_any(look, listeners)?;
+    let unit =
+        if owner.is_systemd() { socket_unit(look, listener) } else { owner.unit.as_ref().and_then(|u| look.unit(u)) };
+    let name = unit.filter(|u| u.socket.is_some()).map_or_else(|| owner.shown(), |u| u.name.clone());
+    Some(Serving { unit, name, claim: None, listens: true, wrapper: None })
+}
+
+/// The active socket unit through which systemd holds a listener.
+pub fn socket_unit<'a>(look: &Look<'a>, listener: &Listener) -> Option<&'a Unit> {
+    let held = (listener.transport, listener.port);
+    let claims = look.claims(held.0, held.1)?.claims.iter().filter(|c| c.source == ClaimSource::SocketUnit);
+    let mut units = claims.filter_map(|c| look.unit(c.unit.as_ref()?));
+    units.find(|u| u.active_state == "active" && u.socket.as_ref().is_some_and(|s| s.ports().contains(&held)))
 }
 
 fn claimed<'a>(look: &Look<'a>, subject: &Subject, port: u16) -> Option<Serving<'a>> {

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use crate::diagnose::Scene;
-use crate::diagnose::serving::owner_of_any;
+use crate::diagnose::serving::{owner_of_any, socket_unit};
 use crate::diagnose::verdict::Evidence;
 use crate::facts::connect::Outcome;
 use crate::facts::socket::{Listener, Owner, Transport};
+use crate::facts::unit::Unit;
 
 /// What listens, and the address nothing listens on.
 pub(super) struct Missed<'a> {
@@ -85,13 +86,18 @@ pub(super) fn see(transport: Transport, port: u16) -> String {
 pub(super) struct Holder<'a> {
     /// Its owner, if we could look.
     pub(super) owner: Option<&'a Owner>,
+    /// The socket unit through which systemd holds it.
+    pub(super) socket_unit: Option<&'a Unit>,
     /// For people.
     pub(super) name: String,
 }
 
 impl<'a> Holder<'a> {
-    /// The unit it belongs to, unless it is systemd itself.
+    /// The unit it belongs to; for systemd itself the socket unit, where that is known.
     pub(super) fn unit(&self) -> Option<&'a str> {
+        if let Some(unit) = self.socket_unit {
+            return Some(&unit.name);
+        }
         self.owner?.unit.as_deref().filter(|unit| *unit != "init.scope")
     }
 
@@ -103,7 +109,11 @@ impl<'a> Holder<'a> {
 
 /// Who holds the first of some sockets whose owner is known.
 pub(super) fn holder<'a>(scene: &Scene<'a, '_>, rows: &'a [Listener]) -> Holder<'a> {
-    let owner = owner_of_any(scene.look, rows).map(|(_, owner)| owner);
-    let name = owner.map(Owner::shown).filter(|name| name != "?").unwrap_or_else(|| "a program".into());
-    Holder { owner, name }
+    let Some((row, owner)) = owner_of_any(scene.look, rows) else {
+        return Holder { owner: None, socket_unit: None, name: "a program".into() };
+    };
+    let socket_unit = owner.is_systemd().then(|| socket_unit(scene.look, row)).flatten();
+    let shown = socket_unit.map_or_else(|| owner.shown(), |unit| unit.name.clone());
+    let name = if shown == "?" { "a program".into() } else { shown };
+    Holder { owner: Some(owner), socket_unit, name }
 }
