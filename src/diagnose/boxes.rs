@@ -2,7 +2,7 @@
 
 use super::chart::BoxId;
 use super::look::{Look, Missing};
-use super::serving::serving;
+use super::serving::{Serving, serving};
 use super::subject::Subject;
 use super::symptom::Seen;
 use super::verdict::{BoxState, Evidence, Finding, Verdict};
@@ -131,23 +131,17 @@ fn service(judged: &Judged<'_, '_>) -> BoxState {
     if let Some(not_here) = elsewhere(id, judged) {
         return not_here;
     }
-    if judged.look.host().is_some_and(|h| !h.systemd) {
-        return without_systemd(judged);
-    }
-    let Some(serving) = serving(judged.look, judged.subject) else {
-        return unknown(id, "no unit or program is known to serve it");
-    };
-    let Some(unit) = serving.unit else {
-        return if serving.listens {
-            plain(id, Verdict::Yes, format!("{} listens", serving.name))
-        } else {
-            BoxState { because: None, ..unknown(id, format!("{} is no unit of this host", serving.name)) }
-        };
+    let serving = serving(judged.look, judged.subject);
+    let Some((serving, unit)) = serving.as_ref().and_then(|s| Some((s, s.unit?))) else {
+        return without_unit(judged, serving.as_ref());
     };
     let says = format!("{} is {}", unit.name, unit.shown_state());
     let verdict = match unit.active_state.as_str() {
         "active" | "reloading" => Verdict::Yes,
-        "failed" | "inactive" | "deactivating" if unit.exists() && !socket_starts(judged.look, unit) => Verdict::No,
+        // Type=notify and forking units may listen before they are said to be active.
+        "activating" if serving.listens => Verdict::Unknown,
+        "failed" => Verdict::No,
+        "inactive" | "deactivating" | "activating" if !socket_starts(judged.look, unit) => Verdict::No,
         _ => Verdict::Unknown,
     };
     let mut state = plain(id, verdict, says.clone());
@@ -161,11 +155,15 @@ fn socket_starts(look: &Look<'_>, unit: &Unit) -> bool {
     sockets.filter_map(|name| look.unit(name)).any(|socket| socket.active_state == "active")
 }
 
-fn without_systemd(judged: &Judged<'_, '_>) -> BoxState {
+fn without_unit(judged: &Judged<'_, '_>, serving: Option<&Serving<'_>>) -> BoxState {
     let id = BoxId::Service;
-    match serving(judged.look, judged.subject) {
+    match serving {
         Some(serving) if serving.listens => plain(id, Verdict::Yes, format!("{} listens", serving.name)),
-        _ => unknown(id, "systemd does not run this host, so there are no units to ask"),
+        _ if judged.look.host().is_some_and(|h| !h.systemd) => {
+            unknown(id, "systemd does not run this host, so there are no units to ask")
+        }
+        Some(serving) => BoxState { because: None, ..unknown(id, format!("{} is no unit of this host", serving.name)) },
+        None => unknown(id, "no unit or program is known to serve it"),
     }
 }
 

@@ -4,6 +4,7 @@
 mod world;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::causes::testing::settle;
 use super::diagnose;
@@ -142,9 +143,14 @@ fn random_holes(questions: &[Question], dice: &mut Dice) -> Vec<(Question, Hole)
     holes
 }
 
-// More hosts: PROPTEST_CASES=20000.
+/// The same hosts each time. Others: `PROPTEST_RNG_SEED=2`; more of them: `PROPTEST_CASES=20000`.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if config.rng_seed == RngSeed::Random { ProptestConfig { rng_seed: RngSeed::Fixed(1), ..config } } else { config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Any host at all is diagnosed without a panic, asking ends, and what is told early holds.
     #[test]

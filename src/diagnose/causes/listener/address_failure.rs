@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::failed_bind::{FailedBind, Said, failed_bind};
+use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::Evidence;
 use crate::facts::daemon::{Daemon, DaemonConfig, ListenAddress, Origin};
@@ -19,16 +19,19 @@ pub(super) struct AddressFailure<'a> {
     pub(super) origin: Option<&'a Origin>,
 }
 
-/// The unit that should serve the port failed for want of an address.
-pub(super) fn address_failure<'a>(scene: &Scene<'a, '_>) -> Option<AddressFailure<'a>> {
-    let failed = failed_bind(scene, Said::AddressNotAvailable)?;
+/// The units that should serve the port and failed for want of an address.
+pub(super) fn address_failures<'a>(scene: &Scene<'a, '_>) -> impl Iterator<Item = AddressFailure<'a>> {
+    failed_and_missed(scene, Said::AddressNotAvailable).into_iter().filter_map(|failed| address_failure(scene, failed))
+}
+
+fn address_failure<'a>(scene: &Scene<'a, '_>, failed: FailedBind<'a>) -> Option<AddressFailure<'a>> {
+    if !failed.why_told && failed.ip.is_none() {
+        return None;
+    }
     let mine = scene.look.addresses()?;
     let has = |ip: IpAddr| {
         mine.all.iter().any(|a| a.address == ip) || ip.is_unspecified() || (ip.is_ipv4() && ip.is_loopback())
     };
-    if !failed.why_told && failed.ip.is_none() {
-        return None;
-    }
     let places = places(scene, &failed);
     let wanted = failed.ip.or_else(|| {
         // The message named none: the one this host lacks, else the only one that could have been meant.

@@ -1,7 +1,7 @@
 //! The service is configured for an address this host does not have.
 
 use super::super::{Cause, Found, Words};
-use super::address_failure::address_failure;
+use super::address_failure::address_failures;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -26,7 +26,7 @@ pub(crate) static CAUSE: Cause = Cause {
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     // A missing ::1 is IPv6 switched off, not a foreign address.
-    let lacked = address_failure(scene).filter(|a| !a.here && !a.address.is_loopback())?;
+    let lacked = address_failures(scene).find(|a| !a.here && !a.address.is_loopback())?;
     let (unit, address) = (&lacked.failed.unit.name, lacked.address);
     let mine = scene.look.addresses()?;
     let own: Vec<String> =

@@ -1,7 +1,7 @@
 //! The service was started before its address was there, and gave up.
 
 use super::super::{Cause, Found, Words};
-use super::address_failure::address_failure;
+use super::address_failure::address_failures;
 use super::bind_partial_silent::after_network;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -29,7 +29,7 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
-    let lacked = address_failure(scene).filter(|a| a.here && !a.address.is_unspecified())?;
+    let lacked = address_failures(scene).find(|a| a.here && !a.address.is_unspecified())?;
     let (unit, address) = (&lacked.failed.unit.name, lacked.address);
     let interface = interface_of(scene.look, address).unwrap_or_else(|| "lo".into());
     let summary = format!("{unit} could not bind {address} when it started; the address is on {interface} now");

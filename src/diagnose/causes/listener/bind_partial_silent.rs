@@ -104,7 +104,10 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.advise(Advice::new(format!("restart it: {address} is there now"), &restart, None));
         return Some(found.advise(after_network(unit)));
     }
-    let origin = place?;
+    let Some(origin) = place else {
+        let does = format!("name an address of this host in place of {address} and restart it");
+        return Some(found.advise(Advice::new(does, format!("systemctl cat {unit}\n{restart}"), None)));
+    };
     let new = origin.text.replace(&address.to_string(), &missed.address.to_string());
     Some(found.advise(Advice::new(
         format!("name {} in place of {address}", missed.address),

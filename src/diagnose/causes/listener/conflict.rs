@@ -1,6 +1,8 @@
 //! A unit that could not have its port, and who has it.
 
-use super::failed_bind::{FailedBind, Said, failed_bind};
+use std::net::IpAddr;
+
+use super::failed_bind::{FailedBind, Said, failed_binds};
 use super::rows::{Holder, holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -28,21 +30,27 @@ pub(super) enum Squatter {
     OldInstance,
 }
 
-/// The unit meant for the asked port failed because somebody else holds one of its ports.
+/// A unit meant for the asked port failed because somebody else holds one of its ports.
 pub(super) fn conflict<'a>(scene: &Scene<'a, '_>, kind: Squatter) -> Option<Conflict<'a>> {
-    let subject = scene.subject;
-    let failed = failed_bind(scene, Said::AddressInUse)?;
-    let rows = scene.look.listeners(subject.transport, failed.port)?;
-    // A wildcard collides with every address of its family; one address with itself and the wildcards.
-    let collides = |l: &&Listener| failed.ip.is_none_or(|ip| ip.is_unspecified() || l.takes(ip));
-    let row = rows.iter().find(collides)?;
+    let mut conflicts = failed_binds(scene, Said::AddressInUse).into_iter().filter_map(|failed| with(scene, failed));
+    conflicts.find(|conflict| conflict.kind() == kind)
+}
+
+fn with<'a>(scene: &Scene<'a, '_>, failed: FailedBind<'a>) -> Option<Conflict<'a>> {
+    let rows = scene.look.listeners(scene.subject.transport, failed.port)?;
+    let row = rows.iter().find(|row| collides(failed.ip, row))?;
     let squatter = holder(scene, std::slice::from_ref(row));
-    let owner = squatter.owner?;
-    if owner.unit.as_deref() == Some(failed.unit.name.as_str()) {
-        return None;
+    let own = squatter.owner?.unit.as_deref() == Some(failed.unit.name.as_str());
+    (!own).then_some(Conflict { failed, squatter, row })
+}
+
+/// A wildcard collides with every address of its family, and those of both families with all.
+fn collides(wanted: Option<IpAddr>, row: &Listener) -> bool {
+    match wanted {
+        None => true,
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => row.address.is_ipv4() || row.v6only == Some(false),
+        Some(ip) => ip.is_unspecified() || row.takes(ip),
     }
-    let conflict = Conflict { failed, squatter, row };
-    (conflict.kind() == kind).then_some(conflict)
 }
 
 impl Conflict<'_> {

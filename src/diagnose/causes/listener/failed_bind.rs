@@ -52,16 +52,26 @@ impl Said {
     }
 }
 
-/// The first unit meant for the port that is down, or starts over and over, because of such a failure.
-pub(super) fn failed_bind<'a>(scene: &Scene<'a, '_>, said: Said) -> Option<FailedBind<'a>> {
-    let asked = scene.subject.port?;
-    units(scene)?.into_iter().find_map(|unit| {
+/// The units meant for the port that are down, or start over and over, because of such a failure.
+pub(super) fn failed_binds<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedBind<'a>> {
+    let Some(asked) = scene.subject.port else { return Vec::new() };
+    let failed = |unit: &'a Unit| {
         let failure = first_failure(scene.look, unit)?;
         let text = said.address(&failure.kind)?.clone();
         let (ip, port) = text.as_deref().map_or((None, None), parse);
         let why_told = !matches!(failure.kind, FailureKind::BindFailed { .. });
         Some(FailedBind { unit, failure, ip, port: port.unwrap_or(asked), why_told })
-    })
+    };
+    units(scene).unwrap_or_default().into_iter().filter_map(failed).collect()
+}
+
+/// The same, where nobody else took the address that was asked.
+pub(super) fn failed_and_missed<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedBind<'a>> {
+    let taken = || {
+        let (address, port) = (scene.subject.address()?, scene.subject.port?);
+        Some(scene.look.listeners(scene.subject.transport, port)?.iter().any(|l| l.takes(address)))
+    };
+    if taken() == Some(false) { failed_binds(scene, said) } else { Vec::new() }
 }
 
 /// The units meant for the port that do not run. None: not known (yet).

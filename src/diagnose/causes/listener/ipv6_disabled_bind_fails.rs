@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::{Cause, Found, Words};
-use super::failed_bind::{FailedBind, Said, failed_bind};
+use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -28,13 +28,13 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
-    let failed =
-        [Said::AddressNotAvailable, Said::FamilyUnsupported].into_iter().find_map(|s| failed_bind(scene, s))?;
-    let address = failed.ip.filter(IpAddr::is_ipv6)?;
+    let said = [Said::AddressNotAvailable, Said::FamilyUnsupported];
+    let mut failed = said.into_iter().flat_map(|said| failed_and_missed(scene, said));
+    let failed = failed.find(|f| f.ip.is_some_and(|ip| ip.is_ipv6()))?;
     if scene.look.addresses()?.all.iter().any(|a| a.address.is_ipv6()) {
         return None;
     }
-    Some(found(&failed, address))
+    Some(found(&failed, failed.ip?))
 }
 
 fn found(failed: &FailedBind<'_>, address: IpAddr) -> Found {

@@ -1,7 +1,7 @@
 //! A service without privileges wants a port below 1024.
 
 use super::super::{Cause, Found, Words};
-use super::failed_bind::{FailedBind, Said, failed_bind};
+use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -32,7 +32,10 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
-    let failed: FailedBind<'_> = failed_bind(scene, Said::BindDenied)?;
+    failed_and_missed(scene, Said::BindDenied).iter().find_map(|failed| found(scene, failed))
+}
+
+fn found(scene: &Scene<'_, '_>, failed: &FailedBind<'_>) -> Option<Found> {
     let service = failed.unit.service.as_ref()?;
     let user = Some(service.user.as_str()).filter(|user| !matches!(*user, "" | "root" | "0"))?;
     let may = service.ambient_capabilities & (1 << NET_BIND_SERVICE) != 0;
