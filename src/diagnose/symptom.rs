@@ -6,6 +6,7 @@
 use super::look::Look;
 use super::subject::{Asker, Subject};
 use super::verdict::Symptom;
+use crate::facts::Reading;
 use crate::facts::connect::{Dial, Endpoint, Outcome};
 use crate::facts::socket::Listener;
 use crate::target::From;
@@ -98,14 +99,11 @@ fn others(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
     }
     match spending(look, subject) {
         None => return, // not known yet
-        Some(true) => {
-            seen.notes.push(
-                "other addresses were not tried: each connection starts a unit and counts against its trigger limit"
-                    .into(),
-            );
+        Some(Spends::Limit(why)) => {
+            seen.notes.push(format!("other addresses were not tried: {why}"));
             return;
         }
-        Some(false) => {}
+        Some(Spends::Nothing) => {}
     }
     if others.len() > MOST_OTHERS {
         seen.notes.push(format!("{} more addresses were not tried", others.len() - MOST_OTHERS));
@@ -118,24 +116,35 @@ fn others(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
     }
 }
 
+/// What another attempt would spend, or may, that decides the verdict.
+enum Spends {
+    /// Nothing.
+    Nothing,
+    /// Something, as a clause.
+    Limit(&'static str),
+}
+
 /// Would another attempt spend something that decides the verdict? None while not known.
-fn spending(look: &Look<'_>, subject: &Subject) -> Option<bool> {
+fn spending(look: &Look<'_>, subject: &Subject) -> Option<Spends> {
     if subject.local != Some(true) {
-        return Some(false);
+        return Some(Spends::Nothing);
     }
-    let port = subject.port?;
-    let key = (subject.transport, port);
-    let Some(listeners) = look.listeners(subject.transport, port) else {
-        return (!look.facts().listeners.get(&key)?.is_open()).then_some(false);
+    let key = (subject.transport, subject.port?);
+    let unseen = Some(Spends::Limit("who listens cannot be seen, and each connection may count against a limit"));
+    let Some(listeners) = look.listeners(key.0, key.1) else {
+        return if look.facts().listeners.get(&key)?.is_open() { None } else { unseen };
     };
     for listener in listeners {
-        match look.owner(listener) {
-            Some(owner) if owner.is_systemd() => return Some(true),
-            None if look.facts().owners.get(&listener.inode).is_none_or(crate::facts::Reading::is_open) => return None,
-            Some(_) | None => {}
+        match (look.owner(listener), look.facts().owners.get(&listener.inode)) {
+            (Some(owner), _) if owner.is_systemd() => {
+                let why = "each connection starts a unit and counts against its trigger limit";
+                return Some(Spends::Limit(why));
+            }
+            (Some(_), _) | (None, Some(Reading::Absent)) => {}
+            (None, reading) => return if reading.is_none_or(Reading::is_open) { None } else { unseen },
         }
     }
-    Some(false)
+    Some(Spends::Nothing)
 }
 
 /// What the asked side gets, given what we got from here. None: cannot be told (yet).
