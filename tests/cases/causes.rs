@@ -124,13 +124,17 @@ fn every_cause_file_is_registered() {
     }
 }
 
+/// Causes that no booted host here can be made to have, and why.
+const NOT_PLAYED: [(&str, &str); 1] =
+    [("port-conflict-dns-stub", "systemd-resolved is a package of its own that the test root does not have")];
+
 #[test]
 fn every_cause_is_broken_on_a_real_host() {
     let scenarios: String = files("tests/hosts/scenarios").into_iter().map(|(_, text)| text).collect();
-    let played = |cause: &&&Cause| scenarios.contains(&format!("cause: \"{}\"", cause.id));
-    let missing: Vec<&str> = ALL.iter().filter(|cause| !played(cause)).map(|cause| cause.id).collect();
-    if !missing.is_empty() {
-        eprintln!("{} of {} causes have no scenario yet: {}", missing.len(), ALL.len(), missing.join(", "));
+    for cause in ALL {
+        let played = scenarios.contains(&format!("cause: \"{}\"", cause.id));
+        let excused = NOT_PLAYED.iter().any(|(id, _)| *id == cause.id);
+        assert!(played || excused, "{} has no scenario below tests/hosts/scenarios", cause.id);
+        assert!(!(played && excused), "{} has a scenario now: take it out of NOT_PLAYED", cause.id);
     }
-    assert!(missing.len() * 4 < ALL.len(), "too many causes without a scenario: {missing:?}");
 }

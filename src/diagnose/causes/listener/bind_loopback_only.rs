@@ -130,6 +130,20 @@ mod tests {
     }
 
     #[test]
+    fn a_program_started_by_hand_gets_its_own_command_line() {
+        let host = Host::refusing(8000).listens("127.0.0.1", "session-3.scope", |_| ()).facts(|f| {
+            for owner in f.owners.values_mut() {
+                let mut value = owner.value().cloned().unwrap();
+                value.processes[0].command = "python3 -m http.server --bind 127.0.0.1 8000".into();
+                *owner = crate::facts::Reading::known(value);
+            }
+        });
+        let found = assert_culprit(&host.case(), "bind-loopback-only").causes.remove(0);
+        assert!(found.summary.ends_with("it was started with 127.0.0.1"), "{}", found.summary);
+        assert_eq!(found.advice[0].run, "kill 812\npython3 -m http.server --bind 0.0.0.0 8000");
+    }
+
+    #[test]
     fn only_the_other_loopback() {
         let host = Host::with_outcome(5173, Outcome::Refused).listens("::1", "session-3.scope", |_| ());
         let host = host.dial("127.0.0.1".parse().unwrap(), Outcome::Refused).target("127.0.0.1:5173");

@@ -48,7 +48,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let (bound, shown) = (devices.join(", "), taking.iter().map(|l| l.shown()).collect::<Vec<_>>().join(", "));
     let summary = format!("{} answers only what comes in by {bound}; this comes in by {comes_in}", holder.name);
     let unit = holder.unit().map(ToOwned::to_owned);
-    let look_at = unit.clone().map_or_else(|| "ps -ef".into(), |unit| format!("systemctl cat {unit}"));
+    let pid = holder.owner.and_then(|o| o.processes.first()).map_or(0, |p| p.pid);
+    let look_at = unit.clone().map_or_else(|| format!("ps -o args= -p {pid}"), |unit| format!("systemctl cat {unit}"));
     Some(
         Found::new(holder.subject(), summary)
             .seen(Evidence::new("sock_diag", format!("LISTEN {shown}"), see(subject.transport, port)))

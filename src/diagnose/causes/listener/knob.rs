@@ -36,7 +36,14 @@ pub(super) enum Knob<'a> {
         /// The words that say so.
         words: String,
     },
-    /// A program started by hand, of a kind that is known.
+    /// The command line of a program that no unit started.
+    Started {
+        /// The process.
+        process: &'a Process,
+        /// The address on it.
+        address: String,
+    },
+    /// A program that listens on loopback unless told otherwise.
     Program {
         /// The process.
         process: &'a Process,
@@ -126,6 +133,15 @@ const PROGRAMS: [(&str, &str); 15] = [
 
 fn of_program<'a>(row: &Listener, holder: &Holder<'a>) -> Option<Knob<'a>> {
     let process = holder.owner?.processes.first()?;
+    let address = row.address.to_string();
+    let on_it =
+        process.command.split([' ', '=']).any(|word| word == address || word == format!("{address}:{}", row.port));
+    if on_it {
+        return Some(Knob::Started { process, address });
+    }
+    if !row.loopback_only() {
+        return None;
+    }
     let (_, flag) = PROGRAMS.iter().find(|(program, _)| is_program(process, program))?;
     Some(Knob::Program { process, flag: flag.replace("PORT", &row.port.to_string()) })
 }
@@ -147,6 +163,7 @@ impl Knob<'_> {
             },
             Self::Socket { unit, address } => format!("{} says ListenStream={address}", unit.name),
             Self::Command { unit, words } => format!("{} is started with {words}", unit.name),
+            Self::Started { address, .. } => format!("it was started with {address}"),
             Self::Program { process, .. } => format!("{} listens there unless told otherwise", process.name),
         }
     }
@@ -165,7 +182,7 @@ impl Knob<'_> {
             Self::Socket { unit, .. } | Self::Command { unit, .. } => {
                 Evidence::new("systemd", self.says(), format!("systemctl cat {}", unit.name))
             }
-            Self::Program { process, .. } => {
+            Self::Started { process, .. } | Self::Program { process, .. } => {
                 Evidence::new("procfs", process.command.clone(), format!("ps -o args= -p {}", process.pid))
             }
         }
@@ -195,13 +212,26 @@ impl Knob<'_> {
                     Some(&format!("systemctl revert {}\n{restart}", unit.name)),
                 )
             }
-            Self::Program { process, flag } => Advice::new(
-                format!("start {} so that others may reach it: {flag}", process.name),
-                format!("kill {}\n{} {flag}", process.pid, process.command),
-                Some("stop it and start it as before"),
-            ),
+            Self::Started { process, address: old } => {
+                let new = process.command.replace(old.as_str(), wildcard(address));
+                started_anew(process, &new, &format!("start it with {} in place of {old}", wildcard(address)))
+            }
+            Self::Program { process, flag } => {
+                let flag = flag.replace("0.0.0.0", wildcard(address));
+                started_anew(process, &format!("{} {flag}", process.command), &format!("start it with {flag}"))
+            }
         }
     }
+}
+
+/// The wildcard of the address's family; `::` mostly takes both.
+fn wildcard(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "0.0.0.0" } else { "::" }
+}
+
+fn started_anew(process: &Process, command: &str, does: &str) -> Advice {
+    let undo = format!("stop it and start it as before: {}", process.command);
+    Advice::new(does, format!("kill {}\n{command}", process.pid), Some(&undo))
 }
 
 fn in_config(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr) -> Advice {
