@@ -13,7 +13,7 @@ use crate::lab::{complain, make_cgroups, remove_cgroups, remove_traces_of_nspawn
 use crate::root::{Root, lab_dir};
 
 /// Where the program under test and the dialler appear inside.
-const PROGRAM_INSIDE: &str = "/usr/local/bin/unrefuse";
+pub(crate) const PROGRAM_INSIDE: &str = "/usr/local/bin/unrefuse";
 const DIALLER_INSIDE: &str = "/usr/local/lib/unrefuse-tests/dialler";
 
 /// No command inside may take longer (seconds).
@@ -196,13 +196,25 @@ impl Host {
     }
 
     fn inside(&self, words: &[&str]) -> Command {
-        let leader = self.machine.borrow().as_ref().map(|machine| machine.leader.to_string());
-        let mut all = match leader {
-            Some(pid) => command(&["nsenter", "-t", &pid, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--"]),
-            None => self.inside_the_copy(),
-        };
+        let mut all = self.enter();
         all.args(CLEAN).args(words);
         all
+    }
+
+    /// A program in the host that is to have the terminal to itself (under `timeout` it would be in the background).
+    pub(crate) fn on_terminal(&self, words: &[&str]) -> Command {
+        let mut all = self.enter();
+        let path = CLEAN.iter().find(|word| word.starts_with("PATH="));
+        all.args(["env", "-i", "LANG=C.UTF-8", "HOME=/root", "TERM=xterm-256color"]).args(path).args(words);
+        all
+    }
+
+    fn enter(&self) -> Command {
+        let leader = self.machine.borrow().as_ref().map(|machine| machine.leader.to_string());
+        match leader {
+            Some(pid) => command(&["nsenter", "-t", &pid, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--"]),
+            None => self.inside_the_copy(),
+        }
     }
 
     fn inside_the_copy(&self) -> Command {

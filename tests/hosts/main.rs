@@ -33,9 +33,13 @@ mod dial;
 mod host;
 mod lab;
 mod needs;
+#[path = "../terminal/pty.rs"]
+#[expect(dead_code, reason = "the tests of the terminal use all of it")]
+mod pty;
 mod root;
 mod scenario;
 mod scenarios;
+mod screen;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -59,7 +63,8 @@ fn run_trials() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let missing = needs::missing();
-    let trials: Vec<Trial> = scenarios::all().map(|scenario| trial(scenario, missing.as_deref())).collect();
+    let mut trials: Vec<Trial> = scenarios::all().map(|scenario| trial(scenario, missing.as_deref())).collect();
+    trials.extend(screen::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }

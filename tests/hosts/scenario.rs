@@ -258,7 +258,7 @@ fn only_break() -> bool {
 }
 
 /// The root, built by whoever comes first and held until this process ends.
-fn shared_root() -> Step<&'static Root> {
+pub(crate) fn shared_root() -> Step<&'static Root> {
     static ROOT: OnceLock<Root> = OnceLock::new();
     static BUILDING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = BUILDING.lock();

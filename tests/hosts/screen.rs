@@ -1,0 +1,52 @@
+//! The live screen on a real host: red with the cause, and green by itself once somebody repairs the host beside it.
+
+use libtest_mimic::Trial;
+
+use crate::cmd::Step;
+use crate::host::PROGRAM_INSIDE;
+use crate::lab::Lab;
+use crate::pty::Pty;
+use crate::scenario::{Scenario, shared_root};
+use crate::scenarios;
+
+/// A stopped, a misbound and a crashed service.
+const PLAYED: [(&str, &str); 3] =
+    [("svc-not-running", "nginx"), ("bind-loopback-only", "redis"), ("svc-crashed-signal", "nginx")];
+
+/// The scenarios that are played before the screen, too.
+pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
+    let trial = |(cause, name): &(&'static str, &'static str)| {
+        let (cause, name, missing) = (*cause, *name, missing.map(str::to_owned));
+        let ignored = missing.is_some();
+        let watched = move || missing.map_or_else(|| watch(cause, name), Err).map_err(Into::into);
+        Trial::test(format!("screen::{cause}::{name}"), watched).with_ignored_flag(ignored)
+    };
+    PLAYED.iter().map(trial).collect()
+}
+
+fn watch(cause: &str, name: &str) -> Step {
+    let scenario = scenarios::all()
+        .find(|s| s.cause == cause && s.name == name)
+        .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
+    let repair = scenario.repair.ok_or("a scenario for the screen needs a repair")?;
+    let lab = Lab::new()?;
+    let host = lab.boot_server(shared_root()?, scenario.before_boot)?;
+    (scenario.break_it)(&host)?;
+    let mut screen = open(&host, scenario);
+    screen.wait_for("REFUSED");
+    screen.wait_for(cause);
+    repair(&host)?;
+    screen.wait_for("OPEN");
+    screen.send("q");
+    let left = screen.end();
+    if left.success() { Ok(()) } else { Err(format!("the screen ended with {left}")) }
+}
+
+fn open(host: &crate::host::Host, scenario: &Scenario) -> Pty {
+    let command = host.on_terminal(&[PROGRAM_INSIDE, scenario.target]);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let words: Vec<String> =
+        [program].into_iter().chain(command.get_args().map(|a| a.to_string_lossy().into_owned())).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Pty::run((120, 40), &words, &[])
+}
