@@ -25,8 +25,8 @@
 //! 2. Say in `seen` what connecting gives, the complaint first. Run it with `UNREFUSE_HOSTS_BREAK_ONLY=1`.
 //! 3. Say in `expect` what the program must answer, and how the fault is repaired by hand. Run it without.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes hosts and breaks them; the ban is for the program")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test program talks to whoever runs it")]
+#![expect(clippy::disallowed_methods, reason = "the harness makes hosts and breaks them; the ban is for the program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test program talks to whoever runs it")]
 
 mod cmd;
 mod dial;
@@ -35,6 +35,7 @@ mod lab;
 mod needs;
 #[path = "../terminal/pty.rs"]
 #[expect(dead_code, reason = "the tests of the terminal use all of it")]
+#[expect(clippy::expect_used, clippy::indexing_slicing, reason = "it is test code, whose panics are told as failures")]
 mod pty;
 mod root;
 mod scenario;
