@@ -181,11 +181,21 @@ impl Host {
 
     /// Asks the program under test, as `user`.
     pub(crate) fn check(&self, user: &str, words: &[&str]) -> Step<Diagnosis> {
-        let mut all = vec!["runuser", "-u", user, "--", PROGRAM_INSIDE, "check", "--json"];
-        all.extend(words);
-        let ran = self.try_run(if user == "root" { all.get(4..).unwrap_or_default() } else { &all })?;
+        let ran = self.program(user, &[&["check", "--json"], words].concat())?;
         let json = serde_json::from_str(&ran.stdout).unwrap_or_default();
         Ok(Diagnosis { exit: ran.code, json, printed: format!("{}{}", ran.stdout, ran.stderr) })
+    }
+
+    /// A recording of what the program under test sees, as `user`.
+    pub(crate) fn record(&self, user: &str, words: &[&str]) -> Step<String> {
+        succeeded("in the host, `unrefuse record`", self.program(user, &[&["record", "-o", "-"], words].concat())?)
+    }
+
+    /// Runs the program under test, as `user`.
+    fn program(&self, user: &str, words: &[&str]) -> Step<Ran> {
+        let as_user = ["runuser", "-u", user, "--"];
+        let before = if user == "root" { &as_user[..0] } else { &as_user[..] };
+        self.try_run(&[before, &[PROGRAM_INSIDE], words].concat())
     }
 
     /// What the host's console showed.

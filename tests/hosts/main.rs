@@ -12,6 +12,7 @@
 //! cargo test --test hosts -- --list              what there is
 //! UNREFUSE_HOSTS=require cargo test --test hosts   a machine that cannot play them fails (CI); otherwise they are ignored
 //! UNREFUSE_HOSTS_BREAK_ONLY=1 ...                only break, look from outside, and repair; does not ask the program
+//! UNREFUSE_RECORD=DIR ...                        writes DIR/CAUSE--NAME.json, a redacted recording of each host diagnosed rightly
 //! UNREFUSE_LAB=DIR ...                           where the Debian root is kept (1 GB; default /var/tmp/unrefuse-tests)
 //! ```
 //!

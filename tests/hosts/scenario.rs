@@ -1,9 +1,10 @@
 //! What a scenario says, and how it is played: break, look from outside, ask the program, repair, ask again.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use crate::cmd::{Step, wait_until};
+use crate::cmd::{Step, While, wait_until};
 use crate::dial::Outcome;
 use crate::host::{Diagnosis, Host};
 use crate::lab::Lab;
@@ -143,6 +144,7 @@ impl Scenario {
         trace("the fault is not there", self.look(&lab, &host))?;
         if !only_break() {
             trace("the diagnosis is wrong", self.ask_program(&host))?;
+            trace("recording it", self.record(&host))?;
         }
         let Some(repair) = self.repair else { return Ok(()) };
         trace("repairing it by hand", repair(&host))?;
@@ -176,6 +178,16 @@ impl Scenario {
             return Ok(());
         }
         Err(format!("{}\nanswer:\n{}", wrong.join("\n"), shown(&answer)))
+    }
+
+    /// Writes `CAUSE--NAME.json` where the tests were told to keep recordings.
+    fn record(&self, host: &Host) -> Step {
+        let Some(directory) = std::env::var_os("UNREFUSE_RECORD").map(PathBuf::from) else { return Ok(()) };
+        let mut words = vec![self.target];
+        words.extend(self.ask);
+        let file = directory.join(format!("{}--{}.json", self.cause, self.name));
+        std::fs::create_dir_all(&directory).while_(format!("making {}", directory.display()))?;
+        std::fs::write(&file, host.record(self.asked_by, &words)?).while_(format!("writing {}", file.display()))
     }
 
     fn ask_repaired(&self, host: &Host) -> Step {
