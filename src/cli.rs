@@ -238,9 +238,11 @@ fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, E
 
 fn run_record(asked: &Asked, output: &Path, raw: bool) -> Result<u8, Error> {
     let began = now();
-    let (case, _) = settle(asked)?;
-    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let recording = Recording::new(case, trouble::now_ms(), took);
+    let (case, diagnosis) = settle(asked)?;
+    let took = began.elapsed();
+    let outcome = Report { case: &case, diagnosis: &diagnosis, took }.outcome();
+    let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let recording = Recording::new(case, trouble::now_ms(), took).told(outcome.word(), diagnosis.culprit);
     let recording = if raw { recording } else { redact::redact(&recording)? };
     let text = recording.to_json()?;
     if output.as_os_str() == "-" {

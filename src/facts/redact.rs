@@ -3,7 +3,7 @@
 //! Every value gets a stable stand-in, the same wherever it occurs, so that the diagnosis stays the same. What the
 //! diagnosis needs stays: ports, units, paths of daemons, errnos, loopback and wildcard addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::Value;
@@ -28,40 +28,70 @@ pub fn redact(recording: &Recording) -> Result<Recording, Error> {
 /// The replacements, made as values are met.
 #[derive(Debug, Default)]
 struct StandIns {
+    /// Single words: hosts and users.
     names: BTreeMap<String, String>,
+    /// What follows the first label of a host's name.
+    domains: BTreeMap<String, String>,
     addresses: BTreeMap<IpAddr, IpAddr>,
     tokens: BTreeMap<String, String>,
+    /// Words that stay: units are told by their names, so these name no secret.
+    kept: BTreeSet<String>,
 }
 
 /// Names that say nothing about anybody.
 const COMMON: [&str; 10] =
     ["localhost", "root", "server", "client", "localdomain", "ip6-localhost", "nobody", "postgres", "mysql", "redis"];
 
+/// Last labels that mean something to a resolver, and so to a diagnosis.
+const TELLING: [&str; 9] =
+    ["local", "localhost", "localdomain", "invalid", "test", "lan", "home", "internal", "example"];
+
+/// What follows the name of a unit.
+const UNIT_KINDS: [&str; 8] = ["service", "socket", "target", "scope", "slice", "mount", "timer", "path"];
+
 impl StandIns {
     fn for_recording(recording: &Recording) -> Self {
         let mut all = Self::default();
         let facts = &recording.case.here;
+        let stem = |unit: &String| unit.split(['.', '@']).next().unwrap_or_default().to_lowercase();
+        all.kept = facts.units.keys().map(stem).chain(COMMON.map(str::to_owned)).collect();
         if let Some(host) = facts.host.value() {
-            all.name(&host.hostname, "host");
+            all.host(&host.hostname);
             if let Some(user) = &host.user {
                 all.name(user, "user");
             }
         }
         for name in facts.names.keys() {
-            all.name(name, "host");
+            all.host(name);
         }
         if let crate::target::TargetKind::Host { host, .. } = &recording.case.target.kind {
-            all.name(host, "host");
+            all.host(host);
         }
         all
     }
 
+    /// A host's name: its first label, and the domain behind it. That there is one is part of many a diagnosis.
+    fn host(&mut self, name: &str) {
+        let name = name.trim_end_matches('.').to_lowercase();
+        if name.parse::<IpAddr>().is_ok() {
+            return;
+        }
+        let (first, domain) = name.split_once('.').map_or((name.as_str(), None), |(first, rest)| (first, Some(rest)));
+        self.name(first, "host");
+        if let Some(domain) = domain.filter(|domain| !self.domains.contains_key(*domain) && !TELLING.contains(domain)) {
+            let last = domain.rsplit('.').next().filter(|last| TELLING.contains(last)).unwrap_or("example");
+            let stand_in = format!("domain-{}.{last}", self.domains.len() + 1);
+            self.domains.insert(domain.to_owned(), stand_in);
+        }
+    }
+
     fn name(&mut self, name: &str, kind: &str) {
-        if name.len() < 2 || COMMON.contains(&name) || name.parse::<IpAddr>().is_ok() || self.names.contains_key(name) {
+        let name = name.to_lowercase();
+        if name.len() < 2 || self.kept.contains(&name) || self.names.contains_key(&name) {
             return;
         }
         let stand_in = format!("{kind}-{}", self.names.len() + 1);
-        self.names.insert(name.to_owned(), stand_in);
+        self.names.insert(name, stand_in);
     }
 
     fn walk(&mut self, value: &mut Value) {
@@ -72,6 +102,8 @@ impl StandIns {
                 for (key, item) in map.iter_mut() {
                     match (key.as_str(), &mut *item) {
                         ("boot_id", Value::String(id)) => *id = self.token(&id.clone()),
+                        // A kernel built at home may carry its maker's name.
+                        ("kernel", Value::String(release)) => *release = version_only(release),
                         _ => self.walk(item),
                     }
                 }
@@ -167,8 +199,8 @@ impl StandIns {
     }
 
     /// Known names, wherever they stand as a word of their own.
-    fn with_names(&self, text: &str) -> String {
-        if self.names.is_empty() {
+    fn with_names(&mut self, text: &str) -> String {
+        if self.names.is_empty() && self.domains.is_empty() {
             return text.to_owned();
         }
         split(text, |c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -177,18 +209,37 @@ impl StandIns {
             .collect()
     }
 
-    fn renamed(&self, part: &str) -> String {
-        if let Some(stand_in) = self.names.get(part) {
-            return stand_in.clone();
-        }
-        // db1.example.org where db1 is this host.
-        if let Some((first, rest)) = part.split_once('.')
-            && let Some(stand_in) = self.names.get(first)
-        {
-            return format!("{stand_in}.{rest}");
-        }
-        part.to_owned()
+    fn renamed(&mut self, part: &str) -> String {
+        let name = part.trim_end_matches('.').to_lowercase();
+        let ending = part.get(name.len()..).filter(|ending| ending.bytes().all(|b| b == b'.')).unwrap_or_default();
+        self.stand_in_of(&name).map_or_else(|| part.to_owned(), |stand_in| stand_in + ending)
     }
+
+    /// What stands for a name in lower case; none when it stays as it is.
+    fn stand_in_of(&mut self, name: &str) -> Option<String> {
+        if let Some(known) = self.names.get(name).or_else(|| self.domains.get(name).filter(|_| name.contains('.'))) {
+            return Some(known.clone());
+        }
+        let (first, rest) = name.split_once('.')?;
+        if UNIT_KINDS.contains(&rest) {
+            return None;
+        }
+        // Another host of a domain that is known: db9.corp.example where db7.corp.example was asked for.
+        if let Some((at, domain)) =
+            name.match_indices('.').find_map(|(at, _)| Some((at, self.domains.get(name.get(at + 1..)?)?.clone())))
+        {
+            let host = name.get(..at)?;
+            self.name(host, "host");
+            return Some(format!("{}.{domain}", self.names.get(host).map_or(host, String::as_str)));
+        }
+        // db7.elsewhere where db7 is this host.
+        self.names.get(first).map(|stand_in| format!("{stand_in}.{rest}"))
+    }
+}
+
+/// `6.1.0` of `6.1.0-13-amd64`.
+fn version_only(release: &str) -> String {
+    release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect()
 }
 
 /// Loopback, wildcard, multicast and documentation addresses are everybody's.
@@ -202,10 +253,17 @@ fn says_nothing(address: IpAddr) -> bool {
                 || v4.octets()[0] == 198 && matches!(v4.octets()[1], 18 | 19)
         }
         IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unspecified() || v6.is_multicast() || v6.segments()[0..2] == [0x2001, 0xdb8]
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6.segments()[0..2] == [0x2001, 0xdb8]
+                || v6.to_bits() & !0xffff == LINK_LOCAL
         }
     }
 }
+
+/// The stand-ins of link-local addresses: no interface makes such a one from its own address.
+const LINK_LOCAL: u128 = (0xfe80 << 112) | (0x5afe << 16);
 
 /// Ranges that are never used for real: 198.18.0.0/15 (benchmarks) and 2001:db8::/32 (documentation); link-local stays
 /// link-local, because that matters to a diagnosis.
@@ -213,7 +271,7 @@ fn stand_in(address: IpAddr, number: u32) -> IpAddr {
     match address {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | (number & 0x1_ffff))),
         IpAddr::V6(v6) => {
-            let prefix = if v6.segments()[0] & 0xffc0 == 0xfe80 { 0xfe80 << 112 } else { 0x2001_0db8 << 96 };
+            let prefix = if v6.segments()[0] & 0xffc0 == 0xfe80 { LINK_LOCAL } else { 0x2001_0db8 << 96 };
             IpAddr::V6(Ipv6Addr::from_bits(prefix | u128::from(number)))
         }
     }
@@ -246,9 +304,7 @@ fn is_mail(word: &str) -> bool {
     word.split_once('@').is_some_and(|(user, host)| {
         let name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
         // `postgresql@15-main.service` is a unit, not a mail address.
-        let unit = [".service", ".socket", ".target", ".scope", ".slice", ".mount", ".timer"]
-            .iter()
-            .any(|k| host.ends_with(k));
+        let unit = host.rsplit('.').next().is_some_and(|kind| UNIT_KINDS.contains(&kind));
         !user.is_empty() && host.contains('.') && !unit && user.chars().all(name) && host.chars().all(name)
     })
 }
@@ -309,6 +365,34 @@ mod tests {
         );
         assert_eq!(redacted("postgresql@15-main.service: x.conf:60"), "postgresql@15-main.service: x.conf:60");
         assert_eq!(redacted("gone 10.1.2.3."), "gone 198.18.0.1.");
+    }
+
+    #[test]
+    fn a_name_keeps_its_shape_and_its_neighbours_are_hidden_too() {
+        assert_eq!(
+            redacted("db7.corp.example. DB7.Corp.Example, db7: x"),
+            "host-1.domain-1.example. host-1.domain-1.example, host-1: x"
+        );
+        assert_eq!(
+            redacted("host not found in upstream \"db9.corp.example\""),
+            "host not found in upstream \"host-2.domain-1.example\""
+        );
+        assert_eq!(redacted("see a.b.corp.example, corp.example"), "see host-2.domain-1.example, domain-1.example");
+        assert_eq!(redacted("db7.service db7.conf"), "db7.service host-1.conf");
+    }
+
+    #[test]
+    fn a_host_called_like_its_service_keeps_the_service() {
+        let mut recording = recording("app[7]: app.service at app.corp.example");
+        recording.case.target = Target::parse("app.corp.example:80").unwrap();
+        recording.case.here.units.insert("app.service".into(), Reading::Absent);
+        assert_eq!(message(&redact(&recording).unwrap()), "app[7]: app.service at app.domain-1.example");
+    }
+
+    #[test]
+    fn a_kernel_is_known_by_its_version_alone() {
+        assert_eq!(version_only("6.1.0-13-acme"), "6.1.0");
+        assert_eq!(version_only("acme"), "");
     }
 
     #[test]

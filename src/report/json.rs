@@ -58,7 +58,7 @@ fn symptom(s: &Symptom) -> Value {
         "from": "here",
         "to": text::line(&s.to.to_string()),
         "outcome": s.outcome.word(),
-        "errno": s.errno,
+        "errno": s.errno.as_deref().map(text::line),
         "icmp": icmp,
         "answered_by": s.answered_by.as_deref().map(text::line),
         "after_ms": ms(s.after),

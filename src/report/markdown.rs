@@ -79,7 +79,7 @@ fn symptoms(report: &Report<'_>, out: &mut String) {
     }
     out.push_str("| to | outcome | errno | after | answered by |\n|---|---|---|---|---|\n");
     for s in &report.diagnosis.symptoms {
-        let errno = s.errno.as_deref().unwrap_or("");
+        let errno = escaped(s.errno.as_deref().unwrap_or(""));
         let by = escaped(s.answered_by.as_deref().unwrap_or(""));
         let _ = writeln!(
             out,

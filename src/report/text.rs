@@ -58,7 +58,7 @@ fn head(report: &Report<'_>, style: Style, out: &mut String) {
         paint(verdict, &word, style)
     );
     if let Some(symptom) = d.symptoms.iter().find(|s| s.diagnosed) {
-        let errno = symptom.errno.as_deref().map(|e| format!("{e} ")).unwrap_or_default();
+        let errno = symptom.errno.as_deref().map(|e| format!("{} ", text::line(e))).unwrap_or_default();
         let by = symptom.answered_by.as_deref().map(|b| format!(": {}", text::line(b))).unwrap_or_default();
         let _ = writeln!(out, "  {errno}after {}{by}", shown_time(symptom.after));
     }

@@ -23,9 +23,14 @@ pub fn read(path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Writes a file that only its owner may read, whole or not at all. What is there and is no plain file (`/dev/stdout`,
+/// a pipe, a link) is written to and never replaced.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |e: std::io::Error| Error::broken(format!("cannot write {}", path.display())).because(e);
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        let mut file = OpenOptions::new().write(true).truncate(true).open(path).map_err(failed)?;
+        return file.write_all(text.as_bytes()).map_err(failed);
+    }
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or_else(|| Error::input(format!("{} is no file name", path.display())))?;
     let beside = directory.join(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
@@ -57,6 +62,26 @@ mod tests {
         assert_eq!(read(&path).unwrap(), "two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn devices_pipes_and_links_stay_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, link, pipe) = (dir.path().join("plain"), dir.path().join("link"), dir.path().join("pipe"));
+        write(&plain, "longer than what follows").unwrap();
+        std::os::unix::fs::symlink(&plain, &link).unwrap();
+        write(&link, "through the link").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(read(&plain).unwrap(), "through the link");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || read(&pipe)
+        });
+        write(&pipe, "through the pipe").unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), "through the pipe");
+        assert!(write(Path::new("/dev/full"), "x").unwrap_err().report().contains("No space left"));
+        assert!(write(dir.path(), "x").unwrap_err().report().contains("Is a directory"));
     }
 
     #[test]
