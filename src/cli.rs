@@ -39,7 +39,7 @@ pub struct Cli {
 /// What to look at, and from where.
 #[derive(Debug, Args)]
 struct Asked {
-    /// Port, host:port, URL, unit or unix socket; without one, pick from a list
+    /// Port, host:port, URL, unit or unix socket
     target: Option<String>,
     /// Ask as this client: here, any, or an address
     #[arg(long, value_name = "here|any|ADDR")]
@@ -218,8 +218,10 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
 
 fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, Error> {
     let began = now();
+    let mut origin = String::new();
     let (case, diagnosis, took) = if let Some(file) = replay {
         let recording = load(&file)?;
+        origin = recorded(&recording);
         let (case, diagnosis) = check::replayed(recording.case);
         (case, diagnosis, Duration::from_millis(recording.took_ms))
     } else {
@@ -228,12 +230,20 @@ fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, E
     };
     let report = Report { case: &case, diagnosis: &diagnosis, took };
     let told = match form {
-        Form::Text => plain::diagnosis(&report, style(asked.ascii)),
+        Form::Text => format!("{origin}{}", plain::diagnosis(&report, style(asked.ascii))),
         Form::Markdown => markdown::diagnosis(&report),
         Form::Json => pretty(&json::diagnosis(&report)),
     };
     say(&told)?;
     Ok(report.exit_code())
+}
+
+/// Says that what follows was seen elsewhere, or earlier.
+fn recorded(recording: &Recording) -> String {
+    let at = i64::try_from(recording.recorded_at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let when = at.map(|t| t.strftime(" of %Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
+    let how = if recording.redacted { ", with stand-ins for names and addresses" } else { "" };
+    format!("recording{when}{how}\n")
 }
 
 fn run_record(asked: &Asked, output: &Path, raw: bool) -> Result<u8, Error> {
@@ -249,7 +259,8 @@ fn run_record(asked: &Asked, output: &Path, raw: bool) -> Result<u8, Error> {
         return say(&text);
     }
     files::write(output, &text)?;
-    Ok(0)
+    let how = if raw { "with everything in it" } else { "redacted" };
+    say(&format!("wrote {} ({how})\n", crate::text::line(&output.display().to_string())))
 }
 
 /// Runs before any thread exists: the sandbox is a namespace of this process.
@@ -303,6 +314,9 @@ fn screen(asked: &Asked) -> Result<u8, Error> {
 }
 
 fn show(start: Start) -> Result<u8, Error> {
+    if dumb_terminal() {
+        return Err(Error::input("the full screen needs more than a dumb terminal").hint("use: unrefuse check TARGET"));
+    }
     let runtime = runtime()?;
     let ended = runtime.block_on(crate::ui::run(start));
     // A resolver that does not answer must not keep the program.
@@ -360,10 +374,15 @@ fn pretty(value: &serde_json::Value) -> String {
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
 fn style(ascii: bool) -> Style {
     let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+    let dumb = dumb_terminal();
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
     let utf8 = locale.is_some_and(|l| l.to_lowercase().replace('-', "").contains("utf8"));
     Style { color: std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb, ascii: ascii || !utf8 }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|t| t == "dumb")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the run is timed as a whole")]

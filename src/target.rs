@@ -109,6 +109,17 @@ fn parse_kind(input: &str) -> Result<TargetKind, Error> {
     if let Some((scheme, rest)) = input.split_once("://") {
         return parse_url(scheme, rest, input);
     }
+    if input.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        let address = input.trim_matches(['[', ']']);
+        let shown = if address.contains(':') { format!("[{address}]:80") } else { format!("{address}:80") };
+        return Err(bad(&format!("an address needs a port: {shown}")));
+    }
+    if let Some((port, transport)) = input.split_once('/')
+        && let Some(transport) = [Transport::Tcp, Transport::Udp].into_iter().find(|t| t.word() == transport)
+    {
+        let port = parse_port(port).ok_or_else(|| bad("ports go from 1 to 65535"))?;
+        return Ok(TargetKind::Port { transport, port });
+    }
     if input.bytes().all(|b| b.is_ascii_digit()) {
         let port = parse_port(input).ok_or_else(|| bad("ports go from 1 to 65535"))?;
         return Ok(TargetKind::Port { transport: Transport::Tcp, port });
@@ -166,6 +177,14 @@ fn parse_url(scheme: &str, rest: &str, input: &str) -> Result<TargetKind, Error>
 
 fn known_scheme(scheme: &str) -> Option<u16> {
     Some(match scheme {
+        "http" => 80,
+        "https" => 443,
+        "domain" => 53,
+        "ntp" => 123,
+        "imap" => 143,
+        "imaps" => 993,
+        "pop3" => 110,
+        "submission" => 587,
         "ssh" | "sftp" => 22,
         "ftp" => 21,
         "smtp" => 25,
@@ -197,7 +216,9 @@ fn split_host_port(input: &str) -> Result<(&str, u16), &'static str> {
     if host.is_empty() {
         return Err("it names no host");
     }
-    Ok((host, parse_port(port).ok_or("ports go from 1 to 65535")?))
+    let number = parse_port(port).or_else(|| known_scheme(port));
+    let known = "ports go from 1 to 65535 (of service names only common ones like ssh or https are known)";
+    Ok((host, number.ok_or(known)?))
 }
 
 fn parse_port(text: &str) -> Option<u16> {
@@ -251,6 +272,8 @@ mod tests {
         assert_eq!(kind("postgresql@15-main"), TargetKind::Unit { name: "postgresql@15-main.service".into() });
         assert_eq!(kind("unix:/run/x.sock"), TargetKind::Path { path: "/run/x.sock".into() });
         assert_eq!(kind("unix:///run/x.sock"), TargetKind::Path { path: "/run/x.sock".into() });
+        assert_eq!(kind("server:ssh"), host(Transport::Tcp, "server", 22));
+        assert_eq!(kind("53/udp"), TargetKind::Port { transport: Transport::Udp, port: 53 });
         assert_eq!(kind("unix:@bus"), TargetKind::Abstract { name: "bus".into() });
     }
 
@@ -275,6 +298,10 @@ mod tests {
             "unix:relative",
             "unix:@",
             "host name:80",
+            "8.8.8.8",
+            "[::1]",
+            "fe80::1",
+            "53/sctp",
             "a;b:80",
             "$(id):80",
         ] {

@@ -228,8 +228,12 @@ fn not_built(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
     {
         return unneeded(id, "a unix socket does not cross the network");
     }
-    let trace = (id == BoxId::Firewall).then(|| rule_at_work(judged)).flatten();
-    unknown(id, trace.map_or_else(|| "not looked at yet".into(), |trace| format!("not looked at yet, but {trace}")))
+    let Some(trace) = (id == BoxId::Firewall).then(|| rule_at_work(judged)).flatten() else {
+        return unknown(id, "not looked at yet");
+    };
+    let mut state = unknown(id, format!("not looked at yet, but {trace}"));
+    state.evidence.push(Evidence::new("dial", trace, "nft list ruleset; iptables-save; ip6tables-save"));
+    state
 }
 
 /// What the diagnosed attempt tells of a rule on this host, although no rule was read.

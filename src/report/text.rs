@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, shown_time, sign};
+use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{Advice, BoxState, Evidence, Finding, Verdict};
 use crate::facts::connect::Outcome;
@@ -43,24 +44,52 @@ fn head(report: &Report<'_>, style: Style, out: &mut String) {
     let input = text::line(&report.case.target.input);
     let at = d.subject.endpoint().map_or_else(|| input.clone(), |e| text::line(&e.to_string()));
     let asked = if at == input { String::new() } else { format!(" ({input})") };
-    let from = match d.subject.from {
-        Asker::Here => "from this host".to_owned(),
-        Asker::Any => "for any client".to_owned(),
-        Asker::Address(address) => format!("for {address}"),
-    };
-    let open = report.outcome() == Outcome::Open;
-    let verdict = if open { Verdict::Yes } else { Verdict::No };
-    let word = report.outcome().word().to_uppercase();
+    let outcome = report.outcome();
+    let verdict = mark(outcome);
+    let word = outcome.word().to_uppercase();
     let _ = writeln!(
         out,
-        "{} {at}{asked} {} {from}",
+        "{} {at}{asked} {} {}",
         paint(verdict, sign(verdict, style.ascii), style),
-        paint(verdict, &word, style)
+        paint(verdict, &word, style),
+        asked_by(report)
     );
     if let Some(symptom) = d.symptoms.iter().find(|s| s.diagnosed) {
         let errno = symptom.errno.as_deref().map(|e| format!("{} ", text::line(e))).unwrap_or_default();
         let by = symptom.answered_by.as_deref().map(|b| format!(": {}", text::line(b))).unwrap_or_default();
         let _ = writeln!(out, "  {errno}after {}{by}", shown_time(symptom.after));
+    }
+}
+
+/// The verdict a connection attempt amounts to. UDP need not answer.
+fn mark(outcome: Outcome) -> Verdict {
+    match outcome {
+        Outcome::Open => Verdict::Yes,
+        Outcome::Silent => Verdict::Unknown,
+        Outcome::Refused
+        | Outcome::Reset
+        | Outcome::Closed
+        | Outcome::Timeout
+        | Outcome::Unreachable
+        | Outcome::Denied
+        | Outcome::Unresolved
+        | Outcome::Error => Verdict::No,
+    }
+}
+
+/// For whom that holds. Other clients pass a firewall that this host itself does not: as long as nobody looked at it,
+/// "open" is what this host gets.
+fn asked_by(report: &Report<'_>) -> String {
+    let unseen = report.diagnosis.get(BoxId::Firewall).is_some_and(|b| b.verdict == Verdict::Unknown);
+    let only_here = report.outcome() == Outcome::Open && unseen;
+    match report.diagnosis.subject.from {
+        Asker::Here => "from this host".to_owned(),
+        Asker::Any if only_here => "from this host (the firewall for other clients is not looked at yet)".to_owned(),
+        Asker::Address(address) if only_here => {
+            format!("from this host (the firewall for {address} is not looked at yet)")
+        }
+        Asker::Any => "for any client".to_owned(),
+        Asker::Address(address) => format!("for {address}"),
     }
 }
 
@@ -78,8 +107,10 @@ fn cause(finding: &Finding, first: bool, style: Style, out: &mut String) {
     for advice in &finding.advice {
         todo_lines(advice, out);
     }
-    if let Some(then) = finding.then {
-        let _ = writeln!(out, "    then: {}", then.word());
+    match finding.then {
+        Some(Outcome::Open) => drop(writeln!(out, "    after that: open")),
+        Some(then) => drop(writeln!(out, "    after that alone: still {}", then.word())),
+        None => {}
     }
 }
 
@@ -99,6 +130,16 @@ fn todo_lines(advice: &Advice, out: &mut String) {
 }
 
 fn untold(report: &Report<'_>, out: &mut String) {
+    if report.outcome() == Outcome::Silent {
+        let _ = writeln!(out, "\nUDP services need not answer, so this may be healthy.");
+        return;
+    }
+    let firewall = report.diagnosis.get(BoxId::Firewall).filter(|b| !b.evidence.is_empty());
+    if let Some(firewall) = firewall {
+        let _ = writeln!(out, "\na packet filter on this host refuses; which of its rules is not looked at yet");
+        firewall.evidence.iter().for_each(|evidence| seen(evidence, out));
+        return;
+    }
     let blind = report.diagnosis.boxes.iter().filter(|b| b.verdict == Verdict::Unknown);
     let boxes: Vec<&str> = blind.map(|b| b.id.word()).collect();
     let _ = writeln!(
@@ -109,9 +150,15 @@ fn untold(report: &Report<'_>, out: &mut String) {
 }
 
 fn chart(report: &Report<'_>, style: Style, out: &mut String) {
+    const LATER: &str = "not looked at yet";
     let _ = writeln!(out);
-    for state in &report.diagnosis.boxes {
+    let (later, judged): (Vec<_>, Vec<_>) = report.diagnosis.boxes.iter().partition(|b| b.summary == LATER);
+    for state in judged {
         box_line(state, style, out);
+    }
+    if !later.is_empty() {
+        let ids: Vec<&str> = later.iter().map(|b| b.id.word()).collect();
+        let _ = writeln!(out, "  ? {LATER}: {}", ids.join(", "));
     }
 }
 
@@ -132,7 +179,7 @@ fn tried(report: &Report<'_>, style: Style, out: &mut String) {
     }
     let _ = writeln!(out);
     for symptom in others {
-        let verdict = if symptom.outcome == Outcome::Open { Verdict::Yes } else { Verdict::No };
+        let verdict = mark(symptom.outcome);
         let sign = paint(verdict, sign(verdict, style.ascii), style);
         let by = symptom
             .answered_by

@@ -1,7 +1,7 @@
 //! The effective configuration of the daemons: includes followed, drop-ins applied, each value with the line that decides.
 //!
-//! One file a daemon. They read through [`reader::Reader`], which keeps every configuration finite, from
-//! [`files::Files`], which is the host or a map in a test. Nothing is invented: what cannot be read is a gap.
+//! One file a daemon. They read through `reader::Reader`, which keeps every configuration finite, from
+//! `files::Files`, which is the host or a map in a test. Nothing is invented: what cannot be read is a gap.
 
 mod address;
 mod apache;
