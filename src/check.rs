@@ -11,7 +11,7 @@ use crate::diagnose::verdict::Diagnosis;
 use crate::error::Error;
 use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Case, Fact, Question, Reading};
-use crate::sources::{Arrival, Sources};
+use crate::sources::{self, Arrival, Sources};
 
 /// Answers that may be on their way at once.
 const IN_FLIGHT: usize = 256;
@@ -73,8 +73,7 @@ fn give_up(mut case: Case, late: Vec<Question>, why: &dyn Fn() -> Reading<Infall
 /// All listening sockets with their owners, once.
 pub async fn listeners() -> Result<(Vec<Listener>, BTreeMap<u32, Owner>), Error> {
     let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
-    let sources = Sources::new(sender);
-    sources.ask(Question::AllListeners, 0);
+    Sources::new(sender).ask(Question::AllListeners, 0);
     let reading = match arrivals.recv().await.map(|a| a.fact) {
         Some(Fact::AllListeners(reading)) => reading,
         _ => Reading::NotAsked,
@@ -83,22 +82,6 @@ pub async fn listeners() -> Result<(Vec<Listener>, BTreeMap<u32, Owner>), Error>
     let Reading::Known(known) = reading else {
         return Err(Error::broken(format!("the listening sockets cannot be read: {why}")));
     };
-    let owners = owners(&sources, &mut arrivals, &known.value).await;
+    let owners = sources::owners(known.value.clone()).await;
     Ok((known.value, owners))
-}
-
-async fn owners(sources: &Sources, arrivals: &mut mpsc::Receiver<Arrival>, of: &[Listener]) -> BTreeMap<u32, Owner> {
-    let mut owners = BTreeMap::new();
-    // In batches, so that the answers always find room in the channel.
-    for batch in of.chunks(IN_FLIGHT) {
-        for listener in batch {
-            sources.ask(Question::Owner { inode: listener.inode, cgroup: listener.cgroup }, 0);
-        }
-        for _ in batch {
-            if let Some(Arrival { fact: Fact::Owner(inode, Reading::Known(known)), .. }) = arrivals.recv().await {
-                owners.insert(inode, known.value);
-            }
-        }
-    }
-    owners
 }

@@ -295,7 +295,10 @@ fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
     if !once && !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         return show(start(false));
     }
-    let (listeners, owners) = runtime()?.block_on(check::listeners())?;
+    let runtime = runtime()?;
+    let found = runtime.block_on(check::listeners());
+    runtime.shutdown_background();
+    let (listeners, owners) = found?;
     say(&if json {
         pretty(&crate::report::listeners::json(&listeners, &owners))
     } else {
@@ -406,11 +409,18 @@ fn complain(report: &str) {
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
-    let wanted = !error.use_stderr();
-    let text = error.render();
-    if wanted {
-        return say(&text.to_string()).map_or(ExitCode::from(4), ExitCode::from);
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return match say(&text) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                complain(&error.report());
+                ExitCode::from(error.exit_code())
+            }
+        };
     }
-    let _ = write!(std::io::stderr().lock(), "{text}");
+    // It repeats the words it was given; those may hold what a terminal obeys.
+    let safe: Vec<String> = text.lines().map(crate::text::line).collect();
+    let _ = writeln!(std::io::stderr().lock(), "{}", safe.join("\n"));
     ExitCode::from(2)
 }

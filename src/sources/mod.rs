@@ -17,11 +17,13 @@ pub mod procfs;
 pub mod resolver;
 pub mod trouble;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Fact, Question, Reading};
 use dbus::Bus;
 pub use trouble::Trouble;
@@ -126,6 +128,16 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
         }
         Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
+    }
+}
+
+/// Who holds each of these sockets; none where that cannot be told in time.
+pub async fn owners(of: Vec<Listener>) -> BTreeMap<u32, Owner> {
+    const WITHIN: Duration = Duration::from_secs(10);
+    let look = tokio::time::timeout(WITHIN, blocking(move || procfs::owners(&of).map(Some))).await;
+    match look {
+        Ok(Reading::Known(known)) => known.value,
+        _ => BTreeMap::new(),
     }
 }
 

@@ -46,6 +46,7 @@ const TESTS: &[Test] = &[
     ("unix::a_directory_that_must_not_be_searched", unix::hidden, Needs::Root),
     ("unix::overlay_file_systems", unix::overlay, Needs::Root),
     ("owners::a_process_is_found_by_the_socket", owners::process, Needs::Namespace),
+    ("owners::many_at_once_as_one_by_one", owners::at_once, Needs::Namespace),
     ("owners::all_processes_that_share_a_socket", owners::shared, Needs::Namespace),
     ("owners::the_unit_by_the_control_group", owners::unit, Needs::Root),
     ("owners::a_control_group_that_is_gone", owners::gone, Needs::Root),

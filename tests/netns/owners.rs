@@ -8,7 +8,7 @@ use std::time::Instant;
 use libtest_mimic::Failed;
 use unrefuse::facts::Reading;
 use unrefuse::facts::socket::{Listener, Owner, Transport};
-use unrefuse::sources::netlink::sock_diag::listeners;
+use unrefuse::sources::netlink::sock_diag::{all_listeners, listeners};
 use unrefuse::sources::{cgroup, procfs};
 
 use super::helper::{Holder, ask_as_nobody, listen};
@@ -43,6 +43,18 @@ pub(crate) fn process() -> Outcome {
     let inode = socket.inode;
     drop(holder);
     assert_eq!(pids(&owner(inode, None)?), [0; 0], "it has gone with its socket");
+    Ok(())
+}
+
+pub(crate) fn at_once() -> Outcome {
+    let _own = listen("127.0.0.1:7009".parse::<SocketAddr>()?, 4)?;
+    let _holder = Holder::start("", "127.0.0.1", 7010, 3)?;
+    let all = all_listeners().map_err(|e| format!("{e:?}"))?.unwrap_or_default();
+    let told = procfs::owners(&all).map_err(|e| format!("{e:?}"))?;
+    assert_eq!(told.len(), 4);
+    for listener in all {
+        assert_eq!(told.get(&listener.inode), Some(&owner(listener.inode, listener.cgroup)?), "{}", listener.shown());
+    }
     Ok(())
 }
 

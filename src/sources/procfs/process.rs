@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 
 use super::super::cgroup;
 use crate::facts::socket::Process;
@@ -23,14 +22,27 @@ pub(super) enum Holds {
 
 /// Looks through the open files of a process for the socket with this inode.
 pub(super) fn holds(pid: u32, inode: u32) -> Holds {
-    let wanted = format!("socket:[{inode}]");
+    match sockets(pid) {
+        Ok(mut held) => {
+            if held.any(|other| other == inode) {
+                Holds::Yes
+            } else {
+                Holds::No
+            }
+        }
+        Err(why) => why,
+    }
+}
+
+/// The inodes of the sockets among the open files of a process, or why they cannot be told.
+pub(super) fn sockets(pid: u32) -> Result<impl Iterator<Item = u32>, Holds> {
     let entries = match fs::read_dir(format!("/proc/{pid}/fd")) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Holds::Unreadable,
-        Err(_) => return Holds::Gone,
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(Holds::Unreadable),
+        Err(_) => return Err(Holds::Gone),
     };
-    let mut links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-    if links.any(|target| target.as_os_str().as_bytes() == wanted.as_bytes()) { Holds::Yes } else { Holds::No }
+    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    Ok(links.filter_map(|target| target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()))
 }
 
 /// A process for people; none when it has gone.

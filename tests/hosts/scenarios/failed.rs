@@ -36,7 +36,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:22", Refused)],
         target: "22",
         expect: refused("svc-failed-config-syntax", &["ssh.service", "/etc/ssh/sshd_config.d/50-admins.conf"]),
-        repair: Some(|host| host.sh("rm /etc/ssh/sshd_config.d/50-admins.conf; systemctl start ssh")),
+        repair: Some(|host| {
+            host.sh("rm /etc/ssh/sshd_config.d/50-admins.conf; systemctl reset-failed ssh; systemctl start ssh")
+        }),
         ..SCENARIO
     },
     Scenario {
