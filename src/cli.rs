@@ -275,7 +275,8 @@ fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
         say(&format!("{}\n$ unrefuse check {}\n\n", sandbox.story, sandbox.target))?;
         return run_check(&asked, Form::Text, None);
     }
-    screen(&asked)
+    // The target means something in the sandbox only: it is not remembered.
+    show(Start { recent: None, ..asked_of(&asked)? })
 }
 
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
@@ -312,8 +313,12 @@ fn run_replay(file: &Path) -> Result<u8, Error> {
 }
 
 fn screen(asked: &Asked) -> Result<u8, Error> {
+    show(asked_of(asked)?)
+}
+
+fn asked_of(asked: &Asked) -> Result<Start, Error> {
     let target = asked.target.as_deref().map(Target::parse).transpose()?;
-    show(Start { target, from: asker(asked)?, ..start(asked.ascii) })
+    Ok(Start { target, from: asker(asked)?, ..start(asked.ascii) })
 }
 
 fn show(start: Start) -> Result<u8, Error> {

@@ -71,7 +71,9 @@ impl Engine {
             Effect::Unwatch(question) => self.live.unwatch(&question),
             Effect::WakeAfter(ms, wake) => self.wake_after(ms, wake),
             Effect::Remember(target) => self.remember(target),
-            Effect::Copy(_) | Effect::Suspend | Effect::Redraw | Effect::Quit(_) => return Some(effect),
+            Effect::Copy(_) | Effect::StopJob | Effect::Suspend | Effect::Redraw | Effect::Quit(_) => {
+                return Some(effect);
+            }
         }
         None
     }
@@ -113,6 +115,7 @@ pub fn listen_for_signals(inbox: &Inbox) -> Result<(), Error> {
         (SignalKind::terminate(), Signal::Terminate),
         (SignalKind::hangup(), Signal::HangUp),
         (SignalKind::interrupt(), Signal::Interrupt),
+        (SignalKind::from_raw(nix::libc::SIGTSTP), Signal::Stop),
         (SignalKind::from_raw(nix::libc::SIGCONT), Signal::Continue),
     ] {
         let mut signals = signal(kind).map_err(|e| Error::broken("signals cannot be listened for").because(e))?;

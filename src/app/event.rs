@@ -183,6 +183,8 @@ pub enum Signal {
     HangUp,
     /// SIGINT from elsewhere; the key is a command.
     Interrupt,
+    /// SIGTSTP: we are to stop for a while.
+    Stop,
     /// SIGCONT: we were stopped and go on.
     Continue,
 }
@@ -202,6 +204,8 @@ pub enum Effect {
     Copy(String),
     /// Remember a target as recent.
     Remember(String),
+    /// Let the whole job stop (the key); we are then told to by a signal, as every other program of it.
+    StopJob,
     /// Give the terminal back, stop, and take it again when continued.
     Suspend,
     /// Take the terminal anew and paint everything.

@@ -53,6 +53,7 @@ fn signalled(signal: Signal) -> Vec<Effect> {
     vec![match signal {
         Signal::Terminate | Signal::HangUp => Effect::Quit(Leave::Signalled(signal)),
         Signal::Interrupt => Effect::Quit(Leave::Wanted),
+        Signal::Stop => Effect::Suspend,
         Signal::Continue => Effect::Redraw,
     }]
 }
@@ -142,7 +143,7 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
 fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
     match session {
         Session::Quit => vec![Effect::Quit(Leave::Wanted)],
-        Session::Suspend => vec![Effect::Suspend],
+        Session::Suspend => vec![Effect::StopJob],
         Session::Redraw => vec![Effect::Redraw],
         Session::Help => {
             state.overlay = if state.overlay == Overlay::None { Overlay::Help(0) } else { Overlay::None };

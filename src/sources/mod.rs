@@ -18,9 +18,11 @@ pub mod resolver;
 pub mod trouble;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use crate::facts::socket::{Listener, Owner};
@@ -59,17 +61,24 @@ impl Sources {
     pub fn ask(&self, question: Question, generation: u64) {
         let (arrivals, bus) = (self.arrivals.clone(), Arc::clone(&self.bus));
         tokio::spawn(async move {
-            let (after, began) = (deadline(&question), Instant::now());
-            let fact = match tokio::time::timeout(after, answer(&bus, question.clone())).await {
-                Ok(fact) => fact,
-                Err(_) => Fact::without_value(&question, Reading::TimedOut { after }),
-            };
+            let began = Instant::now();
+            let fact = ended(&question, deadline(&question), answer(&bus, question.clone())).await;
             tracing::debug!(?question, took = ?began.elapsed(), "answered");
             tracing::trace!(?fact);
             // The receiver is gone when the program is leaving.
             let _ = arrivals.send(Arrival { generation, fact }).await;
         });
     }
+}
+
+/// A look as it ends, one way or another: with its answer, out of time, or by a panic. No question stays open.
+async fn ended(question: &Question, after: Duration, look: impl Future<Output = Fact>) -> Fact {
+    let reading = match AssertUnwindSafe(tokio::time::timeout(after, look)).catch_unwind().await {
+        Ok(Ok(fact)) => return fact,
+        Ok(Err(_)) => Reading::TimedOut { after },
+        Err(_) => Reading::Failed { why: "looking broke off".into() },
+    };
+    Fact::without_value(question, reading)
 }
 
 /// How long a question may take, at most.
@@ -146,5 +155,29 @@ async fn blocking<T: Send + 'static>(look: impl FnOnce() -> Result<Option<T>, Tr
     match tokio::task::spawn_blocking(move || trouble::timed(look)).await {
         Ok(reading) => reading,
         Err(_) => Reading::Failed { why: "looking broke off".into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(5);
+
+    #[tokio::test]
+    async fn a_look_that_breaks_off_ends_its_question() {
+        let fact = ended(&Question::Host, SHORT, async { panic!("a defect") }).await;
+        assert_eq!(fact, Fact::Host(Reading::Failed { why: "looking broke off".into() }));
+        let name = Question::Unit("a.service".into());
+        let fact = ended(&name, SHORT, std::future::pending()).await;
+        assert_eq!(fact, Fact::Unit("a.service".into(), Reading::TimedOut { after: SHORT }));
+        let fact = ended(&name, SHORT, async { Fact::Unit("a.service".into(), Reading::Absent) }).await;
+        assert_eq!(fact, Fact::Unit("a.service".into(), Reading::Absent));
+    }
+
+    #[tokio::test]
+    async fn a_blocking_look_that_breaks_off_ends_too() {
+        let reading: Reading<()> = blocking(|| panic!("a defect")).await;
+        assert_eq!(reading, Reading::Failed { why: "looking broke off".into() });
     }
 }

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::terminal::{Panics, Screen};
+use super::terminal::{Panics, Screen, Stopped, stop_job};
 use super::theme::Theme;
 use super::{keys, measure};
 use crate::app::engine::{Engine, Inbox, listen_for_signals, now_ms};
@@ -44,7 +44,9 @@ fn leave_result(leave: Leave) -> Result<(), Error> {
     match leave {
         Leave::Signalled(Signal::HangUp) => Err(Error::broken("ended by SIGHUP")),
         Leave::Signalled(Signal::Terminate) => Err(Error::broken("ended by SIGTERM")),
-        Leave::Wanted | Leave::TerminalGone | Leave::Signalled(Signal::Interrupt | Signal::Continue) => Ok(()),
+        Leave::Wanted | Leave::TerminalGone | Leave::Signalled(Signal::Interrupt | Signal::Stop | Signal::Continue) => {
+            Ok(())
+        }
     }
 }
 
@@ -149,7 +151,8 @@ impl Session {
             match self.engine.perform(effect) {
                 Some(Effect::Quit(leave)) => return Ok(Some(leave)),
                 Some(Effect::Copy(text)) => self.screen.copy(&text).map_err(gone)?,
-                Some(Effect::Suspend) => self.screen.suspend().map_err(gone)?,
+                Some(Effect::StopJob) => stop_job().map_err(|e| Error::broken("cannot stop").because(e))?,
+                Some(Effect::Suspend) => self.suspend()?,
                 Some(Effect::Redraw) => self.screen.retake().map_err(gone)?,
                 None
                 | Some(
@@ -162,6 +165,14 @@ impl Session {
             }
         }
         Ok(None)
+    }
+
+    fn suspend(&mut self) -> Result<(), Error> {
+        if self.screen.suspend().map_err(gone)? == Stopped::Never {
+            let what = What::Notice("no shell here could bring it back: not stopped".into());
+            self.take(Some(Event { at_ms: now_ms(), what }))?;
+        }
+        Ok(())
     }
 
     fn draw(&mut self) -> Result<(), Error> {

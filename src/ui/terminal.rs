@@ -1,8 +1,10 @@
 //! The terminal: taken when the screen begins, given back on every way out.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout};
+use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::style::ResetColor;
 use crossterm::terminal::{
@@ -10,8 +12,8 @@ use crossterm::terminal::{
     enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, raise};
+use nix::unistd::{Pid, getpgrp, getppid, getsid};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
@@ -58,19 +60,22 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Puts text on the clipboard of the terminal, through ssh too (OSC 52). `text` is safe: its base64 is only ASCII.
+    /// Puts text on the clipboard of the terminal, through ssh too (OSC 52).
     pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
-        let out = self.terminal.backend_mut();
-        write!(out, "\u{1b}]52;c;{}\u{7}", base64(text.as_bytes()))?;
-        Write::flush(out)
+        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
     }
 
-    /// Gives the terminal back, stops with the whole job, and takes the terminal again when continued.
-    pub(super) fn suspend(&mut self) -> io::Result<()> {
+    /// Gives the terminal back, stops, and takes the terminal again when continued. Where nobody could continue us it
+    /// does nothing.
+    pub(super) fn suspend(&mut self) -> io::Result<Stopped> {
+        if !is_a_job() {
+            return Ok(Stopped::Never);
+        }
         restore();
-        // Returns when we are continued; at once where nobody does job control.
-        kill(Pid::from_raw(0), Signal::SIGTSTP)?;
-        self.retake()
+        // SIGTSTP is caught, so it would stop nothing. Returns when we are continued.
+        raise(Signal::SIGSTOP)?;
+        self.retake()?;
+        Ok(Stopped::ForAWhile)
     }
 }
 
@@ -78,6 +83,27 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Did a stop happen?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// Yes, and it is over.
+    ForAWhile,
+    /// No: there is no shell to come back from.
+    Never,
+}
+
+/// Stops everything that was started as one job with us, as the terminal does on Ctrl-Z: this program catches that.
+pub(super) fn stop_job() -> io::Result<()> {
+    Ok(kill(Pid::from_raw(0), Signal::SIGTSTP)?)
+}
+
+/// Is there a shell that can bring us back? The kernel asks the same before it lets SIGTSTP stop a program: whoever
+/// leads its session, or has lost its parent, has none.
+fn is_a_job() -> bool {
+    let session = getsid(None).ok();
+    session.is_some_and(|session| session != getpgrp()) && getsid(Some(getppid())).ok() == session
 }
 
 fn enter() -> io::Result<()> {
@@ -103,33 +129,22 @@ fn restore() {
     let _ = disable_raw_mode();
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn base64(bytes: &[u8]) -> String {
-    let sign = |bits: u32| BASE64.get(bits as usize & 63).copied().map_or('=', char::from);
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| chunk.get(index).copied().map_or(0, u32::from);
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        out.push(sign(bits >> 18));
-        out.push(sign(bits >> 12));
-        out.push(if chunk.len() > 1 { sign(bits >> 6) } else { '=' });
-        out.push(if chunk.len() > 2 { sign(bits) } else { '=' });
-    }
-    out
-}
-
 /// What panicked while the screen was up.
 ///
 /// A panic of the drawing thread ends the program: the terminal is given back at once. One of a background task does
-/// not: tokio catches it, the screen goes on and tells of it. Neither may print while the screen is up.
+/// not: tokio catches it, the screen goes on and tells of it. Neither may print while the screen is up; whoever told of
+/// panics before does so again afterwards.
 pub(super) struct Panics {
     seen: Arc<Mutex<Vec<String>>>,
+    before: Hook,
 }
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 
 impl Panics {
     /// Watches for panics from now on.
     pub(super) fn watch(inbox: Inbox) -> Self {
+        let before = std::panic::take_hook();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (noted, drawing) = (Arc::clone(&seen), std::thread::current().id());
         std::panic::set_hook(Box::new(move |panic| {
@@ -141,22 +156,30 @@ impl Panics {
             }
             noted.lock().unwrap_or_else(PoisonError::into_inner).push(message);
         }));
-        Self { seen }
+        Self { seen, before }
     }
 
     /// Stops watching; the last panic, if there was one.
     pub(super) fn last(self) -> Option<String> {
-        drop(std::panic::take_hook());
+        std::panic::set_hook(self.before);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
-    fn a_panic_in_the_background_is_told_on_the_screen_and_kept() {
+    fn a_panic_in_the_background_is_told_on_the_screen_and_whoever_told_of_it_before_does_so_again() {
+        let told = Arc::new(AtomicUsize::new(0));
+        let (count, original) = (Arc::clone(&told), std::panic::take_hook());
+        // Other tests may panic meanwhile: only the one with this mark counts.
+        std::panic::set_hook(Box::new(move |panic| {
+            count.fetch_add(usize::from(panic.to_string().contains("out of range")), Ordering::SeqCst);
+        }));
         let (inbox, mut events) = Inbox::new();
         let panics = Panics::watch(inbox);
         let broke = std::thread::spawn(|| panic!("index\u{1b}[2J out of range")).join();
@@ -165,11 +188,9 @@ mod tests {
         let What::Notice(text) = event.what else { panic!("{event:?}") };
         assert!(text.starts_with("a look broke off") && text.contains("index␛[2J out of range"), "{text}");
         assert!(panics.last().is_some_and(|told| told.contains("out of range")));
-    }
-
-    #[test]
-    fn base64_of_all_lengths() {
-        let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| base64(t.as_bytes()));
-        assert_eq!(all, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
+        assert_eq!(told.load(Ordering::SeqCst), 0, "nobody else prints while the screen is up");
+        assert!(std::thread::spawn(|| panic!("out of range again")).join().is_err());
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        std::panic::set_hook(original);
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Pty {
     name: String,
     pub(crate) child: Child,
     pub(crate) seen: String,
+    /// What it wrote before that which was waited for last.
+    pub(crate) before: String,
     rest: Vec<u8>,
     home: tempfile::TempDir,
 }
@@ -72,7 +74,7 @@ impl Pty {
             .stderr(end())
             .spawn()
             .expect("setsid of util-linux");
-        Self { master, slave, name, child, seen: String::new(), rest: Vec::new(), home }
+        Self { master, slave, name, child, seen: String::new(), before: String::new(), rest: Vec::new(), home }
     }
 
     pub(crate) fn home(&self) -> PathBuf {
@@ -104,7 +106,9 @@ impl Pty {
         let until = Instant::now() + DEADLINE;
         loop {
             if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
+                let rest = self.seen.split_off(at + text.len());
+                self.before = std::mem::replace(&mut self.seen, rest);
+                self.before.truncate(at);
                 return;
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -106,6 +106,43 @@ fn ctrl_z_stops_it_and_fg_brings_it_back() {
     pty.end();
 }
 
+/// Starts it below a shell; yields its process too.
+fn below_a_shell() -> (Pty, Pid) {
+    let mut pty = Pty::run((80, 24), &["bash", "--norc", "--noprofile", "-i"], &[("PS1", "ready> ")]);
+    pty.wait_for("ready> ");
+    // The shell's own process id becomes the program's, in a job of its own.
+    pty.send(&format!("bash -c 'echo p''id=$$,; exec {} {TARGET}'\r", env!("CARGO_BIN_EXE_unrefuse")));
+    pty.wait_for("pid=");
+    pty.wait_for(",");
+    let program = pty.before.parse().expect("a process id");
+    pty.wait_for("REFUSED");
+    (pty, Pid::from_raw(program))
+}
+
+#[test]
+fn a_stop_from_outside_gives_the_terminal_back_first() {
+    let (mut pty, program) = below_a_shell();
+    kill(program, Signal::SIGTSTP).expect("it runs");
+    pty.wait_for(LEAVE);
+    pty.wait_for("Stopped");
+    pty.send("fg\r");
+    pty.wait_for(ENTER);
+    pty.wait_for("REFUSED");
+    pty.send("q");
+    pty.wait_for(LEAVE);
+    pty.send("exit\r");
+    pty.end();
+}
+
+#[test]
+fn where_nobody_could_bring_it_back_it_does_not_stop() {
+    let mut pty = shown((80, 24));
+    pty.send("\u{1a}");
+    pty.wait_for("not stopped");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+}
+
 #[test]
 fn it_follows_the_size_of_the_terminal_down_to_one_cell() {
     let mut pty = shown((80, 24));
@@ -185,7 +222,7 @@ fn y_copies_by_osc_52() {
     pty.wait_for("live");
     pty.send("y");
     pty.wait_for("\u{1b}]52;c;");
-    pty.wait_for("\u{7}");
+    pty.wait_for("\u{1b}\\");
     pty.wait_for("copied");
     pty.send("q");
     pty.end();

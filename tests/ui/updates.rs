@@ -319,6 +319,7 @@ fn a_recording_asks_nothing_and_says_what_it_does_not_hold() {
 fn signals_and_keys_end_or_stop_it() {
     let mut session = refused();
     session.event(What::Signalled(Signal::Terminate));
+    session.event(What::Signalled(Signal::Stop));
     session.event(What::Signalled(Signal::Continue));
     session.press_with(KeyCode::Char('z'), KeyModifiers::CONTROL);
     session.press_with(KeyCode::Char('l'), KeyModifiers::CONTROL);
@@ -326,8 +327,9 @@ fn signals_and_keys_end_or_stop_it() {
     session.event(What::HungUp);
     let expected = [
         Effect::Quit(Leave::Signalled(Signal::Terminate)),
-        Effect::Redraw,
         Effect::Suspend,
+        Effect::Redraw,
+        Effect::StopJob,
         Effect::Redraw,
         Effect::Quit(Leave::Wanted),
         Effect::Quit(Leave::TerminalGone),
