@@ -250,6 +250,7 @@ fn unit_name(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
 
     fn kind(input: &str) -> TargetKind {
         Target::parse(input).expect(input).kind
@@ -257,6 +258,22 @@ mod tests {
 
     fn host(transport: Transport, host: &str, port: u16) -> TargetKind {
         TargetKind::Host { transport, host: host.into(), port }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn any_words_are_a_target_or_an_input_error(words in damaged::text(&[
+            "8080", "db1.example.org:5432", "[fe80::1%eth0]:443", "udp://h:53", "https://u:p@h:8443/x?y#z", "nginx.service",
+            "unix:/run/x.sock", "unix:@name", "postgresql@15-main",
+        ])) {
+            match Target::parse(&words) {
+                Ok(target) => proptest::prop_assert!(!target.input.chars().any(char::is_control)),
+                Err(error) => proptest::prop_assert_eq!(error.exit_code(), 2),
+            }
+            let _ = From::parse(&words);
+        }
     }
 
     #[test]

@@ -69,6 +69,69 @@ fn is_hidden(c: char) -> bool {
     )
 }
 
+/// Damaged texts for the tests of everything that reads what others wrote.
+#[cfg(test)]
+pub(crate) mod damaged {
+    use proptest::prelude::*;
+    use proptest::test_runner::Config;
+
+    /// How often a reader is tried.
+    pub(crate) fn often() -> Config {
+        Config { cases: 300, failure_persistence: None, ..Config::default() }
+    }
+
+    /// What hurts readers: ends of words, numbers at their limits, characters of several bytes, none at all.
+    const BITS: [&[u8]; 24] = [
+        b"",
+        b" ",
+        b"\t",
+        b"\n",
+        b"\r\n",
+        b"\0",
+        b"\xff",
+        b"\xc3",
+        "é".as_bytes(),
+        "\u{202e}".as_bytes(),
+        b"\x1b]52;c;",
+        b"\"",
+        b"'",
+        b"\\",
+        b"#",
+        b"%",
+        b":",
+        b"=",
+        b"/",
+        b"-1",
+        b"18446744073709551616",
+        b"65536",
+        b"[[[[[[",
+        b"{",
+    ];
+
+    /// One of the texts with pieces taken out, doubled and put in; sometimes nothing but noise.
+    pub(crate) fn bytes(texts: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+        let edit = (any::<prop::sample::Index>(), 0..40_usize, 0..3_u8, prop::sample::select(&BITS[..]));
+        let edited = (prop::sample::select(texts), prop::collection::vec(edit, 0..8)).prop_map(|(text, edits)| {
+            edits.into_iter().fold(text.as_bytes().to_vec(), |mut bytes, (place, length, what, bit)| {
+                let from = place.index(bytes.len() + 1);
+                let to = bytes.len().min(from + length);
+                match what {
+                    0 => drop(bytes.splice(from..to, bit.iter().copied())),
+                    1 => bytes.extend_from_within(from..to),
+                    _ => bytes.truncate(to),
+                }
+                bytes
+            })
+        });
+        prop_oneof![4 => edited, 1 => prop::collection::vec(any::<u8>(), 0..300)]
+    }
+
+    /// The same as text.
+    pub(crate) fn text(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
+        bytes(texts).prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +149,17 @@ mod tests {
         assert_eq!(fit("データベース", 7), "データ…");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+    }
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn whatever_is_shown_is_safe_and_fits(raw in damaged::text(&["a\u{1b}[31mb\u{202e}", "データ e\u{301}"]), width in 0..40_usize) {
+            proptest::prop_assert_eq!(line(&line(&raw)), line(&raw));
+            proptest::prop_assert!(!line(&raw).chars().any(char::is_control));
+            proptest::prop_assert!(fit(&raw, width).width() <= width);
+        }
     }
 
     #[test]

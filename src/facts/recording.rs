@@ -147,6 +147,22 @@ fn harmless(json: &str) -> String {
 mod tests {
     use super::*;
     use crate::target::{From, Target};
+    use crate::text::damaged;
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn a_damaged_recording_is_read_or_refused(raw in damaged::text(&[
+            include_str!("../../examples/healthy--unix-socket.json"),
+            include_str!("../../examples/cli-hosts-file-stale--database-moved-to-another-machine.json"),
+        ])) {
+            match Recording::parse(&raw, "x") {
+                Ok(recording) => proptest::prop_assert!(recording.to_json().is_ok()),
+                Err(error) => proptest::prop_assert_eq!(error.exit_code(), 2),
+            }
+        }
+    }
 
     #[test]
     fn a_recording_survives_writing_and_reading() {

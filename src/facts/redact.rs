@@ -134,13 +134,10 @@ impl StandIns {
 
     /// A word without white space: an address, a mail address, `key=secret`, a home directory, or left alone.
     fn word(&mut self, word: &str) -> String {
-        if let Some(hidden) = hide_secret(word) {
-            return hidden;
-        }
-        if let Some((rest, home)) = word.split_once("/home/").filter(|(_, home)| !home.is_empty()) {
-            let user = home.split('/').next().unwrap_or_default().to_owned();
-            self.name(&user, "user");
-            return format!("{rest}/home/{home}");
+        let hidden = hide_secret(word);
+        let word = hidden.as_deref().unwrap_or(word);
+        if let Some((_, home)) = word.split_once("/home/") {
+            self.name(home.split('/').next().unwrap_or_default(), "user");
         }
         if is_mail(word) {
             return self.mail(word);
@@ -329,6 +326,7 @@ mod tests {
     use crate::facts::journal::{Entry, Journal};
     use crate::facts::{Case, Reading};
     use crate::target::{From, Target};
+    use crate::text::damaged;
 
     fn recording(message: &str) -> Recording {
         let mut case = Case::new(Target::parse("db7.corp.example:5432").unwrap(), From::Unsaid);
@@ -346,6 +344,25 @@ mod tests {
         message(&redact(&recording(text)).unwrap())
     }
 
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn nothing_is_too_odd_to_be_redacted(text in damaged::text(&[
+            "connect db7.corp.example (10.20.30.40:5432, [fd12::7]:80, ::ffff:10.0.0.5) as https://joe:hunter2@h password=pw1",
+            "Authorization: Bearer b3ar /home/joe/x joe@corp.example db9.corp.example. postgresql@15-main.service",
+        ])) {
+            let once = redact(&recording(&text)).unwrap();
+            let safe = message(&once);
+            for address in ["10.20.30.40", "fd12::7", "10.0.0.5"] {
+                let parts = split(&safe, |c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'));
+                proptest::prop_assert!(!parts.contains(&(address, true)), "{} in {:?} of {:?}", address, safe, text);
+            }
+            let parts = split(&safe, |c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+            proptest::prop_assert!(!parts.contains(&("db7.corp.example", true)), "{:?} of {:?}", safe, text);
+        }
+    }
+
     #[test]
     fn seeded_secrets_are_gone() {
         let seeds = "connect db7.corp.example (10.20.30.40:5432, fd12::7) as https://joe:hunter2@h password=pw1 --token tok9 \
@@ -354,6 +371,15 @@ mod tests {
         for secret in ["db7", "10.20.30.40", "fd12::7", "hunter2", "pw1", "tok9", "b3ar", "joe"] {
             assert!(!safe.contains(secret), "{secret} in {safe}");
         }
+    }
+
+    #[test]
+    fn an_address_beside_a_secret_is_hidden_too() {
+        assert_eq!(redacted("postgres://joe:pw@10.20.30.40:5432/db"), "postgres://REDACTED@198.18.0.1:5432/db");
+        assert_eq!(
+            redacted("10.0.0.1/token=x 10.0.0.2:/home/joe/x"),
+            "198.18.0.1/token=REDACTED 198.18.0.2:/home/user-2/x"
+        );
     }
 
     #[test]

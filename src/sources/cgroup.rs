@@ -130,6 +130,22 @@ fn below(root: &Path, path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn damaged_paths_and_mounts_are_survived(text in damaged::text(&[
+            "/system.slice/system-postgresql.slice/postgresql@15-main.service/x",
+            "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
+        ])) {
+            if let Some(unit) = unit_of(&text) {
+                proptest::prop_assert!(text.contains(&unit) && is_unit(&unit));
+            }
+            let _ = mounted(&text);
+        }
+    }
 
     #[test]
     fn the_unit_is_the_first_below_the_slices() {

@@ -83,6 +83,7 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
 
     fn counters(snmp: &str, snmp6: &str) -> Counters {
         let mut counters = Counters::default();
@@ -93,6 +94,18 @@ mod tests {
 
     fn moved(before: &Counters, after: &Counters) -> Vec<(String, i64)> {
         before.moved(after).into_iter().map(|c| (c.name, c.delta)).collect()
+    }
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn damaged_tables_are_read_to_their_end(
+            before in damaged::text(&["Tcp: MaxConn OutRsts\nTcp: -1 5\n", "Icmp6OutDestUnreachs \t4\n"]),
+            after in damaged::text(&["Tcp: MaxConn OutRsts\nTcp: -1 9223372036854775807\n", "Icmp6OutDestUnreachs \t5\n"]),
+        ) {
+            let _ = counters(&before, &before).moved(&counters(&after, &after));
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests start the program and read its terminal")]
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod pty;
 #[cfg(test)]
 mod ways_out;

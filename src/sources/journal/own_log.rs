@@ -87,6 +87,21 @@ fn mysql(line: &str) -> Option<Line<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn damaged_logs_are_read_to_their_end(text in damaged::text(&[
+            "176:M 21 Nov 2026 07:31:58.123 # Failed listening on port 700 (tcp), aborting.",
+            "2026-11-21T07:31:58.123456Z 0 [ERROR] [MY-010262] [Server] Can't start server",
+        ])) {
+            for read in text.lines().flat_map(|line| [redis(line), mysql(line)]).flatten() {
+                proptest::prop_assert!(text.contains(read.message));
+            }
+        }
+    }
 
     #[test]
     fn lines_of_redis() {

@@ -82,12 +82,24 @@ fn bytes(values: &[Value]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
 
     // As systemd 252 wrote it.
     const REAL: &str = r#"{"__CURSOR":"s=0aed186d;i=be;b=ecb0;m=8284f848;t=660c3d733562b;x=a3d0","__REALTIME_TIMESTAMP":"1795244105618987","_PID":"1","__MONOTONIC_TIMESTAMP":"2189752392","MESSAGE":"nginx.service: Failed with result 'exit-code'.","SYSLOG_IDENTIFIER":"systemd","_BOOT_ID":"ecb025fa","_COMM":"systemd","PRIORITY":"4"}"#;
 
     fn with(rest: &str) -> Line {
         line(format!(r#"{{"__REALTIME_TIMESTAMP":"1"{rest}}}"#).as_bytes()).unwrap()
+    }
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn damaged_lines_are_entries_or_nothing(raw in damaged::bytes(&[REAL, r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":[27,91],"_PID":["1","2"]}"#])) {
+            if let Some(found) = line(&raw) {
+                proptest::prop_assert!(found.entry.priority <= 7);
+            }
+        }
     }
 
     #[test]

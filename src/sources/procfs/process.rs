@@ -82,6 +82,16 @@ pub(super) fn all() -> io::Result<impl Iterator<Item = u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn any_command_line_is_cut_to_its_length(raw in damaged::bytes(&["nginx: master process\0-g\0daemon off;\0"]), times in 1..40_usize) {
+            proptest::prop_assert!(command_line(&raw.repeat(times)).len() <= COMMAND);
+        }
+    }
 
     #[test]
     fn command_lines_are_words() {

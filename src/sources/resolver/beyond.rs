@@ -118,6 +118,24 @@ fn code(reply: &[u8], query: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn any_reply_and_any_name_is_survived(
+            raw in damaged::bytes(&["10.0.0.5        STREAM db1\n", "\0\0\u{1}\0\0\u{1}\u{3}db1\0"]),
+            name in damaged::text(&["db1.example.org."]),
+        ) {
+            let asked = query(&name);
+            if let Some(asked) = &asked {
+                let _ = code(&raw, asked);
+            }
+            proptest::prop_assert!(asked.is_none_or(|q| q.len() <= name.len() + 18));
+            let _ = addresses(&String::from_utf8_lossy(&raw));
+        }
+    }
 
     #[test]
     fn dns_is_asked_only_where_it_would_be_and_can_answer() {

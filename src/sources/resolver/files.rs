@@ -46,6 +46,7 @@ fn address(word: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::damaged;
 
     const HOSTS: &str = "127.0.0.1\tlocalhost\n\
         # 10.0.0.1 db1\n\
@@ -53,6 +54,20 @@ mod tests {
         fe80::1%eth0 db1\n\
         \n\
         not-an-address db1\n  ::1 ip6-localhost db1 \r\n10.0.0.9 db10";
+
+    proptest::proptest! {
+        #![proptest_config(damaged::often())]
+
+        #[test]
+        fn damaged_files_are_read_to_their_end(text in damaged::text(&[HOSTS, "hosts: files dns\n", "nameserver 192.0.2.1\n"])) {
+            for found in hosts_lines(&text, "db1") {
+                let line = text.lines().nth(found.line as usize - 1);
+                proptest::prop_assert_eq!(line, Some(found.text.as_str()));
+            }
+            proptest::prop_assert!(nameservers(&text).len() <= text.lines().count());
+            let _ = nsswitch_hosts(&text);
+        }
+    }
 
     #[test]
     fn every_line_that_names_it_is_found_with_its_number() {

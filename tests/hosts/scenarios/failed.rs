@@ -25,6 +25,22 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         repair: Some(|host| host.sh("rm /etc/nginx/conf.d/bad.conf; systemctl start nginx")),
         ..SCENARIO
     },
+    // Why it failed cannot be read: that much is said, and nothing made up.
+    Scenario {
+        cause: "svc-not-running",
+        name: "nginx-broken-and-no-journalctl",
+        before_boot: |host| host.sh("rm /usr/bin/journalctl"),
+        break_it: |host| {
+            start(host, "nginx")?;
+            host.write("/etc/nginx/conf.d/bad.conf", "listen 80\n")?;
+            restart_in_vain(host, "nginx")
+        },
+        seen: &[client("10.2.0.2:80", Refused)],
+        target: "80",
+        expect: refused("svc-not-running", &["nginx.service", "journalctl is not installed", "/usr/sbin/nginx -t"]),
+        repair: Some(|host| host.sh("rm /etc/nginx/conf.d/bad.conf; systemctl start nginx")),
+        ..SCENARIO
+    },
     Scenario {
         cause: "svc-failed-config-syntax",
         name: "sshd",
