@@ -26,7 +26,7 @@
 //! ```text
 //! text      →
 //! error     → text
-//! target    → error facts
+//! target    → error facts text
 //! facts     → target error text
 //! diagnose  → facts target text
 //! report    → diagnose facts target text error
