@@ -227,3 +227,14 @@ fn y_copies_by_osc_52() {
     pty.send("q");
     pty.end();
 }
+
+#[test]
+fn a_dumb_terminal_is_told_what_to_use_instead() {
+    for words in [&[TARGET][..], &["listeners"], &[]] {
+        let words = [&[env!("CARGO_BIN_EXE_unrefuse")], words].concat();
+        let mut pty = Pty::run((80, 24), &words, &[("TERM", "dumb")]);
+        assert_eq!(pty.end().code(), Some(2));
+        assert!(pty.seen.contains("unrefuse check"), "{:?}", pty.seen);
+        assert!(!pty.seen.contains('\u{1b}'), "{:?}", pty.seen);
+    }
+}
