@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::app::Start;
+use crate::app::{Open, Start};
 use crate::check;
 use crate::demo;
 use crate::error::Error;
@@ -294,7 +294,7 @@ fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
 
 fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
     if !once && !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        return show(start(false));
+        return show(Start { open: Open::Listeners, ..start(false) });
     }
     let runtime = runtime()?;
     let found = runtime.block_on(check::listeners());
@@ -309,7 +309,7 @@ fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
 
 fn run_replay(file: &Path) -> Result<u8, Error> {
     let recording = load(file)?;
-    show(Start { replay: Some(recording.case), ..start(false) })
+    show(Start { open: Open::Recording(Box::new(recording.case)), ..start(false) })
 }
 
 fn screen(asked: &Asked) -> Result<u8, Error> {
@@ -318,7 +318,7 @@ fn screen(asked: &Asked) -> Result<u8, Error> {
 
 fn asked_of(asked: &Asked) -> Result<Start, Error> {
     let target = asked.target.as_deref().map(Target::parse).transpose()?;
-    Ok(Start { target, from: asker(asked)?, ..start(asked.ascii) })
+    Ok(Start { open: target.map_or(Open::Picker, Open::Target), from: asker(asked)?, ..start(asked.ascii) })
 }
 
 fn show(start: Start) -> Result<u8, Error> {

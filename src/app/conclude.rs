@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::asking::How;
 use super::chart::{Chart, Origin, not_recorded, unasked};
 use super::event::{Effect, Shown};
+use super::listening::{Listening, table_wants};
 use super::picker::Picker;
 use super::state::{Screen, Stale, State};
 use super::update::ask;
@@ -21,6 +22,7 @@ pub fn conclude(state: &mut State) -> Vec<Effect> {
     let shown = state.shown;
     let mut questions = match &mut state.screen {
         Screen::Picker(picker) => picker_wants(picker, shown),
+        Screen::Listeners(all) => listening_wants(all, shown),
         Screen::Chart(chart) => {
             let mut questions = if state.stale == Stale::Yes { diagnosis_wants(chart) } else { Vec::new() };
             questions.extend(pane_wants(chart, shown));
@@ -42,6 +44,7 @@ fn pending(state: &mut State, question: &Question) {
     let fact = Fact::without_value(question, Reading::Pending);
     match &mut state.screen {
         Screen::Picker(picker) => picker.facts.learn(fact),
+        Screen::Listeners(all) => all.facts.learn(fact),
         Screen::Chart(chart) => chart.case.here.learn(fact),
     }
 }
@@ -54,6 +57,13 @@ fn picker_wants(picker: &Picker, shown: Shown) -> Vec<Question> {
     wants.extend(unasked(Some(&picker.facts.host)).then_some(Question::Host));
     let owners = picker.unowned(shown.picker.rows, MOST_OWNERS);
     wants.extend(owners.into_iter().map(|(inode, cgroup)| Question::Owner { inode, cgroup }));
+    wants
+}
+
+/// What the screen of all listeners shows.
+fn listening_wants(all: &Listening, shown: Shown) -> Vec<Question> {
+    let mut wants = table_wants(&all.table, &all.facts, shown.listeners, MOST_OWNERS);
+    wants.extend(unasked(Some(&all.facts.host)).then_some(Question::Host));
     wants
 }
 
@@ -83,9 +93,7 @@ fn pane_wants(chart: &Chart, shown: Shown) -> Vec<Question> {
     let here = &chart.case.here;
     let mut wants = Vec::new();
     if shown.listeners.rows > 0 {
-        wants.extend(unasked(Some(&here.all_listeners)).then_some(Question::AllListeners));
-        let owners = chart.table.unowned(shown.listeners.rows, &here.owners, MOST_OWNERS);
-        wants.extend(owners.into_iter().map(|(inode, cgroup)| Question::Owner { inode, cgroup }));
+        wants.extend(table_wants(&chart.table, here, shown.listeners, MOST_OWNERS));
     }
     if let (true, Some(unit)) = (shown.journal.rows > 0, &chart.journal_of) {
         wants.extend(unasked(here.journals.get(unit)).then(|| Question::Journal(unit.clone())));
@@ -102,6 +110,9 @@ fn watches(state: &mut State) -> Vec<Effect> {
             let sockets = known(picker.facts.all_listeners.is_open(), Question::AllListeners);
             let units = known(picker.facts.failed_units.is_open(), Question::FailedUnits);
             sockets.into_iter().chain(units).collect()
+        }
+        Screen::Listeners(all) => {
+            (!all.facts.all_listeners.is_open()).then_some(Question::AllListeners).into_iter().collect()
         }
         Screen::Chart(chart) => worth_watching(chart),
     };

@@ -51,6 +51,10 @@ pub enum Command {
     Back,
     /// Something about the diagnosis.
     Chart(ChartCommand),
+    /// Something about the listener table.
+    Table(TableCommand),
+    /// Another screen.
+    Go(Goal),
     /// Something about the line being typed.
     Edit(Edit),
     /// Something about the session.
@@ -72,16 +76,28 @@ pub enum ChartCommand {
     Listeners,
     /// The journal.
     Journal,
-    /// Type a filter.
-    Filter,
-    /// Sort by the next column.
-    Sort,
     /// Copy the command that shows the same.
     Copy,
     /// Copy what to do about it.
     CopyFix,
+}
+
+/// What can be asked for where listeners are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableCommand {
+    /// Type a filter.
+    Filter,
+    /// Sort by the next column.
+    Sort,
+}
+
+/// Where else to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Goal {
     /// Choose another target.
-    Pick,
+    Picker,
+    /// All listeners.
+    Listeners,
 }
 
 /// What can be done to the line being typed.

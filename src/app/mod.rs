@@ -18,6 +18,7 @@ pub mod conclude;
 pub mod engine;
 pub mod event;
 pub mod history;
+pub mod listening;
 pub mod picker;
 pub mod recent;
 pub mod retest;
@@ -36,15 +37,27 @@ pub use update::update;
 use crate::facts::Case;
 use crate::target::{From, Target};
 
+/// What the full screen shows first.
+#[derive(Debug, Clone, Default)]
+pub enum Open {
+    /// A choice of targets.
+    #[default]
+    Picker,
+    /// All listeners of this host.
+    Listeners,
+    /// The diagnosis of a target.
+    Target(Target),
+    /// A recorded case, instead of this host.
+    Recording(Box<Case>),
+}
+
 /// How the full screen begins.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
-    /// What to diagnose; none: let the user pick.
-    pub target: Option<Target>,
+    /// What is shown first.
+    pub open: Open,
     /// Who asks.
     pub from: From,
-    /// A recorded case to show instead of looking at this host.
-    pub replay: Option<Case>,
     /// Draw with ASCII only.
     pub ascii: bool,
     /// Use colours.

@@ -61,7 +61,8 @@ impl Choice {
     }
 }
 
-fn listener_target(l: &Listener) -> String {
+/// What to point the program at for this socket.
+pub fn listener_target(l: &Listener) -> String {
     let at = match l.address {
         wildcard if wildcard.is_unspecified() => match l.transport {
             Transport::Tcp => return l.port.to_string(),

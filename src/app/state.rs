@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Start;
 use super::asking::Asking;
 use super::chart::{Chart, Focus, Origin};
 use super::event::{Effect, Shown, Size};
+use super::listening::{Attention, Listening};
 use super::picker::Picker;
+use super::table::Table;
+use super::{Open, Start};
 use crate::facts::{Case, Facts, Question};
 use crate::target::{From, Target};
 
@@ -41,8 +43,21 @@ pub struct State {
 pub enum Screen {
     /// Choosing a target.
     Picker(Box<Picker>),
+    /// All listeners.
+    Listeners(Box<Listening>),
     /// A diagnosis.
     Chart(Box<Chart>),
+}
+
+impl Screen {
+    /// The listener table of this screen, and what is known of the host.
+    pub(super) fn table(&mut self) -> Option<(&mut Table, &Facts)> {
+        match self {
+            Self::Picker(_) => None,
+            Self::Listeners(all) => Some((&mut all.table, &all.facts)),
+            Self::Chart(chart) => Some((&mut chart.table, &chart.case.here)),
+        }
+    }
 }
 
 /// What lies over the screen.
@@ -70,6 +85,8 @@ pub enum Mode {
     Picker,
     /// The filter takes what is typed.
     Filter,
+    /// All listeners.
+    Table,
     /// A pane of the chart.
     Pane(Focus),
 }
@@ -92,10 +109,11 @@ impl State {
             to_do: Vec::new(),
             cases: 0,
         };
-        match (start.replay, start.target) {
-            (Some(case), _) => state.show(case, Origin::Recording),
-            (None, Some(target)) => state.open(target),
-            (None, None) => state.pick(),
+        match start.open {
+            Open::Picker => state.pick(),
+            Open::Listeners => state.list(),
+            Open::Target(target) => state.open(target),
+            Open::Recording(case) => state.show(*case, Origin::Recording),
         }
         state
     }
@@ -125,11 +143,22 @@ impl State {
         self.screen = Screen::Picker(Box::new(picker));
     }
 
+    /// Shows all listeners.
+    pub(super) fn list(&mut self) {
+        self.asking.forget();
+        self.cases += 1;
+        self.screen = Screen::Listeners(Box::default());
+    }
+
     /// Where keys go now.
     pub fn mode(&self) -> Mode {
         match (&self.overlay, &self.screen) {
             (Overlay::Help(_), _) => Mode::Help,
             (Overlay::None, Screen::Picker(_)) => Mode::Picker,
+            (Overlay::None, Screen::Listeners(all)) => match all.attention {
+                Attention::Rows => Mode::Table,
+                Attention::Filter => Mode::Filter,
+            },
             (Overlay::None, Screen::Chart(chart)) if chart.focus == Focus::Filter => Mode::Filter,
             (Overlay::None, Screen::Chart(chart)) => Mode::Pane(chart.focus),
         }
@@ -139,6 +168,7 @@ impl State {
     pub fn facts(&self) -> &Facts {
         match &self.screen {
             Screen::Picker(picker) => &picker.facts,
+            Screen::Listeners(all) => &all.facts,
             Screen::Chart(chart) => &chart.case.here,
         }
     }

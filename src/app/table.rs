@@ -103,6 +103,7 @@ impl Table {
             self.rows.iter().filter(|r| r.fate != Fate::Gone).map(|r| (key(&r.listener), r.fate)).collect();
         let same = now.len() == before.len() && now.iter().all(|k| before.contains_key(k));
         let went = |row: &Row| if same { row.fate == Fate::Gone } else { !now.contains(&key(&row.listener)) };
+        let chosen = self.chosen_key();
         let mut rows: Vec<Row> = std::mem::take(&mut self.rows)
             .into_iter()
             .filter(|row| went(row) && (same || row.fate != Fate::Gone))
@@ -121,7 +122,8 @@ impl Table {
         self.rows = rows;
         self.begun = true;
         self.fade(at_ms);
-        self.arrange(owners);
+        self.reorder(owners);
+        self.choose(chosen);
         fresh
     }
 
@@ -134,8 +136,36 @@ impl Table {
         }
     }
 
-    /// Filters and sorts anew.
+    /// Filters and sorts anew; the selection stays on its row.
     pub fn arrange(&mut self, owners: &Owners) {
+        let chosen = self.chosen_key();
+        self.reorder(owners);
+        self.choose(chosen);
+    }
+
+    /// Filters and sorts anew, for somebody who looks for something: the selection is on the first row.
+    pub fn search(&mut self, owners: &Owners) {
+        (self.cursor, self.top) = (0, 0);
+        self.reorder(owners);
+    }
+
+    /// The selected row.
+    pub fn chosen(&self) -> Option<&Row> {
+        self.order.get(self.cursor).and_then(|index| self.rows.get(*index))
+    }
+
+    /// What the selection holds on to; nothing as long as it stands on the first row, so that the beginning stays in view.
+    fn chosen_key(&self) -> Option<Key> {
+        self.chosen().filter(|_| self.cursor > 0).map(|row| key(&row.listener))
+    }
+
+    fn choose(&mut self, chosen: Option<Key>) {
+        let is = |index: &usize| self.rows.get(*index).map(|row| key(&row.listener)) == chosen;
+        let at = chosen.and_then(|_| self.order.iter().position(is));
+        self.cursor = at.unwrap_or(self.cursor).min(self.order.len().saturating_sub(1));
+    }
+
+    fn reorder(&mut self, owners: &Owners) {
         let needle = self.filter.to_lowercase();
         let mut order: Vec<usize> = self
             .rows
@@ -157,7 +187,6 @@ impl Table {
         }
         self.widest = self.rows.iter().map(|row| row.address.len()).max().unwrap_or_default();
         self.order = order;
-        self.cursor = self.cursor.min(self.order.len().saturating_sub(1));
     }
 
     /// Does the order depend on who owns the sockets?
@@ -260,6 +289,21 @@ mod tests {
         table.take(&[socket(22, 1)], 7_000, &owners);
         assert_eq!(fates(&table), [(22, Fate::Stands), (443, Fate::Gone)]);
         assert_eq!(table.total(), 1);
+    }
+
+    #[test]
+    fn the_selection_stays_on_its_socket() {
+        let (mut table, owners) = (Table::default(), Owners::new());
+        table.take(&[socket(22, 1), socket(80, 2), socket(443, 3)], 0, &owners);
+        table.take(&[socket(21, 4), socket(22, 1), socket(80, 2), socket(443, 3)], 10, &owners);
+        assert_eq!(table.chosen().map(|r| r.listener.port), Some(21), "the beginning stays in view");
+        table.cursor = 2;
+        table.take(&[socket(80, 2), socket(443, 3)], 20, &owners);
+        table.take(&[socket(80, 2), socket(443, 3), socket(444, 5)], 30, &owners);
+        assert_eq!(table.chosen().map(|r| r.listener.port), Some(80));
+        table.filter = ":44".into();
+        table.search(&owners);
+        assert_eq!(table.chosen().map(|r| r.listener.port), Some(443));
     }
 
     #[test]

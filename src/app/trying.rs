@@ -26,13 +26,15 @@ pub(super) fn attempted(state: &mut State) -> Vec<Effect> {
 }
 
 pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
-    let now = state.now_ms;
+    if wake == Wake::Fade {
+        let now = state.now_ms;
+        if let Some((table, _)) = state.screen.table() {
+            table.fade(now);
+        }
+        return Vec::new();
+    }
     let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
     match wake {
-        Wake::Fade => {
-            chart.table.fade(now);
-            Vec::new()
-        }
         Wake::Continuous(number) if chart.retest.number == number && chart.retest.mode == Mode::Continuous => {
             let mut effects = try_again(state);
             effects.push(Effect::WakeAfter(EVERY_MS, Wake::Continuous(number)));
@@ -43,7 +45,7 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
             effects.extend(look_again(state, How::Quietly));
             effects
         }
-        Wake::Continuous(_) | Wake::AfterChange(_) => Vec::new(),
+        Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Fade => Vec::new(),
     }
 }
 

@@ -1,12 +1,15 @@
 //! What each event changes.
 
 use super::asking::How;
-use super::chart::{Chart, Focus, Follow, Learned, Selection};
+use super::chart::{Chart, Focus, Follow, Learned, Origin, Selection};
 use super::event::{
-    ChartCommand, Command, Edit, Effect, Event, Extent, Leave, Session, Shown, Signal, Step, Wake, What,
+    ChartCommand, Command, Edit, Effect, Event, Extent, Goal, Leave, Session, Shown, Signal, Step, TableCommand, Wake,
+    What,
 };
+use super::listening::Attention;
 use super::picker::{Picker, keep, scroll, walk};
 use super::state::{Overlay, Screen, Stale, State};
+use super::table::Table;
 use super::trying::{attempted, retest, toggle_continuous, woke};
 use crate::diagnose::chart::BoxId;
 use crate::facts::{Fact, Question};
@@ -73,33 +76,48 @@ fn learn(state: &mut State, fact: Fact) -> Vec<Effect> {
     state.stale = Stale::Yes;
     let sockets = matches!(fact, Fact::AllListeners(_));
     let owner = matches!(fact, Fact::Owner(..));
-    let chart = match &mut state.screen {
+    let (learned, planned) = match &mut state.screen {
         Screen::Picker(picker) => {
             picker.facts.learn(fact);
             picker.arrange(&state.recent);
             return Vec::new();
         }
-        Screen::Chart(chart) => chart,
+        Screen::Listeners(all) => {
+            all.learn(fact, now);
+            (Learned::Little, None)
+        }
+        Screen::Chart(chart) => match chart.learn(fact, now) {
+            Learned::Change => (Learned::Change, chart.retest.after_change(now)),
+            learned @ (Learned::Little | Learned::Attempt) => (learned, None),
+        },
     };
-    let learned = chart.learn(fact, now);
-    let mut effects = Vec::new();
+    let mut effects: Vec<Effect> = planned.map(|(ms, wake)| Effect::WakeAfter(ms, wake)).into_iter().collect();
     if sockets {
-        effects.extend(take_sockets(chart, now));
-    } else if owner && chart.table.depends_on_owners() {
-        chart.table.arrange(&chart.case.here.owners);
+        effects.extend(take_sockets(state));
+    } else if owner {
+        rearrange(state);
     }
-    match learned {
-        Learned::Little => {}
-        Learned::Change => effects.extend(chart.retest.after_change(now).map(|(ms, wake)| Effect::WakeAfter(ms, wake))),
-        Learned::Attempt => effects.extend(attempted(state)),
+    if learned == Learned::Attempt {
+        effects.extend(attempted(state));
     }
     effects
 }
 
-fn take_sockets(chart: &mut Chart, now: u64) -> Option<Effect> {
-    let here = &chart.case.here;
-    let fresh = chart.table.take(here.all_listeners.value()?, now, &here.owners);
+fn take_sockets(state: &mut State) -> Option<Effect> {
+    let now = state.now_ms;
+    let (table, here) = state.screen.table()?;
+    let fresh = table.take(here.all_listeners.value()?, now, &here.owners);
+    settle_scrolls(state);
     fresh.then_some(Effect::WakeAfter(super::table::NEW_FOR_MS, Wake::Fade))
+}
+
+/// An owner became known: the table may be sorted by owners, or show only those of some.
+fn rearrange(state: &mut State) {
+    let Some((table, here)) = state.screen.table() else { return };
+    if table.depends_on_owners() {
+        table.arrange(&here.owners);
+        settle_scrolls(state);
+    }
 }
 
 fn typed(state: &mut State, change: impl FnOnce(&mut String)) -> Vec<Effect> {
@@ -110,14 +128,16 @@ fn typed(state: &mut State, change: impl FnOnce(&mut String)) -> Vec<Effect> {
             (picker.cursor, picker.top) = (0, 0);
             picker.arrange(&state.recent);
         }
-        Screen::Chart(chart) => {
-            change(&mut chart.table.filter);
-            shorten(&mut chart.table.filter);
-            (chart.table.cursor, chart.table.top) = (0, 0);
-            chart.table.arrange(&chart.case.here.owners);
-        }
+        Screen::Listeners(_) | Screen::Chart(_) => search(state, change),
     }
     Vec::new()
+}
+
+fn search(state: &mut State, change: impl FnOnce(&mut String)) {
+    let Some((table, here)) = state.screen.table() else { return };
+    change(&mut table.filter);
+    shorten(&mut table.filter);
+    table.search(&here.owners);
 }
 
 fn shorten(line: &mut String) {
@@ -133,10 +153,12 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
             let _ = line.pop();
         }),
         Command::Edit(Edit::Clear) => typed(state, String::clear),
-        Command::Move(_) | Command::Open | Command::Back | Command::Chart(_) => match state.overlay {
-            Overlay::Help(top) => help_commanded(state, top, command),
-            Overlay::None => screen_commanded(state, command),
-        },
+        Command::Move(_) | Command::Open | Command::Back | Command::Chart(_) | Command::Table(_) | Command::Go(_) => {
+            match state.overlay {
+                Overlay::Help(top) => help_commanded(state, top, command),
+                Overlay::None => screen_commanded(state, command),
+            }
+        }
     }
 }
 
@@ -155,7 +177,13 @@ fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
 fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect> {
     state.overlay = match command {
         Command::Move(step) => Overlay::Help(scroll(top, step, state.shown.help)),
-        Command::Open | Command::Back | Command::Chart(_) | Command::Edit(_) | Command::Session(_) => Overlay::None,
+        Command::Open
+        | Command::Back
+        | Command::Chart(_)
+        | Command::Table(_)
+        | Command::Go(_)
+        | Command::Edit(_)
+        | Command::Session(_) => Overlay::None,
     };
     Vec::new()
 }
@@ -163,13 +191,44 @@ fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect
 fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
     let shown = state.shown;
     match (&mut state.screen, command) {
+        (_, Command::Go(goal)) => {
+            go(state, goal);
+            Vec::new()
+        }
+        (_, Command::Table(command)) => {
+            table_commanded(state, command);
+            Vec::new()
+        }
         (Screen::Picker(picker), Command::Move(step)) => {
             picker.walk(step, shown.picker);
             Vec::new()
         }
-        (Screen::Picker(_), Command::Open) => open_chosen(state),
+        (Screen::Picker(picker), Command::Open) => {
+            let chosen = picker.chosen();
+            open(state, chosen.as_deref(), "a target is 8080, host:port, a unit, a URL or unix:/path");
+            Vec::new()
+        }
         (Screen::Picker(_), Command::Back) => leave_picker(state),
-        (Screen::Picker(_), Command::Chart(_)) | (_, Command::Edit(_) | Command::Session(_)) => Vec::new(),
+        (Screen::Listeners(all), Command::Move(step)) => {
+            walk_table(&mut all.table, step, shown);
+            Vec::new()
+        }
+        (Screen::Listeners(all), Command::Open) if all.attention == Attention::Filter => {
+            all.attention = Attention::Rows;
+            Vec::new()
+        }
+        (Screen::Listeners(all), Command::Open) => {
+            let chosen = all.chosen();
+            open(state, chosen.as_deref(), "nothing is selected");
+            Vec::new()
+        }
+        (Screen::Listeners(all), Command::Back) => {
+            all.back();
+            Vec::new()
+        }
+        (Screen::Picker(_) | Screen::Listeners(_), Command::Chart(_)) | (_, Command::Edit(_) | Command::Session(_)) => {
+            Vec::new()
+        }
         (Screen::Chart(chart), Command::Move(step)) => {
             walk_pane(chart, step, shown);
             Vec::new()
@@ -186,17 +245,38 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
     }
 }
 
-fn open_chosen(state: &mut State) -> Vec<Effect> {
-    let Screen::Picker(picker) = &state.screen else { return Vec::new() };
-    let Some(text) = picker.chosen() else {
-        state.notice = Some("a target is 8080, host:port, a unit, a URL or unix:/path".into());
-        return Vec::new();
-    };
-    match Target::parse(&text) {
-        Ok(target) => state.open(target),
-        Err(error) => state.notice = Some(error.to_string()),
+/// Diagnoses what was chosen.
+fn open(state: &mut State, chosen: Option<&str>, nothing: &str) {
+    match chosen.map(Target::parse) {
+        Some(Ok(target)) => state.open(target),
+        Some(Err(error)) => state.notice = Some(error.to_string()),
+        None => state.notice = Some(nothing.into()),
     }
-    Vec::new()
+}
+
+fn go(state: &mut State, goal: Goal) {
+    let recording = matches!(&state.screen, Screen::Chart(chart) if chart.origin == Origin::Recording);
+    match goal {
+        Goal::Picker => state.pick(),
+        // There is no way back to a recording.
+        Goal::Listeners if recording => state.notice = Some("this is a recording: l shows what it holds".into()),
+        Goal::Listeners => state.list(),
+    }
+}
+
+fn table_commanded(state: &mut State, command: TableCommand) {
+    match (command, &mut state.screen) {
+        (_, Screen::Picker(_)) => {}
+        (TableCommand::Filter, Screen::Listeners(all)) => all.attention = Attention::Filter,
+        (TableCommand::Filter, Screen::Chart(chart)) => chart.focus = Focus::Filter,
+        (TableCommand::Sort, Screen::Listeners(_) | Screen::Chart(_)) => {
+            if let Some((table, here)) = state.screen.table() {
+                table.sort = table.sort.next();
+                table.arrange(&here.owners);
+            }
+            settle_scrolls(state);
+        }
+    }
 }
 
 /// Esc clears what was typed, then leaves.
@@ -214,7 +294,6 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
     match command {
         ChartCommand::Retest => return retest(state),
         ChartCommand::Continuous => return toggle_continuous(state),
-        ChartCommand::Pick => state.pick(),
         ChartCommand::Copy => return copy(state, Chart::see, "this box has no command to show"),
         ChartCommand::CopyFix => {
             return copy(state, |chart| chart.advice().map(|a| a.run.clone()), "there is nothing to do here");
@@ -223,13 +302,6 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::PreviousPane => refocus(state, Focus::previous),
         ChartCommand::Listeners => refocus(state, |_| Focus::Listeners),
         ChartCommand::Journal => refocus(state, |_| Focus::Journal),
-        ChartCommand::Filter => refocus(state, |_| Focus::Filter),
-        ChartCommand::Sort => {
-            if let Screen::Chart(chart) = &mut state.screen {
-                chart.table.sort = chart.table.sort.next();
-                chart.table.arrange(&chart.case.here.owners);
-            }
-        }
     }
     Vec::new()
 }
@@ -244,12 +316,14 @@ fn walk_pane(chart: &mut Chart, step: Step, shown: Shown) {
     match chart.focus {
         Focus::Chart => choose(chart, step),
         Focus::Detail => chart.detail_top = scroll(chart.detail_top, step, shown.detail),
-        Focus::Listeners | Focus::Filter => {
-            let extent = Extent { of: chart.table.len(), ..shown.listeners };
-            (chart.table.cursor, chart.table.top) = walk(chart.table.cursor, chart.table.top, step, extent);
-        }
+        Focus::Listeners | Focus::Filter => walk_table(&mut chart.table, step, shown),
         Focus::Journal => scroll_journal(chart, step, shown.journal),
     }
+}
+
+fn walk_table(table: &mut Table, step: Step, shown: Shown) {
+    let extent = Extent { of: table.len(), ..shown.listeners };
+    (table.cursor, table.top) = walk(table.cursor, table.top, step, extent);
 }
 
 /// Esc: out of the filter, then out of the pane, then back to following the culprit.
@@ -308,10 +382,10 @@ fn settle_scrolls(state: &mut State) {
     let shown = state.shown;
     match &mut state.screen {
         Screen::Picker(picker) => settle_picker(picker, shown.picker),
+        Screen::Listeners(all) => settle_table(&mut all.table, shown),
         Screen::Chart(chart) => {
+            settle_table(&mut chart.table, shown);
             chart.detail_top = chart.detail_top.min(shown.detail.last_top());
-            let extent = Extent { of: chart.table.len(), ..shown.listeners };
-            chart.table.top = keep(chart.table.cursor, chart.table.top, extent);
             if let Follow::From(top) = chart.journal_top {
                 chart.journal_top = Follow::From(top.min(shown.journal.last_top()));
             }
@@ -320,6 +394,11 @@ fn settle_scrolls(state: &mut State) {
     if let Overlay::Help(top) = state.overlay {
         state.overlay = Overlay::Help(top.min(shown.help.last_top()));
     }
+}
+
+fn settle_table(table: &mut Table, shown: Shown) {
+    let extent = Extent { of: table.len(), ..shown.listeners };
+    table.top = keep(table.cursor, table.top, extent);
 }
 
 fn settle_picker(picker: &mut Picker, extent: Extent) {

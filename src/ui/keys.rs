@@ -3,7 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::app::What;
-use crate::app::event::{ChartCommand, Command, Edit, Session, Step};
+use crate::app::chart::Focus;
+use crate::app::event::{ChartCommand, Command, Edit, Goal, Session, Step, TableCommand};
 use crate::app::state::Mode;
 
 /// A key and what it does.
@@ -43,14 +44,20 @@ pub enum Place {
     Untyped,
     /// While a diagnosis is shown.
     Chart,
+    /// Where listeners are shown: beside a diagnosis, or alone.
+    Table,
+    /// While a diagnosis or all listeners are shown.
+    Looking,
     /// Where text is typed.
     Typing,
 }
 
 impl Place {
     /// All places, in the order of the help, with their headings.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Chart, "Diagnosis"),
+        (Self::Table, "Listeners"),
+        (Self::Looking, "To another screen"),
         (Self::Typing, "While typing"),
         (Self::Untyped, "Wherever nothing is typed"),
         (Self::Everywhere, "Everywhere"),
@@ -63,8 +70,15 @@ impl Place {
             Self::Everywhere => true,
             Self::Untyped => !typing,
             Self::Chart => matches!(mode, Mode::Pane(_)),
+            Self::Table | Self::Looking => matches!(mode, Mode::Pane(_) | Mode::Table),
             Self::Typing => typing,
         }
+    }
+
+    /// Is it worth a word in the bottom line?
+    fn matters(self, mode: Mode) -> bool {
+        let table = matches!(mode, Mode::Table | Mode::Pane(Focus::Listeners));
+        self.holds(mode) && (self != Self::Table || table)
     }
 }
 
@@ -85,8 +99,8 @@ impl Key {
 }
 
 use ChartCommand as Do;
-use Command::{Back, Chart, Edit as Line, Move, Open, Session as Us};
-use Place::{Chart as InChart, Everywhere, Typing, Untyped};
+use Command::{Back, Chart, Edit as Line, Go, Move, Open, Session as Us, Table};
+use Place::{Chart as InChart, Everywhere, Looking, Table as InTable, Typing, Untyped};
 use Press::{Char, Code, Ctrl};
 
 /// The table.
@@ -105,11 +119,12 @@ pub const KEYS: &[Key] = &[
     key(Char('l'), "l", Chart(Do::Listeners), InChart, "listeners: every socket that waits for connections")
         .bar("listeners"),
     key(Char('g'), "g", Chart(Do::Journal), InChart, "journal of the unit that serves the target").bar("journal"),
-    key(Char('/'), "/", Chart(Do::Filter), InChart, "filter the listeners"),
-    key(Char('s'), "s", Chart(Do::Sort), InChart, "sort the listeners by the next column"),
+    key(Char('/'), "/", Table(TableCommand::Filter), InTable, "filter the listeners").bar("filter"),
+    key(Char('s'), "s", Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
     key(Char('y'), "y", Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
     key(Char('Y'), "Y", Chart(Do::CopyFix), InChart, "copy what to do about it"),
-    key(Char('t'), "t", Chart(Do::Pick), InChart, "choose another target").bar("target"),
+    key(Char('t'), "t", Go(Goal::Picker), Looking, "choose another target").bar("target"),
+    key(Char('L'), "L", Go(Goal::Listeners), Looking, "all listeners, on the whole screen"),
     key(Char('R'), "R", Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
     key(Code(KeyCode::Tab), "Tab", Chart(Do::NextPane), InChart, "next pane"),
     key(Code(KeyCode::BackTab), "Shift-Tab", Chart(Do::PreviousPane), InChart, "pane before"),
@@ -149,7 +164,7 @@ fn pressed(event: KeyEvent) -> Option<Press> {
 /// Keys with the words of the bottom line that hold in a mode; of keys that do the same, the first.
 pub fn bar(mode: Mode) -> Vec<(&'static str, &'static str)> {
     let mut shown: Vec<(Command, (&'static str, &'static str))> = Vec::new();
-    for key in KEYS.iter().filter(|key| key.place.holds(mode)) {
+    for key in KEYS.iter().filter(|key| key.place.matters(mode)) {
         if let (Some(bar), false) = (key.bar, shown.iter().any(|(command, _)| *command == key.command)) {
             shown.push((key.command, bar));
         }
@@ -179,7 +194,6 @@ pub fn help() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::chart::Focus;
 
     fn press(code: KeyCode, modifiers: KeyModifiers, mode: Mode) -> Option<String> {
         meaning(KeyEvent::new(code, modifiers), mode).map(|what| format!("{what:?}"))
@@ -187,7 +201,8 @@ mod tests {
 
     #[test]
     fn no_key_has_two_meanings_in_one_place() {
-        let modes = [Mode::Help, Mode::Picker, Mode::Filter, Mode::Pane(Focus::Chart), Mode::Pane(Focus::Journal)];
+        let modes =
+            [Mode::Help, Mode::Picker, Mode::Filter, Mode::Table, Mode::Pane(Focus::Chart), Mode::Pane(Focus::Journal)];
         for mode in modes {
             for key in KEYS.iter().filter(|key| key.place.holds(mode)) {
                 let same = KEYS.iter().filter(|other| other.press == key.press && other.place.holds(mode)).count();

@@ -66,7 +66,7 @@ pub fn beside(chart: &Chart) -> Beside {
 pub fn of(area: Rect, focus: Focus, beside: Beside) -> Layout {
     let (header, main, footer) = bars(area);
     let mut layout = Layout { header, footer, ..Layout::default() };
-    if area.width < 60 || main.height < 14 {
+    if !framed(main) {
         narrow(&mut layout, main, focus);
         return layout;
     }
@@ -99,6 +99,11 @@ pub fn of(area: Rect, focus: Focus, beside: Beside) -> Layout {
         one_pane(&mut layout, right, focus);
     }
     layout
+}
+
+/// Is there room for frames?
+pub fn framed(main: Rect) -> bool {
+    main.width >= 60 && main.height >= 14
 }
 
 /// The lines at the top and at the bottom, where there is room for them, and what is between.

@@ -17,6 +17,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::app::chart::Chart;
 use crate::app::event::{Shown, Size};
+use crate::app::listening::Listening;
 use crate::app::picker::Picker;
 use crate::app::state::{Overlay, Screen, State};
 use crate::diagnose::chart::BoxId;
@@ -30,6 +31,10 @@ pub fn draw(buffer: &mut Buffer, state: &State, theme: &Theme) -> Option<Positio
     let area = buffer.area;
     let cursor = match &state.screen {
         Screen::Picker(picker) => draw_picker(buffer, area, state, picker, theme),
+        Screen::Listeners(all) => {
+            draw_listening(buffer, area, state, all, theme);
+            None
+        }
         Screen::Chart(chart) => {
             draw_chart(buffer, area, state, chart, theme);
             None
@@ -54,6 +59,15 @@ fn draw_picker(buffer: &mut Buffer, area: Rect, state: &State, picker: &Picker, 
     cursor
 }
 
+fn draw_listening(buffer: &mut Buffer, area: Rect, state: &State, all: &Listening, theme: &Theme) {
+    let (header, main, footer) = layout::bars(area);
+    bars::header(buffer, header, state, theme);
+    if !main.is_empty() {
+        listeners::draw(buffer, main, layout::framed(main), listeners::View::alone(all));
+    }
+    bars::footer(buffer, footer, state);
+}
+
 fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, theme: &Theme) {
     let places = places(area, chart);
     let framed = places.framed;
@@ -65,7 +79,7 @@ fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, the
         detail::draw(buffer, places.detail, framed, chart, theme);
     }
     if !places.listeners.is_empty() {
-        listeners::draw(buffer, places.listeners, framed, chart);
+        listeners::draw(buffer, places.listeners, framed, listeners::View::beside(chart));
     }
     if !places.journal.is_empty() {
         journal::draw(buffer, places.journal, framed, chart, theme);
@@ -96,6 +110,10 @@ pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
     let mut shown = Shown { help: help::extent(area), ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),
+        Screen::Listeners(all) => {
+            let main = layout::bars(area).1;
+            shown.listeners = listeners::extent(main, layout::framed(main), listeners::View::alone(all));
+        }
         Screen::Chart(chart) => {
             let places = places(area, chart);
             let framed = places.framed;
@@ -103,7 +121,7 @@ pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
                 shown.detail = detail::extent(places.detail, framed, chart, theme);
             }
             if !places.listeners.is_empty() {
-                shown.listeners = listeners::extent(places.listeners, framed, chart);
+                shown.listeners = listeners::extent(places.listeners, framed, listeners::View::beside(chart));
             }
             if !places.journal.is_empty() {
                 shown.journal = journal::extent(places.journal, framed, chart);

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unrefuse::app::event::{ChartCommand, Command, Event, Size, Step, What};
-use unrefuse::app::{Start, State, conclude, update};
+use unrefuse::app::{Open, Start, State, conclude, update};
 use unrefuse::facts::socket::{Listener, Transport};
 use unrefuse::facts::{Case, Reading};
 use unrefuse::target::{From, Target};
@@ -46,7 +46,8 @@ fn crowded() -> State {
     let mut case = Case::new(target, From::Unsaid);
     case.here.all_listeners = Reading::known((0..10_000).map(listener).collect());
     let size = Size { width: AREA.width, height: AREA.height };
-    let mut state = State::new(Start { replay: Some(case), ..Start::default() }, Vec::new(), size, 0);
+    let mut state =
+        State::new(Start { open: Open::Recording(Box::new(case)), ..Start::default() }, Vec::new(), size, 0);
     let _ = conclude(&mut state);
     let shown = measure(&state, size, &theme());
     let _ = update(&mut state, Event { at_ms: 0, what: What::Shown(shown) });

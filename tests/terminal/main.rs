@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests start the program and read its terminal")]
 
 #[cfg(test)]
+mod all_listeners;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod pty;

@@ -1,8 +1,11 @@
 //! What the screen looks like, at every size, in every state.
 
 use crossterm::event::KeyCode;
+use ratatui::buffer::Buffer;
 use unicode_width::UnicodeWidthStr;
-use unrefuse::facts::Facts;
+use unrefuse::app::What;
+use unrefuse::facts::{Fact, Facts};
+use unrefuse::sources::live::Change;
 
 use crate::hosts;
 use crate::session::Session;
@@ -66,6 +69,20 @@ fn listeners_filtered() {
 }
 
 #[test]
+fn listeners_alone() {
+    at_all_sizes("listeners", |size| {
+        let mut session = Session::listening(hosts::loopback_only(), size);
+        let mut all = session.host.all_listeners.value().cloned().unwrap();
+        all.remove(0);
+        all.push(hosts::listener("10.2.0.2", 9000, 900));
+        session.event(What::Changed(Change::Fact(Fact::AllListeners(hosts::known(all)))));
+        session.answer_all();
+        session.press(KeyCode::Down);
+        session
+    });
+}
+
+#[test]
 fn journal() {
     at_all_sizes("journal", |size| {
         let mut session = of(hosts::stopped_service)(size);
@@ -86,6 +103,14 @@ fn without_colours_and_in_ascii() {
     check("ascii-80x24", &picture);
 }
 
+fn harmless(picture: &Buffer, when: &str) {
+    for cell in &picture.content {
+        let symbol = cell.symbol();
+        assert!(unrefuse::text::line(symbol) == symbol, "{symbol:?} with {when}");
+        assert!(symbol.width() <= 2 && !symbol.is_empty(), "{symbol:?} with {when}");
+    }
+}
+
 /// Whatever a hostile host says, every cell holds something that can plainly be seen.
 #[test]
 fn hostile_names_stay_harmless() {
@@ -99,13 +124,10 @@ fn hostile_names_stay_harmless() {
                     session.press(KeyCode::Enter);
                 }
                 let picture = session.picture();
-                for cell in &picture.content {
-                    let symbol = cell.symbol();
-                    assert!(unrefuse::text::line(symbol) == symbol, "{symbol:?} with {keys:?} at {width}x{height}");
-                    assert!(symbol.width() <= 2 && !symbol.is_empty(), "{symbol:?}");
-                }
+                harmless(&picture, &format!("{keys:?} at {width}x{height}"));
             }
         }
+        harmless(&Session::listening(hosts::hostile(), (width, height)).picture(), "listeners");
     }
     check("hostile-120x40", &of(hosts::hostile)((120, 40)).picture());
 }
@@ -113,14 +135,14 @@ fn hostile_names_stay_harmless() {
 /// No size is too small, none shows a word twice over another.
 #[test]
 fn every_size_draws() {
-    for target in [Some("8080"), None] {
-        let mut session = Session::answered(target, hosts::loopback_only(), (80, 24));
+    let begun = |target| Session::answered(target, hosts::loopback_only(), (80, 24));
+    for mut session in [begun(Some("8080")), begun(None), Session::listening(hosts::loopback_only(), (80, 24))] {
         for width in (1..=210).step_by(19).chain([2, 3, 5, 28, 59, 60]) {
             for height in (1..=70).step_by(9).chain([2, 3, 5, 6, 8, 15, 16]) {
                 let size = unrefuse::app::event::Size { width, height };
                 for key in ["", "\t", "\t", "/", "?"] {
                     session.keys(key);
-                    session.event(unrefuse::app::What::Resized(size));
+                    session.event(What::Resized(size));
                     session.picture();
                 }
                 session.press(KeyCode::Esc);

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unrefuse::app::event::{Size, What};
-use unrefuse::app::{Effect, Event, Start, State, conclude, update};
+use unrefuse::app::{Effect, Event, Open, Start, State, conclude, update};
 use unrefuse::facts::Facts;
 use unrefuse::sources::Arrival;
 use unrefuse::target::Target;
@@ -31,7 +31,8 @@ pub(crate) fn theme() -> Theme {
 
 impl Session {
     pub(crate) fn start(target: Option<&str>, host: Facts, size: (u16, u16)) -> Self {
-        let start = Start { target: target.map(|t| Target::parse(t).unwrap()), ..Start::default() };
+        let open = target.map_or(Open::Picker, |t| Open::Target(Target::parse(t).unwrap()));
+        let start = Start { open, ..Start::default() };
         Self::from_start(start, host, size)
     }
 
@@ -46,6 +47,13 @@ impl Session {
     /// A session whose host has answered everything.
     pub(crate) fn answered(target: Option<&str>, host: Facts, size: (u16, u16)) -> Self {
         let mut session = Self::start(target, host, size);
+        session.answer_all();
+        session
+    }
+
+    /// A session that shows all listeners.
+    pub(crate) fn listening(host: Facts, size: (u16, u16)) -> Self {
+        let mut session = Self::from_start(Start { open: Open::Listeners, ..Start::default() }, host, size);
         session.answer_all();
         session
     }

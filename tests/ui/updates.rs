@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use proptest::prelude::*;
 use unrefuse::app::event::{Leave, Signal, Size, Wake, What};
 use unrefuse::app::state::{Mode, Screen};
-use unrefuse::app::{Effect, Start};
+use unrefuse::app::{Effect, Open, Start};
 use unrefuse::facts::connect::Outcome;
 use unrefuse::facts::journal::Entry;
 use unrefuse::facts::socket::{Owner, Transport};
@@ -27,7 +27,7 @@ fn refused() -> Session {
 fn outcome(session: &Session) -> Option<Outcome> {
     match &session.state.screen {
         Screen::Chart(chart) => chart.diagnosis.outcome,
-        Screen::Picker(_) => None,
+        Screen::Picker(_) | Screen::Listeners(_) => None,
     }
 }
 
@@ -266,6 +266,37 @@ fn new_listeners_are_marked_and_gone_ones_struck() {
 }
 
 #[test]
+fn enter_on_a_listener_diagnoses_its_port_and_all_listeners_are_one_key_away() {
+    let mut session = Session::listening(hosts::loopback_only(), (80, 24));
+    assert_eq!(session.done(), [Effect::Watch(Question::AllListeners)], "live, and nothing else is asked for");
+    session.keys("/nginx");
+    assert!(session.text().contains("/nginx"), "{}", session.text());
+    session.press(KeyCode::Enter);
+    session.press(KeyCode::Down);
+    session.press(KeyCode::Enter);
+    session.answer_all();
+    assert!(session.done().contains(&Effect::Remember("[::1]:8080".into())));
+    assert!(session.text().contains("OPEN: [::1]:8080 accepts connections"), "{}", session.text());
+    session.keys("L");
+    session.answer_all();
+    assert_eq!(session.state.mode(), Mode::Table);
+    session.keys("s");
+    assert!(session.text().contains("by address"), "{}", session.text());
+    session.keys("q");
+    assert!(session.done().contains(&Effect::Quit(Leave::Wanted)));
+}
+
+#[test]
+fn esc_takes_the_filter_of_all_listeners_away_and_does_not_leave() {
+    let mut session = Session::listening(hosts::loopback_only(), (80, 24));
+    session.keys("/nginx");
+    session.press(KeyCode::Esc);
+    session.press(KeyCode::Esc);
+    assert!(session.text().contains("by port") && session.text().contains("sshd[812]"), "{}", session.text());
+    assert!(!session.done().iter().any(|effect| matches!(effect, Effect::Quit(_))));
+}
+
+#[test]
 fn a_new_journal_entry_is_seen_at_once() {
     let mut session = Session::answered(Some("8080"), hosts::stopped_service(), (120, 40));
     let entry = Entry {
@@ -301,7 +332,7 @@ fn copying_copies_the_command_and_never_an_escape_sequence() {
 #[test]
 fn a_recording_asks_nothing_and_says_what_it_does_not_hold() {
     let case = Case { target: Target::parse("8080").unwrap(), from: From::Unsaid, here: hosts::stopped_service() };
-    let start = Start { replay: Some(case), ..Start::default() };
+    let start = Start { open: Open::Recording(Box::new(case)), ..Start::default() };
     let mut session = Session::from_start(start, hosts::stopped_service(), (120, 40));
     assert_eq!(session.asked, []);
     assert!(session.text().contains("REFUSED: nginx.service is not running"), "{}", session.text());
@@ -309,7 +340,7 @@ fn a_recording_asks_nothing_and_says_what_it_does_not_hold() {
     session.keys("rRlg");
     assert_eq!((session.asked.len(), session.done().len()), (0, 0));
     let empty = Case::new(Target::parse("8080").unwrap(), From::Unsaid);
-    let start = Start { replay: Some(empty), ..Start::default() };
+    let start = Start { open: Open::Recording(Box::new(empty)), ..Start::default() };
     let session = Session::from_start(start, hosts::stopped_service(), (120, 40));
     assert_eq!(session.asked, []);
     assert!(session.text().contains("not in the recording"), "{}", session.text());
@@ -360,7 +391,7 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
-        prop::sample::select("jkrRlg/sytTab08?".chars().collect::<Vec<_>>()).prop_map(Move::Key),
+        prop::sample::select("jkrRlLg/sytTab08?".chars().collect::<Vec<_>>()).prop_map(Move::Key),
         (0..10u8).prop_map(Move::Code),
         (1..220u16, 1..80u16).prop_map(|(w, h)| Move::Size(w, h)),
         (0..20usize).prop_map(Move::Answer),

@@ -4,9 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::chart::{Chart, Origin};
+use crate::app::listening::Listening;
 use crate::app::retest::Mode;
 use crate::app::state::{Screen, State};
 use crate::diagnose::subject::Asker;
+use crate::facts::Facts;
 use crate::ui::keys;
 use crate::ui::theme::{FOCUS, GOOD, QUIET, STRONG, Theme, WARN};
 use crate::ui::words::Row;
@@ -16,6 +18,7 @@ pub fn header(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let width = usize::from(area.width);
     let row = match &state.screen {
         Screen::Picker(_) => Row::of(" unrefuse", STRONG).put("  which connection is refused?", QUIET),
+        Screen::Listeners(all) => listening_header(all, theme, width),
         Screen::Chart(chart) => chart_header(chart, state, theme, width),
     };
     row.draw(buffer, area.x, area.y, area.width);
@@ -23,21 +26,41 @@ pub fn header(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
 
 fn chart_header(chart: &Chart, state: &State, theme: &Theme, width: usize) -> Row {
     let left = Row::of(" unrefuse", STRONG).say("  ").then(asked(chart));
-    let mut right = pulse(chart, state);
-    if let Some(host) = chart.case.here.host.value() {
+    across(left, pulse(chart, state), about(&chart.case.here, chart.last_answer_ms, theme), width)
+}
+
+fn listening_header(all: &Listening, theme: &Theme, width: usize) -> Row {
+    let left = Row::of(" unrefuse", STRONG).say("  ").put("all listeners", STRONG);
+    let open = all.facts.all_listeners.is_open();
+    let pulse = if open { Row::of("… looking", WARN) } else { Row::of("● live", GOOD) };
+    across(left, pulse, about(&all.facts, all.last_answer_ms, theme), width)
+}
+
+/// Who looks at which host, and when the last answer came.
+fn about(here: &Facts, last_answer_ms: u64, theme: &Theme) -> Row {
+    let mut about = Row::new();
+    if let Some(host) = here.host.value() {
         let user = host.user.clone().unwrap_or_else(|| format!("uid {}", host.uid));
         let rights = if host.uid == 0 { "" } else { ", no root" };
-        right = right.put(format!("   {user}@{}{rights}", host.hostname), QUIET);
+        about = about.put(format!("   {user}@{}{rights}", host.hostname), QUIET);
     }
-    if chart.last_answer_ms > 0 {
-        right = right.put(format!("   {}", theme.clock(chart.last_answer_ms.saturating_mul(1000))), QUIET);
+    if last_answer_ms > 0 {
+        about = about.put(format!("   {}", theme.clock(last_answer_ms.saturating_mul(1000))), QUIET);
     }
-    let right = right.say(" ");
+    about
+}
+
+/// What there is room for: all of it, without the rest, or the left alone.
+fn across(left: Row, pulse: Row, rest: Row, width: usize) -> Row {
+    let short = pulse.clone().say(" ");
+    let right = pulse.then(rest).say(" ");
     if left.width() + right.width() < width {
-        return left.right(right, width);
+        left.right(right, width)
+    } else if left.width() + short.width() < width {
+        left.right(short, width)
+    } else {
+        left
     }
-    let short = pulse(chart, state).say(" ");
-    if left.width() + short.width() < width { left.right(short, width) } else { left }
 }
 
 /// `db1:5432 → 10.0.0.5   from any client`
