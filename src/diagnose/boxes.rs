@@ -1,10 +1,11 @@
 //! The verdict of a box in which no cause was found: healthy, not needed, or why it cannot be told.
 
+use super::answering;
 use super::chart::BoxId;
 use super::look::{Look, Missing};
 use super::serving::{Serving, serving};
 use super::subject::Subject;
-use super::symptom::Seen;
+use super::symptom::{Seen, is_no_socket};
 use super::verdict::{BoxState, Evidence, Finding, Verdict};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
@@ -99,9 +100,14 @@ fn connect(judged: &Judged<'_, '_>) -> BoxState {
         return unknown(id, format!("no port of {unit} is known"));
     }
     let at = judged.subject.endpoint().map_or_else(|| judged.look.case().target.input.clone(), |e| e.to_string());
+    if let (Outcome::Error, Some((_, owner)), Some(unit)) =
+        (outcome, answering::other(judged.look, judged.subject), &judged.subject.unit)
+    {
+        return plain(id, Verdict::No, format!("{at} answers, but that is {}, not {unit}", owner.shown()));
+    }
     match outcome {
         Outcome::Open => plain(id, Verdict::Yes, format!("{at} accepts connections")),
-        Outcome::Silent => unknown(id, "UDP answers nothing; that may be healthy"),
+        Outcome::Silent => silent(judged),
         Outcome::Refused
         | Outcome::Reset
         | Outcome::Closed
@@ -111,6 +117,21 @@ fn connect(judged: &Judged<'_, '_>) -> BoxState {
         | Outcome::Unresolved
         | Outcome::Error => plain(id, Verdict::No, format!("{at} {}", outcome.word())),
     }
+}
+
+/// No answer to a datagram proves nothing; a socket that is bound is at least a fact.
+fn silent(judged: &Judged<'_, '_>) -> BoxState {
+    const BARE: &str = "UDP answers nothing; that may be healthy";
+    let (id, subject) = (BoxId::Connect, judged.subject);
+    let (Some(true), Some(address), Some(port)) = (subject.local, subject.address(), subject.port) else {
+        return unknown(id, BARE);
+    };
+    let listeners = judged.look.listeners(subject.transport, port).unwrap_or_default();
+    let Some(bound) = listeners.iter().find(|l| l.takes(address)) else { return unknown(id, BARE) };
+    let says = format!("a UDP socket is bound: {}", bound.shown());
+    let mut state = unknown(id, format!("{says}, UDP services need not answer"));
+    state.evidence.push(Evidence::new("sock_diag", says, format!("ss -H -lunp 'sport = :{port}'")));
+    state
 }
 
 fn name(judged: &Judged<'_, '_>) -> BoxState {
@@ -183,10 +204,14 @@ fn listener(judged: &Judged<'_, '_>) -> BoxState {
     };
     let see = format!("ss -H -ln{} 'sport = :{port}'", judged.subject.transport.word().get(..1).unwrap_or("t"));
     let taking = all.iter().find(|l| l.takes(address));
-    let mut state = match taking {
-        Some(l) => plain(id, Verdict::Yes, format!("{} takes {address}", l.shown())),
-        None if all.is_empty() => plain(id, Verdict::No, format!("nothing listens on port {port}")),
-        None => plain(id, Verdict::No, format!("nothing takes {address}:{port}")),
+    let other = answering::other(judged.look, judged.subject).zip(judged.subject.unit.as_ref());
+    let mut state = match (other, taking) {
+        (Some(((l, owner), unit)), _) => {
+            plain(id, Verdict::No, format!("{} has {}, not {unit}", owner.shown(), l.shown()))
+        }
+        (None, Some(l)) => plain(id, Verdict::Yes, format!("{} takes {address}", l.shown())),
+        (None, None) if all.is_empty() => plain(id, Verdict::No, format!("nothing listens on port {port}")),
+        (None, None) => plain(id, Verdict::No, format!("nothing takes {address}:{port}")),
     };
     state.evidence.push(Evidence::new("sock_diag", state.summary.clone(), see));
     state
@@ -243,7 +268,7 @@ fn rule_at_work(judged: &Judged<'_, '_>) -> Option<String> {
         return None;
     }
     match &dial.icmp {
-        Some(icmp) if icmp.from == dial.to.ip() => {
+        Some(icmp) if icmp.from == dial.to.ip() && !is_no_socket(dial) => {
             Some(format!("the ICMP {} came from this host itself: a rule here rejects", icmp.name()))
         }
         None if dial.was_reset() && dial.counter("Tcp.OutRsts") == Some(0) => {

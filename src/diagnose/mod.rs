@@ -3,6 +3,7 @@
 //! More facts turn *cannot tell* into a verdict, never one verdict into another: a cause speaks only once everything it
 //! read is there, and a general cause waits until every more specific one has been ruled out.
 
+pub mod answering;
 mod boxes;
 pub mod causes;
 pub mod chart;

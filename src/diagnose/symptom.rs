@@ -3,6 +3,7 @@
 //! Attempts are few and counted: fail2ban, `ufw limit` and socket trigger limits count them too. The diagnosed address
 //! is tried first; the others only when trying them spends nothing.
 
+use super::answering::{Whose, whose};
 use super::look::Look;
 use super::subject::{Asker, Subject};
 use super::verdict::Symptom;
@@ -59,8 +60,14 @@ fn attempts(look: &Look<'_>, subject: &Subject) -> Seen {
         }
         return seen;
     };
-    let (outcome, missing) = look.noting(|| as_asked(look, subject, dial, &mut seen.notes));
+    let (outcome, missing) = look.noting(|| {
+        let outcome = as_asked(look, subject, dial, &mut seen.notes)?;
+        from_the_unit(look, subject, outcome, &mut seen.notes)
+    });
     look.also_missing(&missing);
+    if outcome.is_none() && !missing.open {
+        seen.notes.extend(unseen_owner(look, subject, dial));
+    }
     seen.attempted = true;
     seen.outcome = outcome.or((!missing.open).then_some(dial.outcome));
     seen.unsure = if outcome.is_none() { missing.blind.into_iter().next() } else { None };
@@ -166,6 +173,25 @@ fn as_asked(look: &Look<'_>, subject: &Subject, dial: &Dial, notes: &mut Vec<Str
     Some(at_device(here, listeners.iter().filter(|l| l.takes(address)), interface, notes))
 }
 
+/// A unit whose port another program has accepts no connections. None: cannot be told (yet).
+fn from_the_unit(look: &Look<'_>, subject: &Subject, outcome: Outcome, notes: &mut Vec<String>) -> Option<Outcome> {
+    let (Some(port), Outcome::Open) = (subject.port, outcome) else { return Some(outcome) };
+    match whose(look, subject) {
+        None | Some(Whose::Own) => Some(outcome),
+        Some(Whose::Unseen) => None,
+        Some(Whose::Other(_, owner)) => {
+            notes.push(format!("another program ({}) answers on port {port}", owner.shown()));
+            Some(Outcome::Error)
+        }
+    }
+}
+
+fn unseen_owner(look: &Look<'_>, subject: &Subject, dial: &Dial) -> Option<String> {
+    let (unit, port) = (subject.unit.as_ref()?, subject.port?);
+    let unseen = dial.outcome == Outcome::Open && matches!(whose(look, subject)?, Whose::Unseen);
+    unseen.then(|| format!("who answers on port {port} cannot be seen: it may be another program than {unit}"))
+}
+
 /// Sockets bound to a device answer by where a packet comes in: our own come in on `lo`, those of others on the
 /// interface that holds the address.
 fn at_device<'a>(
@@ -210,6 +236,11 @@ fn symptom(dial: &Dial, subject: &Subject, diagnosed: bool) -> Symptom {
     }
 }
 
+/// The kernel answers a datagram that no socket takes with a port-unreachable.
+pub(super) fn is_no_socket(dial: &Dial) -> bool {
+    matches!(dial.to, Endpoint::Udp(_)) && dial.icmp.as_ref().is_some_and(|icmp| icmp.name() == "port-unreachable")
+}
+
 /// Who made the answer, in words.
 pub fn answered_by(dial: &Dial, subject: &Subject) -> Option<String> {
     let to = dial.to.ip()?;
@@ -217,6 +248,9 @@ pub fn answered_by(dial: &Dial, subject: &Subject) -> Option<String> {
     if let Some(icmp) = &dial.icmp {
         let name = icmp.name();
         return Some(match icmp.from {
+            Some(from) if from == to && local && is_no_socket(dial) => {
+                format!("ICMP {name} from this host's own kernel: no socket there")
+            }
             Some(from) if from == to && local => {
                 format!("ICMP {name} from this host itself: a filter rule, not a missing listener")
             }
@@ -251,4 +285,56 @@ fn differences(seen: &mut Seen, subject: &Subject) {
     }
     let asked = subject.endpoint().map(|e| e.to_string()).unwrap_or_default();
     seen.notes.push(format!("addresses differ: {asked} {}, but {}", outcome.word(), told.join(", ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use crate::diagnose::causes::testing::{Host, OUTSIDE, assert_culprit, nothing};
+    use crate::diagnose::chart::BoxId;
+    use crate::diagnose::diagnose;
+    use crate::facts::Reading;
+    use crate::facts::connect::{Dial, Endpoint, Icmp, Outcome};
+    use crate::facts::socket::Transport;
+
+    /// A datagram to port 7777 that gets this.
+    fn udp(outcome: Outcome, icmp: Option<Icmp>) -> Host {
+        let to = Endpoint::Udp(SocketAddr::new(OUTSIDE, 7777));
+        let after = Duration::from_micros(90);
+        let (source, errno, banner) = (None, None, None);
+        let dial =
+            Dial { to: to.clone(), source, outcome, errno, icmp, after, retransmits: 0, banner, counters: vec![] };
+        Host::refusing(7777).target("udp://10.2.0.2:7777").facts(|f| {
+            f.dials.insert(to, Reading::known(dial));
+        })
+    }
+
+    #[test]
+    fn a_datagram_that_no_socket_takes_is_answered_by_the_kernel_not_by_a_rule() {
+        let icmp = Icmp { v6: false, kind: 3, code: 3, from: Some(OUTSIDE) };
+        let told = assert_culprit(&udp(Outcome::Refused, Some(icmp)).case(), "no-listener-unknown-service");
+        let who = told.symptoms[0].answered_by.as_deref();
+        assert_eq!(who, Some("ICMP port-unreachable from this host's own kernel: no socket there"));
+        assert_eq!(told.get(BoxId::Firewall).unwrap().summary, "not looked at yet");
+        let icmp = Icmp { v6: false, kind: 3, code: 10, from: Some(OUTSIDE) };
+        let told = diagnose(&udp(Outcome::Unreachable, Some(icmp)).case());
+        assert!(told.get(BoxId::Firewall).unwrap().summary.contains("a rule here rejects"));
+    }
+
+    #[test]
+    fn silence_of_a_bound_socket_proves_nothing_but_the_socket() {
+        let host = udp(Outcome::Silent, None).listens("0.0.0.0", "app.service", |l| l.transport = Transport::Udp);
+        let case = host.facts(|f| {
+            let all = f.listeners.remove(&(Transport::Tcp, 7777)).unwrap();
+            f.listeners.insert((Transport::Udp, 7777), all);
+        });
+        let case = case.case();
+        crate::diagnose::promise::keep(&case, &nothing).unwrap();
+        let told = diagnose(&case);
+        let connect = told.get(BoxId::Connect).unwrap();
+        assert_eq!(connect.summary, "a UDP socket is bound: 0.0.0.0:7777, UDP services need not answer");
+        assert_eq!((told.culprit, told.outcome), (None, Some(Outcome::Silent)));
+    }
 }

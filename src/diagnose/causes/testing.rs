@@ -271,7 +271,7 @@ pub(crate) fn settle(mut case: Case, answer: &dyn Fn(&Question) -> Fact) -> Case
 }
 
 /// The answer of a host that has nothing of the sort.
-fn nothing(question: &Question) -> Fact {
+pub(crate) fn nothing(question: &Question) -> Fact {
     match question.clone() {
         Question::Claims(t, p) => Fact::Claims(t, p, Reading::known(Claims::default())),
         Question::Daemon(d) => Fact::Daemon(d, Reading::known(Vec::new())),

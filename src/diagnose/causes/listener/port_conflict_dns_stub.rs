@@ -11,7 +11,7 @@ pub(crate) static CAUSE: Cause = Cause {
     id: "port-conflict-dns-stub",
     in_box: BoxId::Listener,
     general: false,
-    explains: &[Outcome::Refused, Outcome::Open, Outcome::Silent],
+    explains: &[Outcome::Refused, Outcome::Open, Outcome::Silent, Outcome::Error],
     words: Words {
         title: "The system's stub resolver has port 53",
         what: "systemd-resolved (or connman) listens on 127.0.0.53:53 for this host's own look-ups. A DNS server that \

@@ -10,7 +10,7 @@ pub(crate) static CAUSE: Cause = Cause {
     id: "port-conflict-old-instance",
     in_box: BoxId::Listener,
     general: false,
-    explains: &[Outcome::Refused, Outcome::Open],
+    explains: &[Outcome::Refused, Outcome::Open, Outcome::Error],
     words: Words {
         title: "An older instance of the same program has the port",
         what: "A process of the same program that does not belong to the unit (started by hand, left over from an \

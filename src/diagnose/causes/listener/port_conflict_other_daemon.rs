@@ -11,7 +11,7 @@ pub(crate) static CAUSE: Cause = Cause {
     id: "port-conflict-other-daemon",
     in_box: BoxId::Listener,
     general: false,
-    explains: &[Outcome::Refused, Outcome::Open],
+    explains: &[Outcome::Refused, Outcome::Open, Outcome::Error],
     words: Words {
         title: "Another program has the port",
         what: "The service could not bind because another program already listens there: `Address already in use`. \

@@ -1,6 +1,7 @@
 //! What the causes of the service box share: finding the unit that is down, and telling what was read of it.
 
 use crate::diagnose::Scene;
+use crate::diagnose::answering;
 use crate::diagnose::causes::Found;
 use crate::diagnose::failure::{self, Failure, FailureKind, first_failure};
 use crate::diagnose::look::Look;
@@ -60,7 +61,9 @@ pub(super) fn failed_by<'a, T>(
 
 fn nothing_listens(scene: &Scene<'_, '_>) -> Option<bool> {
     let Some(port) = scene.subject.port else { return Some(true) };
-    Some(scene.look.listeners(scene.subject.transport, port)?.is_empty())
+    let none = scene.look.listeners(scene.subject.transport, port)?.is_empty();
+    // Another program may have the unit's port: then the unit itself has nothing there.
+    Some(none || answering::other(scene.look, scene.subject).is_some())
 }
 
 /// A finding about a unit that does not listen, with what was read of the unit and of its port.
@@ -85,6 +88,10 @@ pub(super) fn found_failed(scene: &Scene<'_, '_>, unit: &Unit, failure: &Failure
 fn silence(scene: &Scene<'_, '_>) -> Option<Evidence> {
     let port = scene.subject.port?;
     let letter = scene.subject.transport.word().get(..1)?;
+    let see = format!("ss -H -ln{letter}p 'sport = :{port}'");
+    if let Some((listener, owner)) = answering::other(scene.look, scene.subject) {
+        return Some(Evidence::new("sock_diag", format!("LISTEN {} by {}", listener.shown(), owner.shown()), see));
+    }
     let see = format!("ss -H -ln{letter} 'sport = :{port}'");
     Some(Evidence::new("sock_diag", format!("nothing listens on port {port}"), see))
 }
