@@ -3,10 +3,11 @@
 use super::answering;
 use super::chart::BoxId;
 use super::look::{Look, Missing};
+use super::remarks::deciding_line;
 use super::serving::{Serving, serving};
 use super::subject::Subject;
 use super::symptom::{Seen, is_no_socket};
-use super::verdict::{BoxState, Evidence, Finding, Verdict};
+use super::verdict::{BoxState, Evidence, Finding, Verdict, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 use crate::facts::unit::Unit;
@@ -143,7 +144,13 @@ fn name(judged: &Judged<'_, '_>) -> BoxState {
     let Some(resolution) = judged.look.name(host) else { return unknown(id, "the resolver has not answered") };
     let addresses: Vec<String> = resolution.addresses.iter().map(ToString::to_string).collect();
     let mut state = plain(id, Verdict::Yes, format!("{host} is {}", addresses.join(", ")));
-    state.evidence.push(Evidence::new("resolver", state.summary.clone(), format!("getent ahosts {host}")));
+    state.evidence.push(Evidence::new("resolver", state.summary.clone(), format!("getent ahosts {}", arg(host))));
+    if let Some(line) = deciding_line(judged.look, judged.subject) {
+        let at = format!("/etc/hosts:{}", line.line);
+        let see = format!("sed -n {}p /etc/hosts", line.line);
+        state.summary = format!("{}, from {at}", state.summary);
+        state.evidence.push(Evidence::new("hosts", format!("{at}: {}", line.text), see));
+    }
     state
 }
 

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod look;
 #[cfg(test)]
 mod promise;
+mod remarks;
 pub mod serving;
 pub mod subject;
 pub mod symptom;
@@ -73,6 +74,8 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         missing: &missing,
     };
     let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
+    let mut notes = seen.notes;
+    notes.extend(remarks::of(&look, &subject, seen.outcome, &states, &findings));
     let culprit = culprit(&tried, &findings, seen.outcome);
     let wants = look.wants();
     let settled = wants.is_empty() && !outstanding(case);
@@ -83,7 +86,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         boxes: states,
         causes,
         culprit,
-        notes: seen.notes,
+        notes,
         wants,
         settled,
         subject,

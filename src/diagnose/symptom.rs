@@ -71,7 +71,7 @@ fn attempts(look: &Look<'_>, subject: &Subject) -> Seen {
     seen.attempted = true;
     seen.outcome = outcome.or((!missing.open).then_some(dial.outcome));
     seen.unsure = if outcome.is_none() { missing.blind.into_iter().next() } else { None };
-    seen.symptoms.push(symptom(dial, subject, true));
+    seen.symptoms.push(symptom(look, dial, subject, true));
     others(look, subject, &mut seen);
     differences(&mut seen, subject);
     seen
@@ -118,7 +118,7 @@ fn others(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
     look.dials_are_decided();
     for other in others.iter().take(MOST_OTHERS) {
         if let Some(dial) = look.dial(other) {
-            seen.symptoms.push(symptom(dial, subject, false));
+            seen.symptoms.push(symptom(look, dial, subject, false));
         }
     }
 }
@@ -224,13 +224,13 @@ pub(super) fn interface_of(look: &Look<'_>, address: std::net::IpAddr) -> Option
     mine.all.iter().find(|a| a.address == address).map(|a| a.interface.clone())
 }
 
-fn symptom(dial: &Dial, subject: &Subject, diagnosed: bool) -> Symptom {
+fn symptom(look: &Look<'_>, dial: &Dial, subject: &Subject, diagnosed: bool) -> Symptom {
     Symptom {
         to: dial.to.clone(),
         outcome: dial.outcome,
         errno: dial.errno.clone(),
         icmp: dial.icmp.clone(),
-        answered_by: answered_by(dial, subject),
+        answered_by: answered_by(look, dial, subject),
         after: dial.after,
         diagnosed,
     }
@@ -241,8 +241,13 @@ pub(super) fn is_no_socket(dial: &Dial) -> bool {
     matches!(dial.to, Endpoint::Udp(_)) && dial.icmp.as_ref().is_some_and(|icmp| icmp.name() == "port-unreachable")
 }
 
+/// What the kernel tells itself when nobody on the link has the address (after about 3 s), or a router about its link.
+fn is_no_neighbour(icmp: &str) -> bool {
+    matches!(icmp, "host-unreachable" | "addr-unreachable")
+}
+
 /// Who made the answer, in words.
-pub fn answered_by(dial: &Dial, subject: &Subject) -> Option<String> {
+fn answered_by(look: &Look<'_>, dial: &Dial, subject: &Subject) -> Option<String> {
     let to = dial.to.ip()?;
     let local = subject.local == Some(true) || to.is_loopback();
     if let Some(icmp) = &dial.icmp {
@@ -255,6 +260,9 @@ pub fn answered_by(dial: &Dial, subject: &Subject) -> Option<String> {
                 format!("ICMP {name} from this host itself: a filter rule, not a missing listener")
             }
             Some(from) if from == to => format!("ICMP {name} from {from}, the target itself"),
+            Some(from) if is_no_neighbour(name) && look.addresses().is_some_and(|mine| mine.holds(from)) => {
+                format!("this host's own kernel: no answer to ARP/neighbour discovery for {to}")
+            }
             Some(from) => format!("ICMP {name} from {from}"),
             None => format!("ICMP {name}"),
         });
@@ -321,6 +329,24 @@ mod tests {
         let icmp = Icmp { v6: false, kind: 3, code: 10, from: Some(OUTSIDE) };
         let told = diagnose(&udp(Outcome::Unreachable, Some(icmp)).case());
         assert!(told.get(BoxId::Firewall).unwrap().summary.contains("a rule here rejects"));
+    }
+
+    #[test]
+    fn an_address_that_nobody_on_the_link_has() {
+        let far: std::net::IpAddr = "10.2.0.99".parse().unwrap();
+        for (from, says) in [
+            (OUTSIDE, "this host's own kernel: no answer to ARP/neighbour discovery for 10.2.0.99"),
+            ("10.2.0.1".parse().unwrap(), "ICMP host-unreachable from 10.2.0.1"),
+        ] {
+            let host = Host::refusing(80).target("10.2.0.99:80").dial(far, Outcome::Unreachable).facts(|f| {
+                let dial = f.dials.values_mut().find_map(|d| match d {
+                    Reading::Known(known) if known.value.to.ip() == Some(far) => Some(&mut known.value),
+                    _ => None,
+                });
+                dial.unwrap().icmp = Some(Icmp { v6: false, kind: 3, code: 1, from: Some(from) });
+            });
+            assert_eq!(diagnose(&host.case()).symptoms[0].answered_by.as_deref(), Some(says));
+        }
     }
 
     #[test]

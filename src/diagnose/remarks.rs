@@ -1,0 +1,102 @@
+//! Remarks that are no cause: for whom an open port is open, and which line of /etc/hosts chose the address.
+
+use super::chart::BoxId;
+use super::look::Look;
+use super::subject::{Asker, Subject};
+use super::verdict::{BoxState, Finding, Verdict};
+use crate::facts::connect::Outcome;
+use crate::facts::name::HostsLine;
+
+/// Everything there is to remark once the boxes are judged.
+pub(super) fn of(
+    look: &Look<'_>,
+    subject: &Subject,
+    outcome: Option<Outcome>,
+    boxes: &[BoxState],
+    findings: &[Finding],
+) -> Vec<String> {
+    let Some(outcome) = outcome else { return Vec::new() };
+    open_here_only(subject, outcome, boxes).into_iter().chain(by_hosts_line(look, subject, outcome, findings)).collect()
+}
+
+/// Other clients pass a firewall that this host itself does not.
+fn open_here_only(subject: &Subject, outcome: Outcome, boxes: &[BoxState]) -> Option<String> {
+    let others = subject.from != Asker::Here && subject.local == Some(true) && subject.path.is_none();
+    let unseen = boxes.iter().any(|b| b.id == BoxId::Firewall && b.verdict == Verdict::Unknown);
+    (others && unseen && outcome == Outcome::Open)
+        .then(|| "open from this host itself; what the firewall does to other clients is not looked at yet".to_owned())
+}
+
+/// Whoever finds a name at an address that does not answer should know who chose that address.
+fn by_hosts_line(look: &Look<'_>, subject: &Subject, outcome: Outcome, findings: &[Finding]) -> Option<String> {
+    let fails = matches!(outcome, Outcome::Unreachable | Outcome::Timeout | Outcome::Refused);
+    let told = findings.iter().any(|f| f.in_box == BoxId::Name);
+    if !fails || told || subject.local != Some(false) {
+        return None;
+    }
+    let line = deciding_line(look, subject)?;
+    Some(format!("{} comes from /etc/hosts:{}; check that line", line.address, line.line))
+}
+
+/// The line of /etc/hosts that the diagnosed address of the name comes from.
+pub(super) fn deciding_line<'a>(look: &Look<'a>, subject: &Subject) -> Option<&'a HostsLine> {
+    let resolution = look.name(subject.host.as_ref()?)?;
+    // nss-resolve reads the file too.
+    let reads = |order: &str| order.split_ascii_whitespace().any(|word| word == "files" || word == "resolve");
+    if !resolution.nsswitch.as_deref().is_none_or(reads) {
+        return None;
+    }
+    let first = resolution.addresses.first()?;
+    resolution.hosts_lines.iter().find(|line| line.address == *first)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::causes::testing::Host;
+    use crate::diagnose::chart::BoxId;
+    use crate::diagnose::diagnose;
+    use crate::diagnose::verdict::Verdict;
+    use crate::facts::connect::Outcome;
+    use crate::facts::name::HostsLine;
+    use crate::target::From;
+
+    const OPEN_HERE: &str = "open from this host itself; what the firewall does to other clients is not looked at yet";
+
+    #[test]
+    fn open_for_others_is_only_what_this_host_gets() {
+        let open = || Host::with_outcome(80, Outcome::Open).listens("0.0.0.0", "nginx.service", |_| ());
+        assert_eq!(diagnose(&open().case()).notes, [OPEN_HERE]);
+        assert_eq!(diagnose(&open().from(From::Address("10.1.0.3".parse().unwrap())).case()).notes, [OPEN_HERE]);
+        assert_eq!(diagnose(&open().from(From::Here).case()).notes, [""; 0]);
+        assert_eq!(diagnose(&Host::refusing(80).case()).notes, [""; 0]);
+    }
+
+    fn name(address: &str, nsswitch: &str, outcome: Outcome) -> crate::diagnose::verdict::Diagnosis {
+        let host = Host::refusing(5432).named("db.example", &[address], |r| {
+            let text = format!("{address} db.example");
+            r.hosts_lines = vec![HostsLine { line: 6, address: r.addresses[0], text }];
+            r.nsswitch = Some(nsswitch.into());
+        });
+        diagnose(&host.dial(address.parse().unwrap(), outcome).case())
+    }
+
+    #[test]
+    fn the_line_of_etc_hosts_that_chose_the_address_is_named() {
+        let told = name("10.2.0.99", "files dns", Outcome::Unreachable);
+        assert_eq!(told.notes, ["10.2.0.99 comes from /etc/hosts:6; check that line"]);
+        let state = told.get(BoxId::Name).unwrap();
+        assert_eq!(
+            (state.verdict, state.summary.as_str()),
+            (Verdict::Yes, "db.example is 10.2.0.99, from /etc/hosts:6")
+        );
+        assert_eq!(state.evidence[1].see, "sed -n 6p /etc/hosts");
+    }
+
+    #[test]
+    fn a_line_that_nobody_reads_or_that_works_is_not_remarked() {
+        let told = name("10.2.0.99", "dns", Outcome::Unreachable);
+        assert_eq!(told.notes, [""; 0]);
+        assert_eq!(told.get(BoxId::Name).unwrap().summary, "db.example is 10.2.0.99");
+        assert_eq!(name("10.2.0.99", "files dns", Outcome::Open).notes, [""; 0]);
+    }
+}
