@@ -339,11 +339,10 @@ mod tests {
             ("10.2.0.1".parse().unwrap(), "ICMP host-unreachable from 10.2.0.1"),
         ] {
             let host = Host::refusing(80).target("10.2.0.99:80").dial(far, Outcome::Unreachable).facts(|f| {
-                let dial = f.dials.values_mut().find_map(|d| match d {
-                    Reading::Known(known) if known.value.to.ip() == Some(far) => Some(&mut known.value),
-                    _ => None,
-                });
-                dial.unwrap().icmp = Some(Icmp { v6: false, kind: 3, code: 1, from: Some(from) });
+                let to = Endpoint::Tcp(SocketAddr::new(far, 80));
+                let mut dial = f.dials[&to].value().cloned().unwrap();
+                dial.icmp = Some(Icmp { v6: false, kind: 3, code: 1, from: Some(from) });
+                f.dials.insert(to, Reading::known(dial));
             });
             assert_eq!(diagnose(&host.case()).symptoms[0].answered_by.as_deref(), Some(says));
         }
