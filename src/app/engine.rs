@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::event::{Effect, Event, Signal, Wake, What};
 use super::recent;
@@ -47,6 +48,8 @@ pub struct Engine {
     sources: Sources,
     live: Live,
     recent: Option<PathBuf>,
+    /// The last target, being written down.
+    remembering: Option<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -58,7 +61,7 @@ impl Engine {
         forward(watched, inbox.clone(), What::Changed as fn(Change) -> What);
         let sources = Sources::new(arrivals);
         let live = Live::new(sources.bus().clone(), changes);
-        Self { inbox: inbox.clone(), sources, live, recent }
+        Self { inbox: inbox.clone(), sources, live, recent, remembering: None }
     }
 
     /// Performs an effect that does not concern the terminal; others are handed back.
@@ -86,15 +89,23 @@ impl Engine {
         });
     }
 
-    fn remember(&self, target: String) {
+    /// Waits for what must be on disk before the program leaves; a file system that hangs does not keep it.
+    pub async fn finish(&mut self) {
+        if let Some(writing) = self.remembering.take() {
+            // Late or broken: recent targets are a convenience.
+            let _ = tokio::time::timeout(Duration::from_millis(500), writing).await;
+        }
+    }
+
+    fn remember(&mut self, target: String) {
         let (Some(file), inbox) = (self.recent.clone(), self.inbox.clone()) else { return };
-        tokio::task::spawn_blocking(move || {
+        self.remembering = Some(tokio::task::spawn_blocking(move || {
             let Err(error) = recent::remember(&file, &target) else { return };
             // Where nothing may be written nobody expects it.
             if !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
                 inbox.send_now(What::Notice(format!("recent targets are not kept: {}: {error}", file.display())));
             }
-        });
+        }));
     }
 }
 

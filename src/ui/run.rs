@@ -61,7 +61,9 @@ async fn session(start: Start, screen: Screen, inbox: Inbox, events: mpsc::Recei
     let mut session = Session { screen, theme, state, engine, events, drawn: Instant::now() };
     // The first picture comes before the first question.
     session.draw()?;
-    session.run().await
+    let left = session.run().await;
+    session.engine.finish().await;
+    left
 }
 
 struct Session {
