@@ -70,6 +70,13 @@ fn cause(finding: &Finding, out: &mut String) {
             let _ = writeln!(out, "    {}", text::line(line));
         }
         let _ = writeln!(out);
+        if let Some(undo) = &advice.undo {
+            let _ = writeln!(out, "To take it back:\n");
+            for line in undo.lines() {
+                let _ = writeln!(out, "    {}", text::line(line));
+            }
+            let _ = writeln!(out);
+        }
     }
 }
 

@@ -124,8 +124,10 @@ fn todo_lines(advice: &Advice, out: &mut String) {
     for line in advice.run.lines() {
         let _ = writeln!(out, "      {}", text::line(line));
     }
-    if let Some(undo) = &advice.undo {
-        let _ = writeln!(out, "      (undo: {})", text::line(undo));
+    let mut lead = "undo: ";
+    for line in advice.undo.iter().flat_map(|undo| undo.lines()) {
+        let _ = writeln!(out, "      {lead}{}", text::line(line));
+        lead = "      ";
     }
 }
 

@@ -3,6 +3,7 @@
 //! To add one: write the file, add its line to `ALL` here in the order of precedence within its box (more specific
 //! first), add its words for `explain`.
 
+mod apply;
 mod listener;
 mod name;
 mod service;
@@ -84,6 +85,13 @@ impl Found {
     #[must_use]
     pub fn advise(mut self, advice: Advice) -> Self {
         self.advice.push(advice);
+        self
+    }
+
+    /// Adds several things that can be done.
+    #[must_use]
+    pub fn advise_all(mut self, advice: Vec<Advice>) -> Self {
+        self.advice.extend(advice);
         self
     }
 

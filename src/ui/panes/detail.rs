@@ -14,6 +14,9 @@ use crate::facts::unit::Unit;
 use crate::ui::theme::{self, BAD, COMMAND, QUIET, STRONG, Theme, mark, outcome_mark};
 use crate::ui::words::{Row, wrap};
 
+/// What stands before a change of a file among the commands.
+const EDIT: &str = "edit ";
+
 /// Lines longer than this are hard to read.
 const WIDEST: usize = 110;
 
@@ -99,17 +102,13 @@ impl Lines {
     /// Commands to type, or lines to edit, one a line.
     fn command(&mut self, indent: usize, text: &str) {
         for line in text.lines() {
-            let lead = if is_edit(line) { "edit " } else { "$ " };
+            let (lead, line) = match line.strip_prefix(EDIT) {
+                Some(edit) => (EDIT, edit),
+                None => ("$ ", line),
+            };
             self.led(Row::new().to(indent).put(lead, QUIET), line, COMMAND);
         }
     }
-}
-
-/// `/etc/redis/redis.conf:87: bind 10.2.0.2` is what a line of a file should be, not a command.
-fn is_edit(line: &str) -> bool {
-    let Some((place, _)) = line.split_once(": ") else { return false };
-    let number = place.rsplit_once(':').map(|(_, number)| number);
-    line.starts_with('/') && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn found(out: &mut Lines, chart: &Chart, finding: &Finding) {
@@ -302,10 +301,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_to_edit_are_told_from_commands() {
-        assert!(is_edit("/etc/redis/redis.conf:87: bind 127.0.0.1 10.2.0.2"));
-        assert!(!is_edit("/usr/bin/python3 -m http.server 8099: x"));
-        assert!(!is_edit("systemctl restart nginx"));
-        assert!(!is_edit("/usr/sbin/app"));
+    fn changes_of_files_are_told_from_commands() {
+        let mut out = Lines { rows: Vec::new(), width: 60 };
+        out.command(2, "edit /etc/redis/redis.conf:87: bind 10.2.0.2\nsystemctl restart redis");
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 60, 2));
+        out.rows.iter().zip(0..).for_each(|(row, y)| row.draw(&mut buffer, 0, y, 60));
+        let shown = [0, 1].map(|y| (0..60).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned());
+        assert_eq!(shown, ["  edit /etc/redis/redis.conf:87: bind 10.2.0.2", "  $ systemctl restart redis"]);
     }
 }

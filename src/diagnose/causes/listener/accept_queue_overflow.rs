@@ -1,6 +1,6 @@
 //! The server's queue of waiting connections is full, so the kernel drops new ones.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::rows::{holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -56,7 +56,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.seen(Evidence::new("netstat", says, "nstat -az TcpExtListenOverflows TcpExtListenDrops"));
     }
     if let Some(unit) = holder.unit() {
-        found = found.advise(Advice::new("restart the program that hangs", format!("systemctl restart {unit}"), None));
+        found = found.advise(Advice::new("restart the program that hangs", apply::restart(unit), None));
     }
     let limit = scene.look.sysctl(MOST).and_then(|text| text.trim().parse::<u32>().ok());
     if let Some(limit) = limit.filter(|limit| *limit <= row.backlog) {

@@ -1,6 +1,6 @@
 //! The service is configured for an address this host does not have.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::address_failure::address_failures;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -50,8 +50,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let new = origin.text.replace(&address.to_string(), &wanted.to_string());
     Some(found.advise(Advice::new(
         format!("name {wanted} in place of {address} and start it"),
-        format!("{origin}: {new}\nsystemctl start {unit}"),
-        Some(&format!("systemctl stop {unit}\n{origin}: {}", origin.text)),
+        format!("{}\nsystemctl start {unit}", apply::line(origin, &new)),
+        Some(&format!("systemctl stop {unit}\n{}", apply::line(origin, &origin.text))),
     )))
 }
 
@@ -68,7 +68,10 @@ mod tests {
         let host = failed(Host::refusing(80), "nginx.service", &[LINE]).claimed_by("nginx.service");
         let host = host.configured(Daemon::Nginx, "nginx.service", &[("10.9.9.9", 80, set_by)]);
         let found = assert_culprit(&host.case(), "bind-address-foreign").causes.remove(0);
-        assert!(found.advice[0].run.starts_with("/etc/nginx/conf.d/site.conf:1: listen 10.2.0.2:80;\n"), "{found:?}");
+        assert!(
+            found.advice[0].run.starts_with("edit /etc/nginx/conf.d/site.conf:1: listen 10.2.0.2:80;\n"),
+            "{found:?}"
+        );
     }
 
     #[test]

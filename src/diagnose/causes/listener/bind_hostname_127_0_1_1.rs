@@ -1,6 +1,6 @@
 //! The program bound its own host name, and /etc/hosts says that is 127.0.1.1.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::rows::{Missed, missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -43,12 +43,12 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let holder = missed.holder(scene);
     let summary =
         format!("{} listens on 127.0.1.1 only, which /etc/hosts:{} gives to the name {name}", holder.name, line.line);
-    let restart = holder.unit().map(|unit| format!("\nsystemctl restart {unit}")).unwrap_or_default();
+    let restart = holder.unit().map(|unit| format!("\n{}", apply::restart(unit))).unwrap_or_default();
     let new = line.text.replacen("127.0.1.1", &missed.address.to_string(), 1);
     let advice = Advice::new(
         format!("give the name {name} this host's real address"),
-        format!("/etc/hosts:{}: {new}{restart}", line.line),
-        Some(&format!("/etc/hosts:{}: {}{restart}", line.line, line.text)),
+        format!("edit /etc/hosts:{}: {new}{restart}", line.line),
+        Some(&format!("edit /etc/hosts:{}: {}{restart}", line.line, line.text)),
     );
     Some(
         Found::new(holder.subject(), summary)
@@ -80,7 +80,11 @@ mod tests {
     fn a_program_on_its_own_host_name() {
         let case = host(&[("127.0.1.1", "127.0.1.1 server.example server")]).case();
         let found = assert_culprit(&case, "bind-hostname-127-0-1-1").causes.remove(0);
-        assert!(found.advice[0].run.starts_with("/etc/hosts:1: 10.2.0.2 server.example server"), "{:?}", found.advice);
+        assert!(
+            found.advice[0].run.starts_with("edit /etc/hosts:1: 10.2.0.2 server.example server"),
+            "{:?}",
+            found.advice
+        );
         assert_not_found(&case, "bind-loopback-only");
     }
 

@@ -41,7 +41,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let summary = format!("{} listens on {}, not on {}{why}", holder.name, rows.join(", "), missed.wanted());
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if let Some(knob) = knob {
-        found = found.seen(knob.evidence()).advise(knob.listen_on(missed.address, missed.port));
+        found = found.seen(knob.evidence()).advise_all(knob.listen_on(missed.address, missed.port));
     }
     Some(found)
 }

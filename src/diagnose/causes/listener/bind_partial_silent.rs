@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::knob::{daemon_of, sets};
 use super::rows::{Missed, missed};
 use crate::diagnose::Scene;
@@ -99,7 +99,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         let see = format!("sed -n {}p {}", origin.line, origin.file);
         found = found.seen(Evidence::new("config", format!("{origin} says {}", origin.text), see));
     }
-    let restart = format!("systemctl restart {unit}");
+    let restart = apply::restart(unit);
     if partial.here {
         found = found.advise(Advice::new(format!("restart it: {address} is there now"), &restart, None));
         return Some(found.advise(after_network(unit)));
@@ -109,11 +109,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         return Some(found.advise(Advice::new(does, format!("systemctl cat {unit}\n{restart}"), None)));
     };
     let new = origin.text.replace(&address.to_string(), &missed.address.to_string());
-    Some(found.advise(Advice::new(
-        format!("name {} in place of {address}", missed.address),
-        format!("{origin}: {new}\n{restart}"),
-        Some(&format!("{origin}: {}\n{restart}", origin.text)),
-    )))
+    let does = format!("name {} in place of {address}", missed.address);
+    Some(found.advise(apply::change(does, origin, &new, &restart)))
 }
 
 /// Makes a unit start only once the network is up.
@@ -153,7 +150,7 @@ mod tests {
         let found = assert_culprit(&sshd("10.2.0.2", &[STARTED, failed]).case(), "bind-partial-silent");
         let found = &found.causes[0];
         assert!(found.evidence.iter().any(|e| e.source == "journal" && e.says.contains("Cannot assign")), "{found:?}");
-        assert!(found.advice[0].run == "systemctl restart ssh.service", "{found:?}");
+        assert!(found.advice[0].run == "sshd -t && systemctl restart ssh.service", "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The socket is bound to one network interface, and the client comes in by another.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::rows::{holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -56,7 +56,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             .advise(Advice::new(
                 format!("find what binds it to {bound} (BindToDevice=, interface=, a VRF) and name {comes_in} or none"),
                 match &unit {
-                    Some(unit) => format!("{look_at}\nsystemctl restart {unit}"),
+                    Some(unit) => format!("{look_at}\n{}", apply::restart(unit)),
                     None => look_at,
                 },
                 Some("put the binding back and restart it"),

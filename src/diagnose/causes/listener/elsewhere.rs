@@ -2,7 +2,7 @@
 
 use crate::diagnose::Scene;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::Evidence;
+use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::claim::ClaimSource;
 use crate::facts::daemon::{Daemon, DaemonConfig};
 use crate::facts::socket::{Listener, Transport};
@@ -115,10 +115,11 @@ impl Elsewhere<'_> {
     }
 
     /// The place of its configuration that names the asked port though it does not listen there.
-    pub(super) fn named(&self) -> Option<String> {
+    pub(super) fn named(&self) -> Option<Evidence> {
         let listen = self.config?.listens.iter().find(|l| l.port == Some(self.port))?;
         let origin = listen.port_set_by.as_ref().or(listen.address_set_by.as_ref())?;
-        Some(format!("{origin} says {}", origin.text))
+        let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
+        Some(Evidence::new("config", format!("{origin} says {}", origin.text), see))
     }
 
     /// That it runs, and what it listens on.
@@ -126,15 +127,15 @@ impl Elsewhere<'_> {
         let name = &self.unit.name;
         let state = format!("{name} is {}", self.unit.shown_state());
         let rows: Vec<String> = self.rows.iter().map(|l| l.shown()).collect();
+        let see = match self.unit.service.as_ref().map_or(0, |s| s.main_pid) {
+            0 => "ss -H -ltnp".to_owned(),
+            pid => format!("ss -H -ltnp | grep 'pid={pid},'"),
+        };
         let says =
             if rows.is_empty() { format!("{name} listens on no port") } else { format!("LISTEN {}", rows.join(", ")) };
         [
-            Evidence::new("systemd", state, format!("systemctl status {name}")),
-            Evidence::new(
-                "sock_diag",
-                says,
-                format!("ss -H -ltnp | grep {}", self.unit.service.as_ref().map_or(0, |s| s.main_pid)),
-            ),
+            Evidence::new("systemd", state, format!("systemctl status {}", arg(name))),
+            Evidence::new("sock_diag", says, see),
         ]
     }
 }

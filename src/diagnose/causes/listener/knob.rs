@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::super::apply;
 use super::rows::Holder;
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -189,12 +190,17 @@ impl Knob<'_> {
     }
 
     /// What makes it listen on `address` too.
-    pub(super) fn listen_on(&self, address: IpAddr, port: u16) -> Advice {
+    pub(super) fn listen_on(&self, address: IpAddr, port: u16) -> Vec<Advice> {
+        let Self::Config { config, listen, unit } = self else { return vec![self.start_with(address, port)] };
+        in_config(config, listen, unit, SocketAddr::new(address, port))
+    }
+
+    /// The same, for what does not come from a daemon's own configuration.
+    fn start_with(&self, address: IpAddr, port: u16) -> Advice {
         match self {
-            Self::Config { config, listen, unit } => in_config(config, listen, unit, SocketAddr::new(address, port)),
             Self::Socket { unit, address: old } => {
                 let new = SocketAddr::new(address, port);
-                let restart = format!("systemctl daemon-reload\nsystemctl restart {}", unit.name);
+                let restart = format!("systemctl daemon-reload\n{}", apply::restart(&unit.name));
                 Advice::new(
                     format!("let {} listen on {new} too", unit.name),
                     format!(
@@ -205,7 +211,7 @@ impl Knob<'_> {
                 )
             }
             Self::Command { unit, words } => {
-                let restart = format!("systemctl daemon-reload\nsystemctl restart {}", unit.name);
+                let restart = format!("systemctl daemon-reload\n{}", apply::restart(&unit.name));
                 Advice::new(
                     format!("start {} with {address} (or 0.0.0.0) in place of the address in `{words}`", unit.name),
                     format!("systemctl edit --full {}   # change {words}\n{restart}", unit.name),
@@ -220,6 +226,7 @@ impl Knob<'_> {
                 let flag = flag.replace("0.0.0.0", wildcard(address));
                 started_anew(process, &format!("{} {flag}", process.command), &format!("start it with {flag}"))
             }
+            Self::Config { config, listen, unit } => edited(config, listen, unit, SocketAddr::new(address, port), ""),
         }
     }
 }
@@ -234,24 +241,37 @@ fn started_anew(process: &Process, command: &str, does: &str) -> Advice {
     Advice::new(does, format!("kill {}\n{command}", process.pid), Some(&undo))
 }
 
-fn in_config(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr) -> Advice {
-    let restart = format!("systemctl restart {unit}");
+fn in_config(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr) -> Vec<Advice> {
+    let everywhere = SocketAddr::new(wildcard(new.ip()).parse().unwrap_or(new.ip()), new.port());
+    // It takes one address only, so the wildcard is the way to serve several.
+    if config.daemon == Daemon::Mysql && new != everywhere && !new.ip().is_loopback() {
+        let first = edited(config, listen, unit, new, "clients of this host then use its unix socket or this address");
+        let exposed = "this exposes it to everyone who can reach this host";
+        let mut second = edited(config, listen, unit, everywhere, exposed);
+        second.does = format!("or, if several addresses must be served: {}", second.does);
+        return vec![first, second];
+    }
+    vec![edited(config, listen, unit, new, "")]
+}
+
+fn edited(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr, word: &str) -> Advice {
+    // A reload keeps the old socket while it opens the new one, and a wildcard collides with it.
+    let then = if new.ip().is_unspecified() { apply::restart(unit) } else { apply::reload(unit) };
     let file = config.files.first().map_or("its configuration", String::as_str);
     let edit = edit(config.daemon, listen.address_set_by.as_ref(), new);
+    let words: Vec<&str> = besides(config.daemon).into_iter().chain([word]).filter(|word| !word.is_empty()).collect();
+    let words = if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) };
+    let does = format!("let {} listen on {new}{words}", config.daemon.name());
     let (run, undo) = match (&listen.address_set_by, edit) {
-        (Some(at), Edit::Replace(text)) => (format!("{at}: {text}"), format!("{at}: {}", at.text)),
+        (Some(at), Edit::Replace(text)) => return apply::change(does, at, &text, &then),
         (Some(at), Edit::Add(text)) => {
-            (format!("{at}: add below it: {text}"), format!("{}: take out the line {text}", at.file))
+            (format!("edit {at}: add below it: {text}"), format!("edit {}: take out the line {text}", at.file))
         }
         (None, Edit::Replace(text) | Edit::Add(text)) => {
-            (format!("{file}: add: {text}"), format!("{file}: take out the line {text}"))
+            (format!("edit {file}: add: {text}"), format!("edit {file}: take out the line {text}"))
         }
     };
-    let mut does = format!("let {} listen on {new}", config.daemon.name());
-    if let Some(besides) = besides(config.daemon) {
-        does = format!("{does} ({besides})");
-    }
-    Advice::new(does, format!("{run}\n{restart}"), Some(&format!("{undo}\n{restart}")))
+    Advice::new(does, format!("{run}\n{then}"), Some(&format!("{undo}\n{then}")))
 }
 
 /// How the setting of a daemon is called.
@@ -272,7 +292,10 @@ pub(super) fn setting(daemon: Daemon) -> &'static str {
 fn besides(daemon: Daemon) -> Option<&'static str> {
     match daemon {
         Daemon::Postgres => Some("clients need a line in pg_hba.conf as well"),
-        Daemon::Redis => Some("set requirepass first: without it protected-mode turns clients away"),
+        Daemon::Redis => Some(
+            "set requirepass first: without a password protected-mode turns clients away, and without protected-mode \
+             everyone may read and write",
+        ),
         Daemon::Memcached => Some("it knows no passwords: let a firewall choose its clients"),
         Daemon::Mysql => Some("accounts must allow the client's host as well"),
         Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy | Daemon::Vsftpd => None,
@@ -294,7 +317,7 @@ fn edit(daemon: Daemon, old: Option<&Origin>, new: SocketAddr) -> Edit {
         Daemon::Sshd if new.port() == 22 => Edit::Add(format!("ListenAddress {ip}")),
         Daemon::Sshd => Edit::Add(format!("ListenAddress {new}")),
         // Older versions take a single address only.
-        Daemon::Mysql => Edit::Replace(format!("bind-address = {}", if ip.is_ipv4() { "0.0.0.0" } else { "::" })),
+        Daemon::Mysql => Edit::Replace(format!("bind-address = {ip}")),
         Daemon::Vsftpd if ip.is_ipv4() => Edit::Replace(format!("listen_address={ip}")),
         Daemon::Vsftpd => Edit::Replace(format!("listen_address6={ip}")),
         Daemon::Postgres => {
@@ -318,6 +341,30 @@ mod tests {
             Edit::Replace(text) => text,
             Edit::Add(text) => format!("+{text}"),
         }
+    }
+
+    #[test]
+    fn the_wanted_address_comes_before_all_addresses() {
+        let config = DaemonConfig {
+            daemon: Daemon::Mysql,
+            unit: None,
+            listens: Vec::new(),
+            silenced_by: Vec::new(),
+            files: Vec::new(),
+            gaps: Vec::new(),
+        };
+        let origin = Origin { file: "/etc/mysql/50.cnf".into(), line: 3, text: "bind-address = 127.0.0.1".into() };
+        let listen = ConfiguredListen {
+            address: ListenAddress::Any,
+            port: Some(3306),
+            v6only: None,
+            address_set_by: Some(origin),
+            port_set_by: None,
+        };
+        let advice = in_config(&config, &listen, "mariadb.service", "10.2.0.2:3306".parse().unwrap());
+        assert!(advice[0].run.starts_with("edit /etc/mysql/50.cnf:3: bind-address = 10.2.0.2\n"), "{advice:?}");
+        assert!(advice[1].run.contains("bind-address = 0.0.0.0"), "{advice:?}");
+        assert!(advice[1].does.contains("everyone"), "{advice:?}");
     }
 
     #[test]

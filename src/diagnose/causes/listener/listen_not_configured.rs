@@ -1,6 +1,6 @@
 //! The service runs, but its configuration does not let it listen on this port.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::elsewhere::{Elsewhere, elsewhere};
 use super::planned::planned;
 use crate::diagnose::Scene;
@@ -58,17 +58,17 @@ fn stopped(scene: &Scene<'_, '_>) -> Option<Found> {
 }
 
 fn silenced(unit: &str, port: u16, origin: &Origin) -> Found {
-    let restart = format!("systemctl restart {unit}");
     Found::new(unit, format!("{unit} does not listen on port {port}: {origin} says {}", origin.text))
         .seen(Evidence::new(
             "config",
             format!("{origin} says {}", origin.text),
             format!("sed -n {}p {}", origin.line, origin.file),
         ))
-        .advise(Advice::new(
+        .advise(apply::change(
             format!("take `{}` away, so that it listens again", origin.text),
-            format!("{origin}: # {}\n{restart}", origin.text),
-            Some(&format!("{origin}: {}\n{restart}", origin.text)),
+            origin,
+            &format!("# {}", origin.text),
+            &apply::restart(unit),
         ))
 }
 
@@ -78,32 +78,31 @@ fn sibling(found: &Elsewhere<'_>) -> Found {
     let [state, rows] = found.evidence();
     let has = format!("{name} listens on port {}", ports.join(", "));
     if let Some(says) = found.named() {
-        return Found::new(name, format!("{has} only; {says}, but that is not what it runs with"))
+        return Found::new(name, format!("{has} only; {}, but that is not what it runs with", says.says))
             .seen(state)
             .seen(rows)
-            .seen(Evidence::new("config", says, format!("systemctl cat {name}")))
-            .advise(Advice::new("let it read its configuration", format!("systemctl reload-or-restart {name}"), None));
+            .seen(says)
+            .advise(Advice::new("let it read its configuration", apply::reload(name), None));
     }
     let told =
         Found::new(name, format!("{has}; nothing in its configuration listens on {port}")).seen(state).seen(rows);
+    let then = apply::reload(name);
     let (run, undo) = match (found.daemon, port) {
         (Some(Daemon::Apache), 443) => (
-            format!("a2enmod ssl\na2ensite default-ssl\nsystemctl restart {name}"),
-            format!("a2dissite default-ssl\na2dismod ssl\nsystemctl restart {name}"),
+            format!("a2enmod ssl\na2ensite default-ssl\n{then}"),
+            format!("a2dissite default-ssl\na2dismod ssl\n{then}"),
         ),
         (Some(Daemon::Apache), _) => (
-            format!("/etc/apache2/ports.conf: add: Listen {port}\nsystemctl restart {name}"),
-            "take the line out".into(),
+            format!("edit /etc/apache2/ports.conf: add: Listen {port}\n{then}"),
+            format!("edit /etc/apache2/ports.conf: take out: Listen {port}\n{then}"),
         ),
         (_, 443) => (
-            format!(
-                "in its server block: listen 443 ssl; with ssl_certificate and ssl_certificate_key\nsystemctl reload {name}"
-            ),
-            format!("take the line out\nsystemctl reload {name}"),
+            format!("edit its server block: add: listen 443 ssl; with ssl_certificate and ssl_certificate_key\n{then}"),
+            format!("edit its server block: take the lines out\n{then}"),
         ),
         _ => (
-            format!("in its server block: listen {port};\nsystemctl reload {name}"),
-            format!("take the line out\nsystemctl reload {name}"),
+            format!("edit its server block: add: listen {port};\n{then}"),
+            format!("edit its server block: take the line out\n{then}"),
         ),
     };
     told.advise(Advice::new(format!("add a listener for port {port}"), run, Some(&undo)))

@@ -53,8 +53,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     if let Some(knob) = missed.all.first().and_then(|row| knob::of(scene, row, &holder)) {
         let wanted = if missed.address.is_loopback() { missed.address } else { Ipv6Addr::UNSPECIFIED.into() };
-        let advice = knob.listen_on(wanted, missed.port);
-        found.advice.insert(0, advice);
+        found.advice.splice(0..0, knob.listen_on(wanted, missed.port));
         found = found.seen(knob.evidence());
     }
     Some(found)

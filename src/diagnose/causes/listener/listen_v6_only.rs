@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::bind_partial_silent;
 use super::knob;
 use super::rows::missed;
@@ -46,7 +46,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let summary = format!("{} listens on IPv6 only ({}), not on {}{why}", holder.name, row.shown(), missed.wanted());
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if by_kernel {
-        let restart = holder.unit().map(|unit| format!("\nsystemctl restart {unit}")).unwrap_or_default();
+        let restart = holder.unit().map(|unit| format!("\n{}", apply::restart(unit))).unwrap_or_default();
         found = found.seen(Evidence::new("sysctl", "net.ipv6.bindv6only = 1", "sysctl net.ipv6.bindv6only")).advise(
             Advice::new(
                 "let IPv6 wildcards take IPv4 again",
@@ -56,7 +56,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         );
     }
     if let Some(knob) = knob::of(scene, row, &holder) {
-        found = found.seen(knob.evidence()).advise(knob.listen_on(Ipv4Addr::UNSPECIFIED.into(), missed.port));
+        found = found.seen(knob.evidence()).advise_all(knob.listen_on(Ipv4Addr::UNSPECIFIED.into(), missed.port));
     }
     Some(found)
 }

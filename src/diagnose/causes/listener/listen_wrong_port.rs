@@ -1,11 +1,12 @@
 //! The service runs and listens, but on another port than the one asked.
 
-use super::super::{Cause, Found, Words};
-use super::elsewhere::elsewhere;
+use super::super::{Cause, Found, Words, apply};
+use super::elsewhere::{Elsewhere, elsewhere};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
+use crate::facts::daemon::{Daemon, Origin};
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "listen-wrong-port",
@@ -30,37 +31,39 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let ports: Vec<String> = found.ports().iter().map(ToString::to_string).collect();
     let has = ports.join(", ");
     let named = found.named();
-    let but = named.as_ref().map(|says| format!("; {says}, but that is not what it runs with")).unwrap_or_default();
+    let but = named.as_ref().map(|e| format!("; {}, but that is not what it runs with", e.says)).unwrap_or_default();
     let [state, rows] = found.evidence();
     let mut told = Found::new(name, format!("{name} listens on port {has}, not on {port}{but}")).seen(state).seen(rows);
-    if let Some(says) = named {
-        told = told.seen(Evidence::new("config", says, format!("systemctl cat {name}"))).advise(Advice::new(
-            "restart it, so that it reads its configuration",
-            format!("systemctl restart {name}"),
-            None,
-        ));
-    }
     let first = found.rows.first()?;
-    let setting = found.config.and_then(|c| c.listens.iter().find(|l| l.port == Some(first.port)));
-    let origin = setting.and_then(|l| l.port_set_by.as_ref());
-    if let Some(origin) = origin {
-        let says = format!("{origin} says {}", origin.text);
-        told = told.seen(Evidence::new("config", says, format!("sed -n {}p {}", origin.line, origin.file)));
+    let asked =
+        Advice::new(format!("ask the port it listens on: {has}"), format!("unrefuse check {}", first.port), None);
+    if let Some(says) = named {
+        let does = format!("{} it, so that it reads its configuration", apply::reload_word(name));
+        told = told.seen(says).advise(Advice::new(does, apply::reload(name), None));
+        return Some(told.advise(asked));
     }
-    told =
-        told.advise(Advice::new(format!("use the port it has: {has}"), format!("unrefuse check {}", first.port), None));
-    Some(match origin {
-        Some(origin) => {
-            let new = origin.text.replace(&first.port.to_string(), &port.to_string());
-            let restart = format!("systemctl restart {name}");
-            told.advise(Advice::new(
-                format!("or let it listen on {port}"),
-                format!("{origin}: {new}\n{restart}"),
-                Some(&format!("{origin}: {}\n{restart}", origin.text)),
-            ))
-        }
-        None => told,
-    })
+    told = told.advise(asked);
+    let setting = found.config.and_then(|c| c.listens.iter().find(|l| l.port == Some(first.port)));
+    let Some(origin) = setting.and_then(|l| l.port_set_by.as_ref()) else { return Some(told) };
+    let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
+    told = told.seen(Evidence::new("config", format!("{origin} says {}", origin.text), see));
+    Some(told.advise(other_port(&found, origin, first.port)))
+}
+
+/// Lets it listen on the asked port: besides the one it has, where it can have several.
+fn other_port(found: &Elsewhere<'_>, origin: &Origin, now: u16) -> Advice {
+    let (name, port) = (&found.unit.name, found.port);
+    let new = origin.text.replace(&now.to_string(), &port.to_string());
+    let several = matches!(found.daemon, Some(Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy));
+    if !several {
+        return apply::change(format!("or let it listen on {port} instead"), origin, &new, &apply::restart(name));
+    }
+    let (then, at) = (apply::reload(name), origin);
+    Advice::new(
+        format!("or let it listen on {port} as well"),
+        format!("edit {at}: add below it: {new}\n{then}"),
+        Some(&format!("edit {}: take out the line {new}\n{then}", origin.file)),
+    )
 }
 
 #[cfg(test)]
@@ -91,7 +94,28 @@ mod tests {
         let case = host.claim(usually(Daemon::Sshd, "ssh.service")).case();
         let found = assert_culprit(&case, "listen-wrong-port").causes.remove(0);
         assert_eq!(found.summary, "ssh.service listens on port 2222, not on 22");
-        assert!(found.advice.iter().any(|a| a.run.contains("50-port.conf:1: Port 22\n")), "{:?}", found.advice);
+        assert_eq!(found.advice[0].run, "unrefuse check 2222");
+        let add = "edit /etc/ssh/sshd_config.d/50-port.conf:1: add below it: Port 22\nsshd -t && systemctl restart ";
+        assert!(found.advice[1].run.starts_with(add), "{:?}", found.advice);
+    }
+
+    #[test]
+    fn a_port_that_is_configured_already_is_loaded_and_no_site_moved() {
+        let host = Host::refusing(8081).running("nginx.service").listens_on(8080, "0.0.0.0", "nginx.service", |_| ());
+        let host = host.configured(
+            Daemon::Nginx,
+            "nginx.service",
+            &[
+                ("0.0.0.0", 8080, "/etc/nginx/sites-enabled/default:22: listen 8080;"),
+                ("0.0.0.0", 8081, "/etc/nginx/sites-enabled/shop:2: listen 8081;"),
+            ],
+        );
+        let mut claim = usually(Daemon::Nginx, "nginx.service");
+        claim.source = ClaimSource::Config;
+        let found = assert_culprit(&host.claim(claim).case(), "listen-wrong-port").causes.remove(0);
+        let run: Vec<&str> = found.advice.iter().map(|a| a.run.as_str()).collect();
+        assert_eq!(run, ["nginx -t && systemctl reload-or-restart nginx.service", "unrefuse check 8080"]);
+        assert!(found.evidence.iter().any(|e| e.see == "sed -n 2p /etc/nginx/sites-enabled/shop"), "{found:#?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A service without privileges wants a port below 1024.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -44,7 +44,7 @@ fn found(scene: &Scene<'_, '_>, failed: &FailedBind<'_>) -> Option<Found> {
         return None;
     }
     let (unit, port) = (&failed.unit.name, failed.port);
-    let restart = format!("systemctl daemon-reload\nsystemctl restart {unit}");
+    let restart = format!("systemctl daemon-reload\n{}", apply::restart(unit));
     let shown = format!("systemctl show -p User,AmbientCapabilities {unit}");
     Some(
         Found::new(unit, format!("{unit} runs as {user} and may not bind port {port}: it is below {first_free}"))

@@ -1,6 +1,6 @@
 //! The service listens in a network of its own, where nobody can reach it.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
@@ -46,7 +46,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         (None, false) => "no setting of the unit: the program made it itself".to_owned(),
     };
     let summary = format!("{name} listens on {} in a network namespace of its own: {why}", rows.join(", "));
-    let restart = format!("systemctl daemon-reload\nsystemctl restart {name}");
+    let restart = format!("systemctl daemon-reload\n{}", apply::restart(name));
     let mut found = Found::new(name, summary)
         .seen(Evidence::new(
             "procfs",

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 
@@ -66,26 +66,61 @@ fn gone(scene: &Scene<'_, '_>, path: &str, missing: &str) -> Option<Found> {
 
 /// `socket` is the mode and group of the socket itself; none when a directory on the way is closed.
 fn denied(scene: &Scene<'_, '_>, path: &str, at: &str, socket: Option<(u32, Option<&str>)>) -> Option<Found> {
-    const GROUP_MAY_WRITE: u32 = 0o020;
-    let user = scene.look.host()?.user.clone().unwrap_or_else(|| "this user".into());
+    let user = scene.look.host()?.user.clone();
+    let who = user.as_ref().map_or_else(|| "this user".into(), |user| format!("user {user}"));
+    let see = format!("namei -l {}", arg(path));
     let summary = match socket {
-        Some((mode, _)) => format!("{user} may not write to {path} (mode {mode:04o})"),
-        None => format!("{user} may not pass {at} on the way to {path}"),
+        Some((mode, _)) => format!("{who} may not write to {path} (mode {mode:04o})"),
+        None => format!("{who} may not pass {at} on the way to {path}"),
     };
-    let found = Found::new(path, summary.clone()).seen(Evidence::new("stat", summary, format!("namei -l {path}")));
+    let found = Found::new(path, summary.clone()).seen(Evidence::new("stat", summary, &see));
+    let user = user.as_deref().map_or_else(|| "USER".into(), arg);
     Some(match socket {
-        Some((mode, Some(group))) if mode & GROUP_MAY_WRITE != 0 => found.advise(Advice::new(
-            format!("let {user} join the group {group}, then log in again"),
-            format!("usermod -aG {group} {user}"),
-            Some(&format!("gpasswd -d {user} {group}")),
-        )),
-        Some((mode, _)) => found.advise(Advice::new(
-            "let others write to the socket, until the daemon makes it anew (its configuration sets the lasting mode)",
-            format!("chmod 0666 {path}"),
-            Some(&format!("chmod {mode:04o} {path}")),
-        )),
-        None => found.advise(Advice::new("look which directory keeps this user out", format!("namei -l {path}"), None)),
+        Some((mode, Some(group))) if group != "root" => found.advise(join(path, mode, group, &user, &who)),
+        Some((mode, _)) => found.advise(own_group(scene, path, mode, &who)),
+        None => found.advise(Advice::new("look which directory keeps this user out", see, None)),
     })
+}
+
+/// Lets the user be one of those who may write.
+fn join(path: &str, mode: u32, group: &str, user: &str, who: &str) -> Advice {
+    const GROUP_MAY_WRITE: u32 = 0o020;
+    // Whoever may talk to these can become root.
+    let power =
+        if ["docker", "lxd", "libvirt", "incus"].contains(&group) { " (that amounts to root's rights)" } else { "" };
+    let (path, group) = (arg(path), arg(group));
+    let (run, undo) = (format!("usermod -aG {group} {user}"), format!("gpasswd -d {user} {group}"));
+    if mode & GROUP_MAY_WRITE != 0 {
+        let does = format!("let {who} join the group {group}{power}, then log in again");
+        return Advice::new(does, run, Some(&undo));
+    }
+    Advice::new(
+        format!(
+            "let the group {group} write to the socket, and {who} join it{power}, then log in again; the daemon's \
+             configuration sets the lasting mode"
+        ),
+        format!("chmod g+w {path}\n{run}"),
+        Some(&format!("chmod {mode:04o} {path}\n{undo}")),
+    )
+}
+
+/// The socket is root's alone: a group of its own is the way to let somebody in, and the daemon sets it.
+fn own_group(scene: &Scene<'_, '_>, path: &str, mode: u32, who: &str) -> Advice {
+    let does = format!(
+        "give the socket a group of its own and mode 0660 in the daemon's configuration (listen.group and listen.mode \
+         of php-fpm, SocketGroup= and SocketMode= of a socket unit), and let {who} join that group; it is {mode:04o} \
+         and of no such group now"
+    );
+    let unit = serving(scene.look, scene.subject).and_then(|s| s.unit);
+    let run = match unit {
+        Some(unit) if unit.socket.is_some() => {
+            format!("systemctl edit {}   # [Socket], then SocketGroup=GROUP and SocketMode=0660", arg(&unit.name))
+        }
+        Some(unit) => format!("systemctl cat {}", arg(&unit.name)),
+        None => format!("ls -l {}", arg(path)),
+    };
+    let undo = unit.filter(|u| u.socket.is_some()).map(|u| format!("systemctl revert {}", arg(&u.name)));
+    Advice::new(does, run, undo.as_deref())
 }
 
 #[cfg(test)]
@@ -96,9 +131,9 @@ mod tests {
 
     const PATH: &str = "/run/docker.sock";
 
-    fn with_mode(file_mode: u32) -> UnixFile {
+    fn with_mode(file_mode: u32, group: &str) -> UnixFile {
         let UnixFile::There { kind, uid, user, gid, .. } = socket_file() else { unreachable!() };
-        UnixFile::There { kind, mode: file_mode, uid, user, gid, group: Some("docker".into()), writable: false }
+        UnixFile::There { kind, mode: file_mode, uid, user, gid, group: Some(group.into()), writable: false }
     }
 
     #[test]
@@ -118,12 +153,25 @@ mod tests {
 
     #[test]
     fn a_group_that_may_write_is_joined_and_a_closed_mode_opened() {
-        let host = Host::refusing(1).unix(PATH, with_mode(0o660), Some(true), Outcome::Denied);
+        let host = Host::refusing(1).unix(PATH, with_mode(0o660, "docker"), Some(true), Outcome::Denied);
         let found = assert_culprit(&host.case(), "unix-socket-missing-or-denied").causes.remove(0);
         assert_eq!(found.advice[0].run, "usermod -aG docker root");
-        let host = Host::refusing(1).unix(PATH, with_mode(0o700), Some(true), Outcome::Denied);
+        let host = Host::refusing(1).unix(PATH, with_mode(0o700, "docker"), Some(true), Outcome::Denied);
         let found = assert_culprit(&host.case(), "unix-socket-missing-or-denied").causes.remove(0);
-        assert_eq!(found.advice[0].undo.as_deref(), Some("chmod 0700 /run/docker.sock"));
+        assert_eq!(found.advice[0].run, "chmod g+w /run/docker.sock\nusermod -aG docker root");
+        assert_eq!(found.advice[0].undo.as_deref(), Some("chmod 0700 /run/docker.sock\ngpasswd -d root docker"));
+    }
+
+    #[test]
+    fn nobody_is_let_into_roots_group_and_no_socket_opened_to_all() {
+        for mode in [0o600, 0o660] {
+            let host = Host::refusing(1).unix(PATH, with_mode(mode, "root"), Some(true), Outcome::Denied);
+            let found = assert_culprit(&host.case(), "unix-socket-missing-or-denied").causes.remove(0);
+            assert!(found.advice[0].does.contains("a group of its own"), "{:?}", found.advice);
+            let runs = |words: &str| found.advice.iter().any(|a| a.run.contains(words));
+            assert!(!runs("usermod") && !runs("chmod"), "{:?}", found.advice);
+            assert!(found.summary.starts_with("user root may not write to"), "{}", found.summary);
+        }
     }
 
     #[test]

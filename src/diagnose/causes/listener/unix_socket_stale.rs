@@ -1,6 +1,6 @@
 //! A socket file is there, but no process listens behind it.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
@@ -57,7 +57,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             ))
             .advise(Advice::new(
                 format!("{verb} {name}, which makes the socket anew"),
-                format!("systemctl {verb} {name}"),
+                if unit.is_running() { apply::restart(name) } else { format!("systemctl start {name}") },
                 undo.as_deref(),
             )),
     )

@@ -65,8 +65,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     };
     Some(found.advise(Advice::new(
         format!("take the line out, or give it {host}'s real address"),
-        format!("{at}: # {}", line.text),
-        Some(&format!("{at}: {}", line.text)),
+        format!("edit {at}: # {}", line.text),
+        Some(&format!("edit {at}: {}", line.text)),
     )))
 }
 
@@ -146,7 +146,7 @@ mod tests {
             let case = hosts(NAME, "127.0.0.1", beyond).case();
             let found = assert_culprit(&case, "cli-hosts-file-stale").causes.remove(0);
             assert!(found.summary.contains("/etc/hosts:3 sends database.shop.example to 127.0.0.1"), "{found:?}");
-            assert_eq!(found.advice[0].run, "/etc/hosts:3: # 127.0.0.1 database.shop.example");
+            assert_eq!(found.advice[0].run, "edit /etc/hosts:3: # 127.0.0.1 database.shop.example");
         }
     }
 

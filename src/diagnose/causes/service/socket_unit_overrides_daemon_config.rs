@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::common::{DOWN, arg, idle, sockets, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -135,10 +135,11 @@ fn follow(socket: &Unit, listen: &str) -> Advice {
 }
 
 fn by_itself(socket: &Unit, service: &str) -> Advice {
+    let off = apply::checked(service, &format!("systemctl disable --now {}", arg(&socket.name)));
     let (name, service) = (arg(&socket.name), arg(service));
     Advice::new(
         "or turn the socket unit off, and let the daemon listen as configured",
-        format!("systemctl disable --now {name}\nsystemctl enable {service}\nsystemctl restart {service}"),
+        format!("{off}\nsystemctl enable {service}\nsystemctl restart {service}"),
         Some(&format!("systemctl stop {service}\nsystemctl enable --now {name}")),
     )
 }

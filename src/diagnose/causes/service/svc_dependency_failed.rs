@@ -1,6 +1,6 @@
 //! systemd did not start the unit because another one, which it requires, failed.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::common::{DOWN, arg, failure_says, found, idle_service, journal_says, reason, start, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -47,7 +47,7 @@ fn about(look: &Look<'_>, found: Found, other: &Unit) -> Found {
     found.evidence.extend(failure.iter().flat_map(|failure| failure_says(other, failure)));
     let why = failure.map(|failure| format!(" ({})", reason(&failure))).unwrap_or_default();
     let name = arg(&other.name);
-    let run = format!("systemctl status {name}\njournalctl -b -u {name}\nsystemctl restart {name}");
+    let run = format!("systemctl status {name}\njournalctl -b -u {name}\n{}", apply::restart(&other.name));
     found.advise(Advice::new(format!("repair {}{why}", other.name), run, None))
 }
 

@@ -1,12 +1,11 @@
 //! The daemon does not start because it cannot read its configuration.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::common::{DOWN, arg, failed_by, found_failed, place, start_again};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
 use crate::diagnose::verdict::Advice;
-use crate::facts::daemon::Daemon;
 use crate::facts::unit::Unit;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -34,7 +33,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let at = place(file.as_deref(), line);
     let summary = format!("{} does not start: error in {at}", unit.name);
     let mut found = found_failed(scene, unit, &failure, summary).advise(correct(unit, file.as_deref(), line));
-    if let Some(check) = check(unit) {
+    if let Some(check) = apply::check(&unit.name) {
         found = found.advise(Advice::new("let it check its configuration", check, None));
     }
     Some(found.advise(start_again(unit)))
@@ -42,14 +41,10 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 
 fn correct(unit: &Unit, file: Option<&str>, line: Option<u32>) -> Advice {
     let at = place(file, line);
-    let Some(file) = file.map(arg) else {
-        return Advice::new(format!("correct {at}"), format!("journalctl -b -u {}", arg(&unit.name)), None);
-    };
-    let editor = match line {
-        Some(line) => format!("cp -a {file} {file}.bak\nsensible-editor +{line} {file}"),
-        None => format!("cp -a {file} {file}.bak\nsensible-editor {file}"),
-    };
-    Advice::new(format!("correct {at}"), editor, Some(&format!("mv {file}.bak {file}")))
+    match file {
+        Some(file) => apply::open_in_editor(format!("correct {at}"), file, line),
+        None => Advice::new(format!("correct {at}"), format!("journalctl -b -u {}", arg(&unit.name)), None),
+    }
 }
 
 /// Redis and others name only the line: the file is an argument of theirs.
@@ -58,17 +53,6 @@ fn named_on_command_line(unit: &Unit) -> Option<String> {
     let words = unit.service.as_ref()?.exec_start.iter().flatten().skip(1);
     let path = |word: &String| word.rsplit_once('=').map_or(word.clone(), |(_, value)| value.to_owned());
     words.map(path).find(|word| word.starts_with('/') && ENDINGS.iter().any(|ending| word.ends_with(ending)))
-}
-
-/// The daemon's own check of its configuration.
-fn check(unit: &Unit) -> Option<&'static str> {
-    match Daemon::ALL.into_iter().find(|daemon| daemon.runs_as(&unit.name))? {
-        Daemon::Nginx => Some("nginx -t"),
-        Daemon::Apache => Some("apachectl configtest"),
-        Daemon::Sshd => Some("sshd -t"),
-        Daemon::Haproxy => Some("haproxy -c -f /etc/haproxy/haproxy.cfg"),
-        Daemon::Mysql | Daemon::Postgres | Daemon::Redis | Daemon::Vsftpd | Daemon::Memcached => None,
-    }
 }
 
 #[cfg(test)]

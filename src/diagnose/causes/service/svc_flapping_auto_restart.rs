@@ -1,6 +1,6 @@
 //! The service ends and is started again, over and over: refused now, open a moment later.
 
-use super::super::{Cause, Found, Words};
+use super::super::{Cause, Found, Words, apply};
 use super::common::{arg, failure_says, journal_says, reason, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -51,7 +51,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     found.evidence.extend(restarts.last().map(|entry| journal_says(unit, entry)));
     let name = arg(&unit.name);
     let look = Advice::new("see what ends it, and cure that", format!("journalctl -b -u {name}"), None);
-    Some(found.advise(look).advise(Advice::new("then restart it", format!("systemctl restart {name}"), None)))
+    Some(found.advise(look).advise(Advice::new("then restart it", apply::restart(&unit.name), None)))
 }
 
 /// The journal's lines about restarts by systemd.
