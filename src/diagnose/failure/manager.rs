@@ -57,7 +57,22 @@ pub(super) fn last_words(run: &[Entry]) -> Vec<Entry> {
     let own = |e: &&Entry| !e.is_systemd() && !e.message.trim().is_empty();
     let mut words: Vec<Entry> = before.iter().rev().filter(own).take(MOST).cloned().collect();
     words.reverse();
+    let all = || before.iter().filter(own);
+    // Redis tells of its own crash in hundreds of lines.
+    if let Some(crash) = all().find(|e| e.message.contains(" crashed by signal: ")) {
+        return vec![crash.clone()];
+    }
+    // What a daemon calls an error says more than how it then ended.
+    if let Some(error) = all().find(|e| is_error(&e.message)).filter(|error| !words.contains(error)) {
+        words.remove(0);
+        words.insert(0, error.clone());
+    }
     if words.is_empty() { after.iter().filter(own).take(MOST).cloned().collect() } else { words }
+}
+
+/// `[ERROR] Aborting` only says that there was one before.
+pub(super) fn is_error(message: &str) -> bool {
+    message.contains("[ERROR]") && !message.trim_end().ends_with("Aborting")
 }
 
 /// Was the unit not started because another one failed?

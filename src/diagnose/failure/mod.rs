@@ -4,6 +4,7 @@
 //! (`still could not bind()`, "Failed with result 'exit-code'", "Start request repeated too quickly"). `rules` knows
 //! the lines of daemons and runtimes, `manager` those of systemd itself.
 
+pub mod gist;
 mod manager;
 mod rules;
 mod words;
@@ -155,6 +156,13 @@ pub fn evidence(unit: &Unit, entry: &Entry) -> Evidence {
     }
     let see = format!("journalctl -b -u {}", arg(&unit.name));
     Evidence::new("journal", format!("{}: {message}", entry.identifier), see)
+}
+
+impl Failure {
+    /// The line of the daemon's last words that says most: what it calls an error, else the last one.
+    pub fn telling(&self) -> Option<&Entry> {
+        self.last_words.iter().find(|e| manager::is_error(&e.message)).or_else(|| self.last_words.last())
+    }
 }
 
 /// How long the unit's main process had been running when the unit was looked at; none when it did not run.

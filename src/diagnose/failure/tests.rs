@@ -407,3 +407,29 @@ fn a_healthy_unit_has_no_failure_whatever_its_journal_holds() {
     });
     assert_eq!(failure_of(&host.case()), None);
 }
+
+#[test]
+fn the_first_error_of_a_daemon_is_told_and_not_that_it_aborts() {
+    let failure = of_start(&entries(&[
+        "mariadbd: 2026-01-02  3:04:05 0 [ERROR] InnoDB: Cannot open datafile 'ibdata1'",
+        "mariadbd: 2026-01-02  3:04:05 0 [Note] Plugin 'FEEDBACK' is disabled.",
+        "mariadbd: 2026-01-02  3:04:05 0 [ERROR] Unknown/unsupported storage engine: InnoDB",
+        "mariadbd: 2026-01-02  3:04:05 0 [ERROR] Aborting",
+        "mariadbd: ",
+        "systemd: mariadb.service: Main process exited, code=exited, status=1/FAILURE",
+    ]))
+    .unwrap();
+    assert!(failure.telling().unwrap().message.ends_with("'ibdata1'"), "{failure:?}");
+}
+
+#[test]
+fn a_crash_that_a_daemon_reports_itself_is_one_line() {
+    let failure = of_start(&entries(&[
+        "redis-server: Redis 7.0.15 crashed by signal: 11, si_code: 0",
+        "redis-server: Bio worker thread #0 terminated",
+        "systemd: redis-server.service: Main process exited, code=killed, status=11/SEGV",
+    ]))
+    .unwrap();
+    assert_eq!(failure.kind, FailureKind::Signal(11));
+    assert_eq!(failure.last_words.len(), 1);
+}

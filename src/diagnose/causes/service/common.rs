@@ -3,7 +3,7 @@
 use crate::diagnose::Scene;
 use crate::diagnose::answering;
 use crate::diagnose::causes::Found;
-use crate::diagnose::failure::{self, Failure, FailureKind, first_failure};
+use crate::diagnose::failure::{self, Failure, FailureKind, first_failure, gist};
 use crate::diagnose::look::Look;
 use crate::diagnose::serving::{Serving, serving};
 pub(super) use crate::diagnose::verdict::arg;
@@ -140,7 +140,9 @@ pub(super) fn reason(failure: &Failure) -> String {
     let at = |file: &Option<String>, line: &Option<u32>| place(file.as_deref(), *line);
     let address = |address: &Option<String>| address.as_ref().map(|a| format!(" {a}")).unwrap_or_default();
     match &failure.kind {
-        FailureKind::ConfigSyntax { file, line } => format!("an error in {}", at(file, line)),
+        FailureKind::ConfigSyntax { file, line } => {
+            format!("{} in {}", complaint(failure, file.as_deref()), at(file, line))
+        }
         FailureKind::MissingFile { path } => format!("{path} is missing"),
         FailureKind::FileDenied { path } => format!("{path} may not be opened"),
         FailureKind::BadFile { path } => format!("{path} is not usable"),
@@ -167,9 +169,16 @@ pub(super) fn reason(failure: &Failure) -> String {
     }
 }
 
+/// What a daemon says against a line of its configuration, as far as its message tells.
+pub(super) fn complaint(failure: &Failure, file: Option<&str>) -> String {
+    let told = failure.entry.as_ref().and_then(|entry| gist::complaint(&entry.message, file));
+    told.unwrap_or_else(|| "an error".into())
+}
+
 fn exit_reason(status: i32, failure: &Failure) -> String {
-    match failure.last_words.last() {
-        Some(entry) => format!("exit status {status} after \"{}\"", entry.message.trim()),
+    match failure.telling() {
+        Some(entry) if entry.message.contains(" crashed by signal: ") => "it crashed".into(),
+        Some(entry) => format!("exit status {status} after \"{}\"", gist::said(&entry.message)),
         None => format!("exit status {status}"),
     }
 }

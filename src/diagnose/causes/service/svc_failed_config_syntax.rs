@@ -1,7 +1,7 @@
 //! The daemon does not start because it cannot read its configuration.
 
 use super::super::{Cause, Found, Words, apply};
-use super::common::{DOWN, arg, failed_by, found_failed, place, start_again};
+use super::common::{DOWN, arg, complaint, failed_by, found_failed, place, start_again};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
@@ -29,9 +29,10 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         let FailureKind::ConfigSyntax { file, line } = kind else { return None };
         Some((file.clone(), *line))
     })?;
+    let complaint = complaint(&failure, file.as_deref());
     let file = file.or_else(|| named_on_command_line(unit));
     let at = place(file.as_deref(), line);
-    let summary = format!("{} does not start: error in {at}", unit.name);
+    let summary = format!("{} does not start: {complaint} in {at}", unit.name);
     let mut found = found_failed(scene, unit, &failure, summary).advise(correct(unit, file.as_deref(), line));
     if let Some(check) = apply::check(&unit.name) {
         found = found.advise(Advice::new("let it check its configuration", check, None));
@@ -79,7 +80,9 @@ mod tests {
         let case = failed("nginx.service", &["systemd: Starting nginx.service - nginx...", BAD_LINE]);
         let diagnosis = assert_culprit(&case, "svc-failed-config-syntax");
         let finding = diagnosis.culprit().unwrap();
-        assert!(finding.summary.ends_with("error in /etc/nginx/conf.d/bad.conf:2"));
+        assert!(finding.summary.ends_with(
+            "does not start: unexpected end of file, expecting \";\" or \"}\" in /etc/nginx/conf.d/bad.conf:2"
+        ));
         assert!(finding.evidence[0].says.ends_with(BAD_LINE.split_once(": ").unwrap().1));
         assert_eq!(finding.advice[1].run, "nginx -t");
     }
