@@ -358,6 +358,16 @@ pub(crate) fn configured_listen(address: &str, port: u16, origin: &str) -> Confi
     ConfiguredListen { address, port: Some(port), v6only: None, address_set_by: set_by.clone(), port_set_by: set_by }
 }
 
+/// A host that systemd does not run, so that nothing is known of this unit.
+pub(crate) fn without_systemd(host: Host, unit: &str) -> Host {
+    host.facts(|f| {
+        let mut known = f.host.value().cloned().unwrap();
+        known.systemd = false;
+        f.host = Reading::known(known);
+        f.units.insert(unit.into(), Reading::Failed { why: "systemd does not run here".into() });
+    })
+}
+
 /// A socket file owned by root that we may write to.
 pub(crate) fn socket_file() -> UnixFile {
     UnixFile::There {

@@ -129,6 +129,10 @@ impl World {
         *self.dice("from").pick(&[From::Unsaid, From::Unsaid, From::Here, From::Any, other])
     }
 
+    fn is_without_systemd(&self) -> bool {
+        matches!(self.answer(&Question::Host), Fact::Host(Reading::Known(known)) if !known.value.systemd)
+    }
+
     /// The answer to a question; now and then there is none.
     pub(super) fn answer(&self, question: &Question) -> Fact {
         let mut dice = self.dice(question);
@@ -154,6 +158,10 @@ impl World {
             }
             Question::UnixSocket(path) => Fact::UnixSocket(path.clone(), Reading::known(unix_socket(dice, path))),
             Question::Owner { inode, .. } => Fact::Owner(inode, Reading::known(owner(dice))),
+            // Where systemd does not run, nobody tells of units.
+            Question::Unit(_) if self.is_without_systemd() => {
+                Fact::without_value(question, Reading::Failed { why: "systemd does not run here".into() })
+            }
             Question::Unit(name) => Fact::Unit(name.clone(), Reading::known(unit(dice, name))),
             Question::Journal(name) => Fact::Journal(name.clone(), Reading::known(journal(dice, name))),
             Question::Claims(t, p) => {

@@ -85,7 +85,7 @@ pub(super) fn found_failed(scene: &Scene<'_, '_>, unit: &Unit, failure: &Failure
 }
 
 /// That nothing listens, where that was looked at.
-fn silence(scene: &Scene<'_, '_>) -> Option<Evidence> {
+pub(super) fn silence(scene: &Scene<'_, '_>) -> Option<Evidence> {
     let port = scene.subject.port?;
     let letter = scene.subject.transport.word().get(..1)?;
     let see = format!("ss -H -ln{letter}p 'sport = :{port}'");

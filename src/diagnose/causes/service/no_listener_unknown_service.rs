@@ -5,6 +5,7 @@ use super::common::DOWN;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
+use crate::facts::claim::{ClaimSource, Claims};
 use crate::facts::connect::Outcome;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -31,7 +32,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         return None;
     }
     let claims = scene.look.claims(subject.transport, port)?;
-    if !claims.claims.is_empty() {
+    if !claims.claims.is_empty() && !only_usual(scene, claims) {
         return None;
     }
     let word = subject.transport.word();
@@ -59,9 +60,15 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     )
 }
 
+/// Without systemd there is no telling whether the program that usually has the port is installed.
+fn only_usual(scene: &Scene<'_, '_>, claims: &Claims) -> bool {
+    scene.look.host().is_some_and(|h| !h.systemd) && claims.claims.iter().all(|c| c.source == ClaimSource::EtcServices)
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
+    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found, without_systemd};
+    use crate::facts::claim::{Claim, ClaimSource};
     use crate::facts::connect::Outcome;
 
     #[test]
@@ -74,6 +81,20 @@ mod tests {
     fn somebody_claims_it() {
         let host = Host::refusing(4711).claimed_by("shop.service").unit("shop.service", |_| ());
         assert_not_found(&host.case(), "no-listener-unknown-service");
+    }
+
+    #[test]
+    fn without_systemd_a_usual_program_is_only_a_guess() {
+        let usual = Claim {
+            unit: Some("mysql.service".into()),
+            daemon: None,
+            program: "mysql".into(),
+            source: ClaimSource::EtcServices,
+            origin: None,
+            listen: None,
+        };
+        let case = without_systemd(Host::refusing(3306), "mysql.service").claim(usual).case();
+        assert_culprit(&case, "no-listener-unknown-service");
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! The service behind a socket unit failed at every connection, until systemd closed the socket.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failure_says, found, idle_unit, reason, sockets, systemd_says};
+use super::common::{arg, failure_says, found, idle_unit, reason, sockets, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::first_failure;
 use crate::diagnose::verdict::Advice;
+use crate::facts::connect::Outcome;
 use crate::facts::unit::Unit;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "socket-unit-service-start-limit",
     in_box: BoxId::Service,
     general: false,
-    explains: DOWN,
+    // The first clients are cut off when the socket is closed.
+    explains: &[Outcome::Refused, Outcome::Unresolved, Outcome::Error, Outcome::Reset, Outcome::Closed],
     words: Words {
         title: "The service behind the socket unit failed too often, so the socket was closed",
         what: "Each connection started the service, and each time it failed. When the service reached its start limit, \
@@ -65,10 +67,11 @@ fn cures(found: Found, socket: &Unit, service: Option<&Unit>) -> Found {
 mod tests {
     use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
     use crate::facts::Case;
+    use crate::facts::connect::Outcome;
     use crate::facts::unit::SocketUnit;
 
-    fn keys(result: &'static str) -> Case {
-        let host = Host::refusing(7500).claimed_by("keys.socket").unit("keys.socket", |u| {
+    fn keys(result: &'static str, outcome: Outcome) -> Case {
+        let host = Host::with_outcome(7500, outcome).claimed_by("keys.socket").unit("keys.socket", |u| {
             u.active_state = "failed".into();
             u.triggers = vec!["keys.service".into()];
             u.socket = Some(SocketUnit { result: result.into(), ..SocketUnit::default() });
@@ -87,13 +90,21 @@ mod tests {
     }
 
     #[test]
+    fn the_client_that_was_waiting_is_cut_off() {
+        for outcome in [Outcome::Reset, Outcome::Closed] {
+            assert_culprit(&keys("service-start-limit-hit", outcome), "socket-unit-service-start-limit");
+        }
+    }
+
+    #[test]
     fn the_socket_is_the_culprit_and_the_services_failure_its_reason() {
-        let diagnosis = assert_culprit(&keys("service-start-limit-hit"), "socket-unit-service-start-limit");
+        let diagnosis =
+            assert_culprit(&keys("service-start-limit-hit", Outcome::Refused), "socket-unit-service-start-limit");
         assert!(diagnosis.culprit().unwrap().summary.ends_with("exit status 1"));
     }
 
     #[test]
     fn another_failure_of_the_socket() {
-        assert_not_found(&keys("trigger-limit-hit"), "socket-unit-service-start-limit");
+        assert_not_found(&keys("trigger-limit-hit", Outcome::Refused), "socket-unit-service-start-limit");
     }
 }

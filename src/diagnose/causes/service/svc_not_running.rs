@@ -1,11 +1,13 @@
 //! The unit that should serve the port is stopped or failed (and nothing more specific explains why).
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, found, found_failed, idle_service, reason, start, start_again};
+use super::common::{DOWN, arg, found, found_failed, idle_service, reason, silence, start, start_again};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{first_failure, has_failed};
 use crate::diagnose::verdict::{Advice, Evidence};
+use crate::facts::claim::ClaimSource;
+use crate::facts::connect::Outcome;
 use crate::facts::unit::Unit;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -25,6 +27,9 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
+    if scene.look.host().is_some_and(|host| !host.systemd) {
+        return unmanaged(scene);
+    }
     let down = |unit: &&Unit| matches!(unit.active_state.as_str(), "inactive" | "failed" | "deactivating");
     let unit = idle_service(scene).filter(down)?;
     if let Some(error) = &unit.load_error {
@@ -37,6 +42,36 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let enabled = if unit.file_state == "disabled" { ", and not enabled to start at boot" } else { "" };
     let found = found(scene, unit, format!("{} {stopping}{enabled}", unit.name)).advise(start(unit));
     Some(if unit.file_state == "disabled" { found.advise(enable(unit)) } else { found })
+}
+
+/// Without systemd nobody can be asked about the program, but what names the port and that nothing listens is known.
+fn unmanaged(scene: &Scene<'_, '_>) -> Option<Found> {
+    let subject = scene.subject;
+    let port = subject.port.filter(|_| subject.local == Some(true) && subject.unit.is_none())?;
+    if !scene.look.listeners(subject.transport, port)?.is_empty() || scene.outcome()? == Outcome::Open {
+        return None;
+    }
+    let claims = scene.look.claims(subject.transport, port)?;
+    let claim = claims.claims.iter().find(|claim| claim.source != ClaimSource::EtcServices)?;
+    // It may well run and listen on another port: that takes all of them to see.
+    scene.look.all_listeners()?;
+    let program = &claim.program;
+    let origin = match &claim.origin {
+        Some(at) => {
+            let see = format!("sed -n {}p {}", at.line, arg(&at.file));
+            Evidence::new("config", format!("{}:{}: {}", at.file, at.line, at.text), see)
+        }
+        None => Evidence::new("config", format!("port {port} is the default port of {program}"), "less /etc/services"),
+    };
+    let summary = format!("{program} is not running: nothing listens on {} port {port}", subject.transport.word());
+    let name = arg(program);
+    let mut found = Found::new(program, summary);
+    found.evidence.extend(silence(scene));
+    Some(found.seen(origin).advise(Advice::new(
+        format!("start {program} with this host's service manager"),
+        format!("service {name} start"),
+        Some(&format!("service {name} stop")),
+    )))
 }
 
 /// It failed, for a reason that no cause knows or that nobody could read.
@@ -90,8 +125,10 @@ fn enable(unit: &Unit) -> Advice {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
+    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found, without_systemd};
+    use crate::facts::claim::{Claim, ClaimSource};
     use crate::facts::connect::Outcome;
+    use crate::facts::daemon::Origin;
     use crate::facts::{Case, Reading};
 
     fn nginx(state: &'static str) -> Host {
@@ -132,6 +169,25 @@ mod tests {
         let diagnosis = assert_culprit(&nginx("failed").target("nginx").case(), "svc-not-running");
         assert_eq!(diagnosis.outcome, Some(Outcome::Error));
         assert!(diagnosis.settled);
+    }
+
+    #[test]
+    fn without_systemd_the_program_that_names_the_port_is_not_running() {
+        let claim = Claim {
+            unit: Some("nginx.service".into()),
+            daemon: None,
+            program: "nginx".into(),
+            source: ClaimSource::Config,
+            origin: Some(Origin { file: "/etc/nginx/nginx.conf".into(), line: 3, text: "listen 80;".into() }),
+            listen: None,
+        };
+        let case = without_systemd(Host::refusing(80), "nginx.service").claim(claim).case();
+        let told = assert_culprit(&case, "svc-not-running");
+        let found = told.culprit().unwrap();
+        assert_eq!(found.subject, "nginx");
+        assert!(found.evidence.iter().any(|e| e.says == "nothing listens on port 80"));
+        assert!(found.evidence.iter().any(|e| e.says == "/etc/nginx/nginx.conf:3: listen 80;"));
+        assert_eq!(found.advice[0].run, "service nginx start");
     }
 
     #[test]
