@@ -166,6 +166,20 @@ impl Host {
         self
     }
 
+    /// A daemon whose configuration only root may read.
+    pub(crate) fn unreadable(mut self, daemon: Daemon, gap: &str) -> Self {
+        let config = DaemonConfig {
+            daemon,
+            unit: None,
+            listens: Vec::new(),
+            silenced_by: Vec::new(),
+            files: Vec::new(),
+            gaps: vec![gap.into()],
+        };
+        self.facts.daemons.insert(daemon, Reading::known(vec![config]));
+        self
+    }
+
     /// A kernel setting.
     pub(crate) fn sysctl(mut self, path: &str, value: &str) -> Self {
         self.facts.sysctls.insert(path.into(), Reading::known(value.into()));

@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_that_only_root_may_read_is_told() {
+        let host = Host::refusing(6379).listens("127.0.0.1", "redis-server.service", |_| ());
+        let case = host.unreadable(Daemon::Redis, "/etc/redis/redis.conf: permission denied").case();
+        let found = assert_culprit(&case, "bind-loopback-only").causes.remove(0);
+        let told = "its configuration could not be read (permission denied; needs root)";
+        assert!(found.evidence.iter().any(|e| e.says.starts_with(told)), "{:?}", found.evidence);
+        assert!(found.advice[0].run.starts_with("edit /etc/redis/redis.conf: bind "), "{:?}", found.advice);
+        assert!(found.advice[0].does.contains("requirepass"), "{:?}", found.advice);
+    }
+
+    #[test]
     fn a_socket_unit_on_loopback() {
         let host = Host::refusing(8605).listens("127.0.0.1", "init.scope", |_| ()).unit("echo.socket", |u| {
             u.active_state = "active".into();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::apply;
 use super::rows::Holder;
 use crate::diagnose::Scene;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::claim::ClaimSource;
 use crate::facts::command_line;
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
@@ -13,13 +13,22 @@ use crate::facts::socket::{Listener, Process};
 use crate::facts::unit::Unit;
 
 /// What decides the address.
-pub(super) enum Knob<'a> {
+pub(in crate::diagnose::causes) enum Knob<'a> {
     /// A line of a daemon's configuration, or its built-in default.
     Config {
         /// The configuration it stands in.
         config: &'a DaemonConfig,
         /// The place it sets.
         listen: &'a ConfiguredListen,
+        /// The unit to restart.
+        unit: String,
+    },
+    /// A daemon's configuration that could not be read.
+    Unread {
+        /// The daemon.
+        daemon: Daemon,
+        /// What could not be read, and why.
+        gap: &'a str,
         /// The unit to restart.
         unit: String,
     },
@@ -54,11 +63,18 @@ pub(super) enum Knob<'a> {
 }
 
 /// What decides the address of one listening socket.
-pub(super) fn of<'a>(scene: &Scene<'a, '_>, row: &Listener, holder: &Holder<'a>) -> Option<Knob<'a>> {
+pub(in crate::diagnose::causes) fn of<'a>(
+    scene: &Scene<'a, '_>,
+    row: &Listener,
+    holder: &Holder<'a>,
+) -> Option<Knob<'a>> {
     if holder.owner.is_some_and(crate::facts::socket::Owner::is_systemd) {
         return of_socket(scene, row);
     }
-    of_config(scene, row, holder).or_else(|| of_command(scene, row, holder)).or_else(|| of_program(row, holder))
+    of_config(scene, row, holder)
+        .or_else(|| of_command(scene, row, holder))
+        .or_else(|| of_unread(scene, holder))
+        .or_else(|| of_program(row, holder))
 }
 
 fn of_socket<'a>(scene: &Scene<'a, '_>, row: &Listener) -> Option<Knob<'a>> {
@@ -83,6 +99,16 @@ fn of_config<'a>(scene: &Scene<'a, '_>, row: &Listener, holder: &Holder<'a>) -> 
     let places = configs.iter().filter(own).flat_map(|c| c.listens.iter().map(move |l| (c, l)));
     let (config, listen) = places.into_iter().find(|(_, listen)| sets(listen, row))?;
     Some(Knob::Config { config, listen, unit: unit.to_owned() })
+}
+
+/// The daemon's configuration says it, but only root may read that.
+fn of_unread<'a>(scene: &Scene<'a, '_>, holder: &Holder<'a>) -> Option<Knob<'a>> {
+    let daemon = daemon_of(holder)?;
+    let unit = holder.unit().unwrap_or_else(|| daemon.units().first().copied().unwrap_or_default());
+    let own = |config: &&DaemonConfig| config.unit.as_deref().is_none_or(|u| u == unit);
+    let configs = scene.look.daemon(daemon)?.iter().filter(own);
+    let gap = configs.flat_map(|config| &config.gaps).find(|gap| gap.contains("permission denied"))?;
+    Some(Knob::Unread { daemon, gap, unit: unit.to_owned() })
 }
 
 /// The daemon that holds a socket, if it is one whose configuration is read.
@@ -162,6 +188,9 @@ impl Knob<'_> {
                 Some(origin) => format!("{origin} says {}", origin.text),
                 None => format!("that is the built-in default of {}", config.daemon.name()),
             },
+            Self::Unread { daemon, .. } => {
+                format!("the configuration of {} could not be read (permission denied; needs root)", daemon.name())
+            }
             Self::Socket { unit, address } => format!("{} says ListenStream={address}", unit.name),
             Self::Command { unit, words } => format!("{} is started with {words}", unit.name),
             Self::Started { address, .. } => format!("it was started with {address}"),
@@ -180,6 +209,11 @@ impl Knob<'_> {
                     (None, None) => format!("systemctl cat {}", config.unit.as_deref().unwrap_or("UNIT")),
                 }
             }),
+            Self::Unread { daemon, gap, .. } => {
+                let says = format!("its configuration could not be read (permission denied; needs root): {gap}");
+                let file = gap.split_once(": ").map_or("/etc", |(file, _)| file);
+                Evidence::new("config", says, format!("sudo grep -n {} {}", setting(*daemon), arg(file)))
+            }
             Self::Socket { unit, .. } | Self::Command { unit, .. } => {
                 Evidence::new("systemd", self.says(), format!("systemctl cat {}", unit.name))
             }
@@ -190,7 +224,7 @@ impl Knob<'_> {
     }
 
     /// What makes it listen on `address` too.
-    pub(super) fn listen_on(&self, address: IpAddr, port: u16) -> Vec<Advice> {
+    pub(in crate::diagnose::causes) fn listen_on(&self, address: IpAddr, port: u16) -> Vec<Advice> {
         let Self::Config { config, listen, unit } = self else { return vec![self.start_with(address, port)] };
         in_config(config, listen, unit, SocketAddr::new(address, port))
     }
@@ -225,6 +259,18 @@ impl Knob<'_> {
             Self::Program { process, flag } => {
                 let flag = flag.replace("0.0.0.0", wildcard(address));
                 started_anew(process, &format!("{} {flag}", process.command), &format!("start it with {flag}"))
+            }
+            Self::Unread { daemon, gap, unit } => {
+                let file = gap.split_once(": ").map_or("its configuration", |(file, _)| file);
+                let new = match edit(*daemon, None, SocketAddr::new(address, port)) {
+                    Edit::Replace(text) | Edit::Add(text) => text,
+                };
+                let words = besides(*daemon).map(|words| format!(" ({words})")).unwrap_or_default();
+                let does =
+                    format!("as root, let {} listen on {address} by its {}{words}", daemon.name(), setting(*daemon));
+                let then = apply::restart(unit);
+                let undo = format!("edit {file}: restore the former {}\n{then}", setting(*daemon));
+                Advice::new(does, format!("edit {file}: {new}\n{then}"), Some(&undo))
             }
             Self::Config { config, listen, unit } => edited(config, listen, unit, SocketAddr::new(address, port), ""),
         }

@@ -26,6 +26,6 @@ mod address_failure;
 mod conflict;
 mod elsewhere;
 mod failed_bind;
-mod knob;
+pub(super) mod knob;
 mod planned;
-mod rows;
+pub(super) mod rows;

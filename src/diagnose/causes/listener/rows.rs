@@ -83,7 +83,7 @@ pub(super) fn see(transport: Transport, port: u16) -> String {
 }
 
 /// Who holds a socket, as far as that can be told.
-pub(super) struct Holder<'a> {
+pub(in crate::diagnose::causes) struct Holder<'a> {
     /// Its owner, if we could look.
     pub(super) owner: Option<&'a Owner>,
     /// The socket unit through which systemd holds it.
@@ -108,7 +108,7 @@ impl<'a> Holder<'a> {
 }
 
 /// Who holds the first of some sockets whose owner is known.
-pub(super) fn holder<'a>(scene: &Scene<'a, '_>, rows: &'a [Listener]) -> Holder<'a> {
+pub(in crate::diagnose::causes) fn holder<'a>(scene: &Scene<'a, '_>, rows: &'a [Listener]) -> Holder<'a> {
     let Some((row, owner)) = owner_of_any(scene.look, rows) else {
         return Holder { owner: None, socket_unit: None, name: "a program".into() };
     };

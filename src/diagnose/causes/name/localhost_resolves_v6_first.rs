@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::super::listener::{knob, rows};
 use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -54,6 +55,11 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let order: Vec<String> = resolution.addresses.iter().map(ToString::to_string).collect();
     let who = scene.look.owner(on_v4).map(crate::facts::socket::Owner::shown).filter(|name| name != "?");
     let who = who.unwrap_or_else(|| "the program".into());
+    let holder = rows::holder(scene, std::slice::from_ref(on_v4));
+    let mut on_v6 = knob::of(scene, on_v4, &holder).map(|knob| knob.listen_on(V6, port)).unwrap_or_default();
+    for advice in &mut on_v6 {
+        advice.does = format!("or {}", advice.does);
+    }
     Some(
         Found::new(host, format!("{host} is ::1 first, but {who} listens on {} only", on_v4.shown()))
             .seen(Evidence::new("resolver", format!("{host} is {}", order.join(", ")), format!("getent ahosts {host}")))
@@ -62,9 +68,14 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
                 format!("LISTEN {}, nothing on [::1]:{port}", on_v4.shown()),
                 format!("ss -H -ltnp 'sport = :{port}'"),
             ))
-            .advise(Advice::new("use the address that is served", format!("unrefuse check 127.0.0.1:{port}"), None))
             .advise(Advice::new(
-                "or let IPv4 come first for all programs of this host",
+                "use 127.0.0.1 in the client in place of the name",
+                format!("unrefuse check 127.0.0.1:{port}"),
+                None,
+            ))
+            .advise_all(on_v6)
+            .advise(Advice::new(
+                "or, for the whole host and all its programs: let IPv4 come first wherever a name has both",
                 "echo 'precedence ::ffff:0:0/96 100' >> /etc/gai.conf",
                 Some("sed -i '/^precedence ::ffff:0:0.96 100$/d' /etc/gai.conf"),
             )),
@@ -85,7 +96,10 @@ mod tests {
     fn a_server_on_127_0_0_1() {
         let host = localhost("::1", "127.0.0.1").listens("127.0.0.1", "node.service", |_| ());
         let case = host.dial("127.0.0.1".parse().unwrap(), Outcome::Open).case();
-        assert_culprit(&case, "localhost-resolves-v6-first");
+        let found = assert_culprit(&case, "localhost-resolves-v6-first").causes.remove(0);
+        assert!(found.advice[0].does.contains("in the client"), "{:?}", found.advice);
+        let last = found.advice.last().unwrap();
+        assert!(last.run.contains("/etc/gai.conf") && last.does.contains("the whole host"), "{:?}", found.advice);
         assert_not_found(&case, "listen-v4-only-client-v6");
     }
 

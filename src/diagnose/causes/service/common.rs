@@ -230,6 +230,11 @@ pub(super) fn start(unit: &Unit) -> Advice {
     Advice::new("start it", format!("systemctl start {name}"), Some(&format!("systemctl stop {name}")))
 }
 
+/// Before it is started again: what it failed of has to be gone.
+pub(super) fn see_why(unit: &Unit) -> Advice {
+    Advice::new("see why, and cure that", format!("journalctl -b -u {}", arg(&unit.name)), None)
+}
+
 /// Starts the unit once its reason to fail is cured, also where systemd has given up on it.
 pub(super) fn start_again(unit: &Unit) -> Advice {
     let name = arg(&unit.name);

@@ -50,7 +50,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             .seen(Evidence::new(
                 "config",
                 "no unit file, socket unit or daemon configuration names this port",
-                format!("grep -rnw {port} /etc/systemd/system /etc"),
+                format!("grep -rnwI {port} /etc /lib/systemd/system"),
             ))
             .advise(Advice::new(
                 "check the port number against what does listen, or start the program that should have it",

@@ -1,7 +1,7 @@
 //! A unit that is `active (exited)` looks healthy while the instance behind it, which should serve, is down.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, failure_says, found, idle, reason, start_again, systemd_says};
+use super::common::{DOWN, failure_says, found, idle, reason, see_why, start, start_again, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::first_failure;
@@ -37,7 +37,10 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let summary = format!("{} is active, but {} behind it is {state}{why}", wrapper.name, instance.name);
     let mut found = found(scene, instance, summary).seen(systemd_says(wrapper));
     found.evidence.extend(failure.iter().flat_map(|failure| failure_says(instance, failure)));
-    Some(found.advise(start_again(instance)))
+    if failure.is_none() {
+        return Some(found.advise(start(instance)));
+    }
+    Some(found.advise(see_why(instance)).advise(start_again(instance)))
 }
 
 /// The unit that hides the instance: the one that was asked for, or the one the instance is named after.

@@ -71,14 +71,25 @@ fn hollow(scene: &Scene<'_, '_>, unit: &Unit) -> Found {
 fn not_installed(scene: &Scene<'_, '_>, claim: &Claim) -> Found {
     let port = scene.subject.port.map(|port| format!(" (port {port})")).unwrap_or_default();
     let unit = claim.unit.clone().unwrap_or_else(|| format!("{}.service", claim.program));
-    let summary = format!("{} is not installed{port}{}", claim.program, package_clause(&unit));
+    // A port that is only this program's by custom says nothing about what this host is for.
+    let by_custom = matches!(claim.source, ClaimSource::DefaultPort | ClaimSource::EtcServices);
+    let summary = match scene.subject.port.filter(|_| by_custom) {
+        Some(port) => {
+            format!("nothing serves port {port} here; by custom it is {}'s, which is not installed", claim.program)
+        }
+        None => format!("{} is not installed{port}{}", claim.program, package_clause(&unit)),
+    };
     let see = format!("systemctl cat {}", arg(&unit));
     let found = Found::new(&claim.program, summary)
         .seen(Evidence::new("systemd", format!("there is no unit {unit}"), see))
         .seen(known_from(claim, scene.subject.port));
     let search = format!("apt-cache search {}", arg(&claim.program));
     let unknown = || Advice::new(format!("install {}", claim.program), search, None);
-    found.advise(package(&unit).map_or_else(unknown, install))
+    let mut advice = package(&unit).map_or_else(unknown, install);
+    if by_custom {
+        advice.does = format!("if this host should serve {}: {}", claim.program, advice.does);
+    }
+    found.advise(advice)
 }
 
 /// How it is known that this program would serve the port.
@@ -158,7 +169,10 @@ mod tests {
     #[test]
     fn the_usual_unit_of_the_port_does_not_exist() {
         let diagnosis = assert_culprit(&Host::refusing(22).claim(ssh()).case(), "svc-not-installed");
-        assert_eq!(diagnosis.culprit().unwrap().advice[0].run, "apt install openssh-server");
+        let finding = diagnosis.culprit().unwrap();
+        assert_eq!(finding.advice[0].run, "apt install openssh-server");
+        assert!(finding.advice[0].does.starts_with("if this host should serve ssh: "), "{:?}", finding.advice);
+        assert!(finding.summary.starts_with("nothing serves port 22 here"), "{}", finding.summary);
     }
 
     #[test]

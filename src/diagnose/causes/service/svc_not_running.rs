@@ -1,7 +1,7 @@
 //! The unit that should serve the port is stopped or failed (and nothing more specific explains why).
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, found, found_failed, idle_service, reason, silence, start, start_again};
+use super::common::{DOWN, arg, found, found_failed, idle_service, reason, see_why, silence, start, start_again};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{first_failure, has_failed};
@@ -76,7 +76,6 @@ fn unmanaged(scene: &Scene<'_, '_>) -> Option<Found> {
 
 /// It failed, for a reason that no cause knows or that nobody could read.
 fn failed(scene: &Scene<'_, '_>, unit: &Unit) -> Found {
-    let look = Advice::new("see why, and cure that", format!("journalctl -b -u {}", arg(&unit.name)), None);
     let found = match first_failure(scene.look, unit) {
         Some(failure) => {
             let summary = format!("{} failed: {}", unit.name, reason(&failure));
@@ -92,7 +91,7 @@ fn failed(scene: &Scene<'_, '_>, unit: &Unit) -> Found {
         }
         None => found,
     };
-    found.advise(look).advise(start_again(unit))
+    found.advise(see_why(unit)).advise(start_again(unit))
 }
 
 /// systemd cannot make sense of the unit file.
