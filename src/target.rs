@@ -164,7 +164,10 @@ fn parse_url(scheme: &str, rest: &str, input: &str) -> Result<TargetKind, Error>
     let host = authority.host().trim_matches(['[', ']']);
     let port = match authority.port() {
         Some(port) => Some(parse_port(port.as_str()).ok_or_else(|| bad("ports go from 1 to 65535"))?),
-        None if authority.as_str().ends_with(':') => None,
+        // `host:` and `host:99999` have a port that is none.
+        None if authority.as_str().rsplit(['@', ']']).next().is_some_and(|end| end.contains(':')) => {
+            return Err(bad("ports go from 1 to 65535"));
+        }
         None => default,
     };
     if host.is_empty() {
@@ -311,6 +314,8 @@ mod tests {
             "gopher://h/",
             "udp://h",
             "http://",
+            "http://h:99999/",
+            "http://u:p@[::1]:x/",
             "unix:",
             "unix:relative",
             "unix:@",

@@ -173,7 +173,7 @@ fn service(judged: &Judged<'_, '_>) -> BoxState {
         _ => Verdict::Unknown,
     };
     let mut state = plain(id, verdict, says.clone());
-    state.evidence.push(Evidence::new("systemd", says, format!("systemctl status {}", unit.name)));
+    state.evidence.push(Evidence::new("systemd", says, format!("systemctl status {}", arg(&unit.name))));
     state
 }
 
@@ -221,6 +221,23 @@ fn listener(judged: &Judged<'_, '_>) -> BoxState {
         (None, None) => plain(id, Verdict::No, format!("nothing takes {address}:{port}")),
     };
     state.evidence.push(Evidence::new("sock_diag", state.summary.clone(), see));
+    if state.verdict == Verdict::No { unless_it_answers(judged, state) } else { state }
+}
+
+/// Nothing takes the address. That is a fault only where the attempt fails, too.
+fn unless_it_answers(judged: &Judged<'_, '_>, mut state: BoxState) -> BoxState {
+    match judged.seen.outcome.filter(|_| judged.seen.attempted) {
+        Some(Outcome::Open) => {
+            state.verdict = Verdict::Unneeded;
+            state.because = Some("something else answers for it: a redirect, a container".into());
+        }
+        Some(_) => {}
+        None => {
+            // Noted as still to come, or as never to be known.
+            let _ = judged.subject.endpoint().and_then(|endpoint| judged.look.dialled(&endpoint));
+            state.verdict = Verdict::Unknown;
+        }
+    }
     state
 }
 
@@ -240,7 +257,7 @@ fn unix_listener(judged: &Judged<'_, '_>, path: &str) -> BoxState {
         UnixFile::There { .. } | UnixFile::Abstract => (Verdict::No, format!("nothing listens on {path}")),
     };
     let mut state = plain(id, verdict, summary.clone());
-    state.evidence.push(Evidence::new("sock_diag", summary, format!("ss -H -lx src {path}")));
+    state.evidence.push(Evidence::new("sock_diag", summary, format!("ss -H -lx src {}", arg(path))));
     state
 }
 

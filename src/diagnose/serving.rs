@@ -54,7 +54,7 @@ fn behind_path<'a>(look: &Look<'a>, subject: &Subject, path: &str) -> Option<Ser
     let socket = look.unix_socket(path)?;
     if let Some(bound) = socket.bound.iter().find(|b| b.listening) {
         let owner = look.owner_of(bound.inode, None)?;
-        let unit = owner.unit.as_ref().filter(|u| *u != "init.scope").and_then(|u| look.unit(u));
+        let unit = owner.system_unit().and_then(|u| look.unit(u));
         return Some(Serving { unit, name: owner.shown(), claim: None, listens: true, wrapper: None });
     }
     for name in path_units(path) {
@@ -155,7 +155,7 @@ pub fn owner_of_any<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<(&
 fn listening<'a>(look: &Look<'a>, listeners: &'a [Listener]) -> Option<Serving<'a>> {
     let (listener, owner) = owner_of_any(look, listeners)?;
     let unit =
-        if owner.is_systemd() { socket_unit(look, listener) } else { owner.unit.as_ref().and_then(|u| look.unit(u)) };
+        if owner.is_systemd() { socket_unit(look, listener) } else { owner.system_unit().and_then(|u| look.unit(u)) };
     let name = unit.filter(|u| u.socket.is_some()).map_or_else(|| owner.shown(), |u| u.name.clone());
     Some(Serving { unit, name, claim: None, listens: true, wrapper: None })
 }

@@ -8,6 +8,8 @@ use super::chart::BoxId;
 use super::subject::Subject;
 use crate::facts::Question;
 use crate::facts::connect::{Endpoint, Icmp, Outcome};
+use crate::facts::unit::Unit;
+use crate::text;
 
 /// Is a box of the chart healthy?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -48,7 +50,47 @@ pub fn arg(name: &str) -> String {
     if !name.is_empty() && name.chars().all(plain) {
         return name.to_owned();
     }
-    format!("'{}'", name.replace('\'', r"'\''"))
+    // A line break would end a command or a comment that the word stands in.
+    format!("'{}'", text::line(name).replace('\'', r"'\''"))
+}
+
+/// A command line that /proc tells, each of its words safe to copy. Where words held blanks cannot be told any more.
+pub fn args(command: &str) -> String {
+    command.split(' ').filter(|word| !word.is_empty()).map(arg).collect::<Vec<_>>().join(" ")
+}
+
+/// Takes back what `systemctl edit` put into a unit. `systemctl revert` would take every other change of it along.
+pub fn undo_edit(unit: &Unit) -> String {
+    let name = arg(&unit.name);
+    let own = unit.fragment.as_deref().is_some_and(|file| file.starts_with("/etc/"));
+    if unit.drop_ins.is_empty() && !own {
+        return format!("systemctl revert {name}");
+    }
+    format!("systemctl edit {name}    # take it out again")
+}
+
+/// A line with one word replaced, but not where it is a part of a longer one (80 in 8080, 10.0.0.1 in 10.0.0.10).
+pub fn with_word(line: &str, old: &str, new: &str) -> String {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_');
+    // A port may follow an address, and an address come before a port: that colon ends a word.
+    let goes_on = |c: Option<char>, next: Option<char>| match c {
+        Some(':') => old.contains(':') && next.is_some_and(|n| n.is_ascii_hexdigit()),
+        Some('.') => next.is_some_and(|n| n.is_ascii_digit()),
+        Some(c) => part(c),
+        None => false,
+    };
+    let mut result = String::new();
+    let mut from = 0;
+    for (at, _) in line.match_indices(old) {
+        let (before, after) = (line.get(..at).unwrap_or_default(), line.get(at + old.len()..).unwrap_or_default());
+        let (mut left, mut right) = (before.chars().rev(), after.chars());
+        if at >= from && !goes_on(left.next(), left.next()) && !goes_on(right.next(), right.next()) {
+            result.push_str(line.get(from..at).unwrap_or_default());
+            result.push_str(new);
+            from = at + old.len();
+        }
+    }
+    result + line.get(from..).unwrap_or_default()
 }
 
 /// One box of the chart.
@@ -173,5 +215,39 @@ mod tests {
         assert_eq!(arg("postgresql@15-main.service"), "postgresql@15-main.service");
         assert_eq!(arg(r"srv-a\x2db.mount"), r"'srv-a\x2db.mount'");
         assert_eq!(arg("x'; reboot"), r"'x'\''; reboot'");
+    }
+
+    #[test]
+    fn what_is_copied_into_a_shell_stays_one_word_on_one_line() {
+        assert_eq!(arg("nginx.service"), "nginx.service");
+        assert_eq!(arg(r"we\x2dird@a.service"), r"'we\x2dird@a.service'");
+        assert_eq!(arg("a'b; $(id)"), r"'a'\''b; $(id)'");
+        assert_eq!(arg("x\nreboot"), "'x␊reboot'");
+        assert_eq!(args("/tmp/x;id --a  $(id)"), "'/tmp/x;id' --a '$(id)'");
+    }
+
+    #[test]
+    fn only_whole_words_of_a_line_are_replaced() {
+        assert_eq!(with_word("listen 10.0.80.1:80; # 8080", "80", "81"), "listen 10.0.80.1:81; # 8080");
+        assert_eq!(with_word("Port 22", "22", "2222"), "Port 2222");
+        assert_eq!(with_word("bind 10.0.0.1 10.0.0.10", "10.0.0.1", "10.0.0.5"), "bind 10.0.0.5 10.0.0.10");
+        assert_eq!(with_word("listen 10.0.0.1:80;", "10.0.0.1", "10.0.0.5"), "listen 10.0.0.5:80;");
+        assert_eq!(with_word("listen [fd00::1]:80;", "fd00::1", "fd00::2"), "listen [fd00::2]:80;");
+        assert_eq!(with_word("bind fd00::1 fd00::1:2", "fd00::1", "::"), "bind :: fd00::1:2");
+        assert_eq!(with_word("Listen 80", "443", "1"), "Listen 80");
+    }
+
+    #[test]
+    fn an_edit_is_taken_back_without_the_edits_that_were_there_before() {
+        let mut unit = Unit { name: "shop.service".into(), ..Unit::default() };
+        assert_eq!(undo_edit(&unit), "systemctl revert shop.service");
+        unit.drop_ins = vec!["/etc/systemd/system/shop.service.d/limits.conf".into()];
+        assert!(!undo_edit(&unit).contains("revert"));
+        unit = Unit {
+            name: "shop.service".into(),
+            fragment: Some("/etc/systemd/system/shop.service".into()),
+            ..Unit::default()
+        };
+        assert!(!undo_edit(&unit).contains("revert"));
     }
 }

@@ -50,6 +50,8 @@ pub struct Addresses {
 impl Addresses {
     /// True when `ip` is an address of this host (all of 127.0.0.0/8 is).
     pub fn holds(&self, ip: std::net::IpAddr) -> bool {
+        // ::ffff:10.0.0.5 travels as 10.0.0.5.
+        let ip = ip.to_canonical();
         ip.is_loopback() || ip.is_unspecified() || self.all.iter().any(|a| a.address == ip)
     }
 
@@ -64,5 +66,25 @@ impl Addresses {
             .or_else(|| outside().find(|a| a.address.is_ipv4()))
             .or_else(|| outside().next())
             .map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |a| a.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_written_as_ipv6_is_the_same_address() {
+        let address = LocalAddress {
+            address: [10, 0, 0, 5].into(),
+            interface: "eth0".into(),
+            ifindex: 2,
+            up: true,
+            link_local: false,
+        };
+        let mine = Addresses { all: vec![address], default_interface: None };
+        assert!(mine.holds("::ffff:10.0.0.5".parse().unwrap()));
+        assert!(mine.holds("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!mine.holds("::ffff:10.0.0.6".parse().unwrap()));
     }
 }

@@ -100,6 +100,14 @@ impl Owner {
         self.unit.as_deref() == Some("init.scope") || self.processes.iter().any(|p| p.pid == 1)
     }
 
+    /// The unit of the host's own systemd that it belongs to. A user's systemd has units of its own, which may be
+    /// called like the host's.
+    pub fn system_unit(&self) -> Option<&str> {
+        let unit = self.unit.as_deref().filter(|unit| *unit != "init.scope")?;
+        let of_user = self.cgroup.as_deref().is_some_and(|path| path.contains("/user@")) && !unit.starts_with("user@");
+        (!of_user).then_some(unit)
+    }
+
     /// `nginx[812]`, `nginx.service`, or `?`.
     pub fn shown(&self) -> String {
         match (self.processes.first(), &self.unit) {
@@ -182,4 +190,22 @@ pub struct UnixBound {
     pub queue: u32,
     /// How many may wait.
     pub backlog: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_units_name_counts_for_the_systemd_it_belongs_to() {
+        let owner = |cgroup: &str, unit: &str| {
+            let owner = Owner { cgroup: Some(cgroup.into()), unit: Some(unit.into()), ..Owner::default() };
+            owner.system_unit().map(ToOwned::to_owned)
+        };
+        let manager = "/user.slice/user-1000.slice/user@1000.service";
+        assert_eq!(owner("/system.slice/redis.service", "redis.service").as_deref(), Some("redis.service"));
+        assert_eq!(owner(&format!("{manager}/app.slice/redis.service"), "redis.service"), None);
+        assert_eq!(owner(&format!("{manager}/init.scope"), "user@1000.service").as_deref(), Some("user@1000.service"));
+        assert_eq!(owner("/init.scope", "init.scope"), None);
+    }
 }

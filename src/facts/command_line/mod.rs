@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(places("/usr/bin/gunicorn --bind=0.0.0.0:8000 --bind=unix:/run/x.sock app:app"), ["0.0.0.0:8000"]);
         assert_eq!(places("/srv/venv/bin/uvicorn main:app --host 0.0.0.0 --port 8000 --workers 4"), ["0.0.0.0:8000"]);
         assert_eq!(places("python3 -m http.server --bind ::1 8001"), ["::1:8001"]);
+        assert_eq!(of("python3 -m http.server 8001 --bind ::1")[0].words, "--bind ::1 8001");
         assert_eq!(places("python3 -m http.server 8001"), ["?:8001"]);
         assert_eq!(places("python manage.py runserver 127.0.0.1:8000"), ["127.0.0.1:8000"]);
         assert_eq!(places("python manage.py runserver --noreload 0.0.0.0:8000"), ["0.0.0.0:8000"]);

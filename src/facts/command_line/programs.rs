@@ -210,7 +210,11 @@ fn known_word(argv: &[String]) -> Option<Found> {
     let flag = argv.iter().zip(argv.iter().skip(1)).find(|(f, _)| matches!(f.as_str(), "--bind" | "-b"));
     let host = flag.and_then(|(_, value)| value::ip(value));
     let words = argv.iter().skip(at + 1).filter(|w| !w.starts_with('-'));
-    let found: Found = words.filter_map(|w| bare(w)).map(|(place, words)| (place.at(host), words)).collect();
+    let told = |words: String| match flag {
+        Some((flag, value)) => format!("{flag} {value} {words}"),
+        None => words,
+    };
+    let found: Found = words.filter_map(|w| bare(w)).map(|(place, words)| (place.at(host), told(words))).collect();
     (!found.is_empty()).then_some(found)
 }
 

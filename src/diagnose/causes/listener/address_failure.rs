@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
-use crate::diagnose::verdict::Evidence;
+use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::daemon::{Daemon, DaemonConfig, ListenAddress, Origin};
 
 /// A unit that could not bind an address, and whether this host has it now.
@@ -61,7 +61,7 @@ impl AddressFailure<'_> {
     /// The line that configures the address.
     pub(super) fn configured(&self) -> Option<Evidence> {
         let origin = self.origin?;
-        let see = format!("sed -n {}p {}", origin.line, origin.file);
+        let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
         Some(Evidence::new("config", format!("{origin} says {}", origin.text), see))
     }
 }

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words, apply};
 use super::address_failure::address_failures;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
 use crate::facts::connect::Outcome;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -28,6 +28,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     // A missing ::1 is IPv6 switched off, not a foreign address.
     let lacked = address_failures(scene).find(|a| !a.here && !a.address.is_loopback())?;
     let (unit, address) = (&lacked.failed.unit.name, lacked.address);
+    let unit_arg = arg(unit);
     let mine = scene.look.addresses()?;
     let own: Vec<String> =
         mine.all.iter().filter(|a| !a.address.is_loopback() && !a.link_local).map(|a| a.address.to_string()).collect();
@@ -45,13 +46,17 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let wanted = scene.subject.address().filter(|a| !a.is_loopback() && a.is_ipv4() == address.is_ipv4());
     let (Some(origin), Some(wanted)) = (lacked.origin, wanted) else {
         let does = format!("put an address of this host, or the wildcard, in place of {address} and start it");
-        return Some(found.advise(Advice::new(does, format!("systemctl cat {unit}\nsystemctl start {unit}"), None)));
+        return Some(found.advise(Advice::new(
+            does,
+            format!("systemctl cat {unit_arg}\nsystemctl start {unit_arg}"),
+            None,
+        )));
     };
-    let new = origin.text.replace(&address.to_string(), &wanted.to_string());
+    let new = with_word(&origin.text, &address.to_string(), &wanted.to_string());
     Some(found.advise(Advice::new(
         format!("name {wanted} in place of {address} and start it"),
-        format!("{}\nsystemctl start {unit}", apply::line(origin, &new)),
-        Some(&format!("systemctl stop {unit}\n{}", apply::line(origin, &origin.text))),
+        format!("{}\nsystemctl start {unit_arg}", apply::line(origin, &new)),
+        Some(&format!("systemctl stop {unit_arg}\n{}", apply::line(origin, &origin.text))),
     )))
 }
 

@@ -6,7 +6,7 @@ use super::bind_partial_silent::after_network;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::symptom::interface_of;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -31,6 +31,7 @@ pub(crate) static CAUSE: Cause = Cause {
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let lacked = address_failures(scene).find(|a| a.here && !a.address.is_unspecified())?;
     let (unit, address) = (&lacked.failed.unit.name, lacked.address);
+    let unit_arg = arg(unit);
     let interface = interface_of(scene.look, address).unwrap_or_else(|| "lo".into());
     let summary = format!("{unit} could not bind {address} when it started; the address is on {interface} now");
     let mut found = Found::new(unit, summary).seen(lacked.failed.evidence()).seen(Evidence::new(
@@ -43,8 +44,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let start = Advice::new(
         format!("start it: {address} is there now"),
-        format!("systemctl start {unit}"),
-        Some(&format!("systemctl stop {unit}")),
+        format!("systemctl start {unit_arg}"),
+        Some(&format!("systemctl stop {unit_arg}")),
     );
     Some(found.advise(start).advise(after_network(unit)))
 }

@@ -6,7 +6,7 @@ use super::rows::{Missed, missed};
 use super::{bind_hostname_127_0_1_1, bind_partial_silent, planned};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::Evidence;
+use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::Listener;
 
@@ -68,7 +68,7 @@ fn to_come(scene: &Scene<'_, '_>) -> Option<Found> {
         return Some(found.seen(knob.evidence()).advise_all(knob.listen_on(address, scene.subject.port?)));
     }
     let origin = listen.address_set_by.as_ref()?;
-    let see = format!("sed -n {}p {}", origin.line, origin.file);
+    let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
     Some(found.seen(Evidence::new("config", format!("{origin} says {}", origin.text), see)))
 }
 
@@ -151,7 +151,26 @@ mod tests {
         });
         let found = assert_culprit(&host.case(), "bind-loopback-only").causes.remove(0);
         assert!(found.summary.ends_with("it was started with 127.0.0.1"), "{}", found.summary);
-        assert_eq!(found.advice[0].run, "kill 812\npython3 -m http.server --bind 0.0.0.0 8000");
+        assert_eq!(
+            found.advice[0].run,
+            "kill 812\n# as the user it runs as: python3 -m http.server --bind 0.0.0.0 8000"
+        );
+    }
+
+    #[test]
+    fn what_a_program_calls_itself_is_never_run_by_whoever_copies_the_advice() {
+        let hostile = "python3 -m http.server;reboot $(id) --bind 127.0.0.1\nreboot";
+        let host = Host::refusing(8000).listens("127.0.0.1", "session-3.scope", |_| ()).facts(|f| {
+            for owner in f.owners.values_mut() {
+                let mut value = owner.value().cloned().unwrap();
+                (value.processes[0].name, value.processes[0].command) = ("vite".into(), hostile.into());
+                *owner = crate::facts::Reading::known(value);
+            }
+        });
+        let found = assert_culprit(&host.case(), "bind-loopback-only").causes.remove(0);
+        let run = &found.advice[0].run;
+        assert!(run.lines().skip(1).all(|line| line.starts_with('#')) && run.contains("'http.server;reboot'"), "{run}");
+        assert!(found.advice[0].undo.as_ref().unwrap().starts_with('#'));
     }
 
     #[test]

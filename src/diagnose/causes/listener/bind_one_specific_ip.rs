@@ -8,7 +8,6 @@ use super::rows::missed;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::facts::connect::Outcome;
-use crate::facts::socket::Listener;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-one-specific-ip",
@@ -37,8 +36,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let holder = missed.holder(scene);
     let knob = knob::of(scene, row, &holder);
     let why = knob.as_ref().map(|k| format!(": {}", k.says())).unwrap_or_default();
-    let rows: Vec<String> = missed.all.iter().map(Listener::shown).collect();
-    let summary = format!("{} listens on {}, not on {}{why}", holder.name, rows.join(", "), missed.wanted());
+    let summary = format!("{} listens on {}, not on {}{why}", holder.name, missed.shown(), missed.wanted());
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if let Some(knob) = knob {
         found = found.seen(knob.evidence()).advise_all(knob.listen_on(missed.address, missed.port));

@@ -7,7 +7,7 @@ use super::knob::{daemon_of, sets};
 use super::rows::{Missed, missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
 use crate::facts::connect::Outcome;
 use crate::facts::daemon::{ConfiguredListen, ListenAddress};
 use crate::facts::journal::Entry;
@@ -82,6 +82,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let missed = missed(scene)?;
     let partial = partial(scene, &missed)?;
     let (address, unit) = (partial.address, partial.unit);
+    let unit_arg = arg(unit);
     let why = match (partial.entry, partial.here) {
         (Some(_), _) => "could not bind it when it started",
         (None, _) => "cannot: it is no address of this host",
@@ -93,10 +94,10 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         format!("{unit} is configured for {address} too{by} but {why}; it listens on {} alone", missed.shown());
     let mut found = Found::new(unit, summary).seen(missed.evidence(&holder));
     if let Some(entry) = partial.entry {
-        found = found.seen(Evidence::new("journal", &entry.message, format!("journalctl -b -u {unit}")));
+        found = found.seen(Evidence::new("journal", &entry.message, format!("journalctl -b -u {unit_arg}")));
     }
     if let Some(origin) = place {
-        let see = format!("sed -n {}p {}", origin.line, origin.file);
+        let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
         found = found.seen(Evidence::new("config", format!("{origin} says {}", origin.text), see));
     }
     let restart = apply::restart(unit);
@@ -106,22 +107,23 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let Some(origin) = place else {
         let does = format!("name an address of this host in place of {address} and restart it");
-        return Some(found.advise(Advice::new(does, format!("systemctl cat {unit}\n{restart}"), None)));
+        return Some(found.advise(Advice::new(does, format!("systemctl cat {unit_arg}\n{restart}"), None)));
     };
-    let new = origin.text.replace(&address.to_string(), &missed.address.to_string());
+    let new = with_word(&origin.text, &address.to_string(), &missed.address.to_string());
     let does = format!("name {} in place of {address}", missed.address);
     Some(found.advise(apply::change(does, origin, &new, &restart)))
 }
 
 /// Makes a unit start only once the network is up.
 pub(super) fn after_network(unit: &str) -> Advice {
+    let unit_arg = arg(unit);
     Advice::new(
         "start it only once the network is up, so that it also works after the next boot",
         format!(
-            "systemctl edit {unit}   # [Unit], then Wants=network-online.target and After=network-online.target\n\
+            "systemctl edit {unit_arg}   # [Unit], then Wants=network-online.target and After=network-online.target\n\
              systemctl daemon-reload"
         ),
-        Some(&format!("systemctl revert {unit}")),
+        Some(&format!("systemctl edit {unit_arg}   # take it out again")),
     )
 }
 

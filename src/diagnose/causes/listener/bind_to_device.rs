@@ -6,7 +6,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::symptom::interface_of;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::Listener;
 
@@ -47,7 +47,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let holder = holder(scene, rows);
     let (bound, shown) = (devices.join(", "), taking.iter().map(|l| l.shown()).collect::<Vec<_>>().join(", "));
     let summary = format!("{} answers only what comes in by {bound}; this comes in by {comes_in}", holder.name);
-    let unit = holder.unit().map(ToOwned::to_owned);
+    let unit = holder.unit().map(arg);
     let pid = holder.owner.and_then(|o| o.processes.first()).map_or(0, |p| p.pid);
     let look_at = unit.clone().map_or_else(|| format!("ps -o args= -p {pid}"), |unit| format!("systemctl cat {unit}"));
     Some(

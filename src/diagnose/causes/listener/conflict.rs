@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::failed_bind::{FailedBind, Said, failed_binds};
 use super::rows::{Holder, holder, see};
 use crate::diagnose::Scene;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::daemon::Daemon;
 use crate::facts::socket::{Listener, Process};
 
@@ -98,12 +98,14 @@ impl Conflict<'_> {
     /// Makes way for the unit.
     pub(super) fn make_way(&self) -> Advice {
         let (wanted, port) = (&self.failed.unit.name, self.failed.port);
+        let wanted_arg = arg(wanted);
         let services = |unit: &&str| unit.ends_with(".service") || unit.ends_with(".socket");
         if let Some(unit) = self.squatter.unit().filter(services) {
+            let unit_arg = arg(unit);
             return Advice::new(
                 format!("stop {unit}, now and for the next boot, and start {wanted}"),
-                format!("systemctl disable --now {unit}\nsystemctl start {wanted}"),
-                Some(&format!("systemctl stop {wanted}\nsystemctl enable --now {unit}")),
+                format!("systemctl disable --now {unit_arg}\nsystemctl start {wanted_arg}"),
+                Some(&format!("systemctl stop {wanted_arg}\nsystemctl enable --now {unit_arg}")),
             );
         }
         let stop = match self.process() {
@@ -111,6 +113,6 @@ impl Conflict<'_> {
             None => format!("fuser -k {port}/{}", self.row.transport.word()),
         };
         let does = format!("end {} and start {wanted}", self.squatter.name);
-        Advice::new(does, format!("{stop}\nsystemctl start {wanted}"), None)
+        Advice::new(does, format!("{stop}\nsystemctl start {wanted_arg}"), None)
     }
 }

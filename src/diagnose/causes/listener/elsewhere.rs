@@ -127,15 +127,22 @@ impl Elsewhere<'_> {
         let name = &self.unit.name;
         let state = format!("{name} is {}", self.unit.shown_state());
         let rows: Vec<String> = self.rows.iter().map(|l| l.shown()).collect();
-        let see = match self.unit.service.as_ref().map_or(0, |s| s.main_pid) {
-            0 => "ss -H -ltnp".to_owned(),
-            pid => format!("ss -H -ltnp | grep 'pid={pid},'"),
-        };
         let says =
             if rows.is_empty() { format!("{name} listens on no port") } else { format!("LISTEN {}", rows.join(", ")) };
         [
             Evidence::new("systemd", state, format!("systemctl status {}", arg(name))),
-            Evidence::new("sock_diag", says, see),
+            Evidence::new("sock_diag", says, self.see_rows()),
         ]
+    }
+
+    /// The command that shows its sockets, or that its process has none.
+    fn see_rows(&self) -> String {
+        let letter = if self.rows.iter().any(|l| l.transport == Transport::Udp) { 'u' } else { 't' };
+        let ports: Vec<String> = self.ports().iter().map(|port| format!("sport = :{port}")).collect();
+        match (ports.as_slice(), self.unit.service.as_ref().map_or(0, |s| s.main_pid)) {
+            ([], 0) => "ss -H -lntup".to_owned(),
+            ([], pid) => format!("ss -H -lntup | grep 'pid={pid},'"),
+            (ports, _) => format!("ss -H -ln{letter}p '{}'", ports.join(" or ")),
+        }
     }
 }

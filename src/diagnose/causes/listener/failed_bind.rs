@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::diagnose::Scene;
 use crate::diagnose::failure::{self, Failure, FailureKind, first_failure};
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::Evidence;
+use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::unit::Unit;
 
 /// A unit that could not bind.
@@ -108,7 +108,7 @@ impl FailedBind<'_> {
         if let Some(entry) = &self.failure.entry {
             return failure::evidence(self.unit, entry);
         }
-        let see = format!("systemctl status {}", self.unit.name);
+        let see = format!("systemctl status {}", arg(&self.unit.name));
         Evidence::new("systemd", format!("{} is {}", self.unit.name, self.unit.shown_state()), see)
     }
 }

@@ -6,7 +6,7 @@ use super::super::{Cause, Found, Words};
 use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -39,19 +39,20 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 
 fn found(failed: &FailedBind<'_>, address: IpAddr) -> Found {
     let (unit, port) = (&failed.unit.name, failed.port);
+    let unit_arg = arg(unit);
     let summary = format!("{unit} wants [{address}]:{port}, and this host has IPv6 switched off");
     Found::new(unit, summary)
         .seen(failed.evidence())
         .seen(Evidence::new("rtnetlink", "no interface has an IPv6 address, not even lo", "ip -6 -br address"))
         .advise(Advice::new(
             format!("take the listener on [{address}]:{port} out of its configuration and start it"),
-            format!("systemctl cat {unit}\nsystemctl start {unit}"),
+            format!("systemctl cat {unit_arg}\nsystemctl start {unit_arg}"),
             None,
         ))
         .advise(Advice::new(
             "or switch IPv6 on (where the kernel was not started with ipv6.disable=1)",
-            format!("sysctl -w net.ipv6.conf.all.disable_ipv6=0\nsystemctl start {unit}"),
-            Some(&format!("systemctl stop {unit}\nsysctl -w net.ipv6.conf.all.disable_ipv6=1")),
+            format!("sysctl -w net.ipv6.conf.all.disable_ipv6=0\nsystemctl start {unit_arg}"),
+            Some(&format!("systemctl stop {unit_arg}\nsysctl -w net.ipv6.conf.all.disable_ipv6=1")),
         ))
 }
 

@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::apply;
 use super::rows::Holder;
 use crate::diagnose::Scene;
-use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::verdict::{Advice, Evidence, arg, args, undo_edit, with_word};
 use crate::facts::claim::ClaimSource;
 use crate::facts::command_line;
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
 use crate::facts::socket::{Listener, Process};
 use crate::facts::unit::Unit;
+use crate::text;
 
 /// What decides the address.
 pub(in crate::diagnose::causes) enum Knob<'a> {
@@ -115,7 +116,7 @@ fn of_unread<'a>(scene: &Scene<'a, '_>, holder: &Holder<'a>) -> Option<Knob<'a>>
 pub(super) fn daemon_of(holder: &Holder<'_>) -> Option<Daemon> {
     let owner = holder.owner?;
     let runs = |d: &Daemon| {
-        owner.unit.as_deref().is_some_and(|unit| d.runs_as(unit))
+        owner.system_unit().is_some_and(|unit| d.runs_as(unit))
             || owner.processes.iter().any(|p| d.processes().contains(&p.name.as_str()))
     };
     Daemon::ALL.into_iter().find(runs)
@@ -204,9 +205,9 @@ impl Knob<'_> {
             Self::Config { listen, config, .. } => Evidence::new("config", self.says(), {
                 let file = listen.address_set_by.as_ref().map(|o| (o.file.as_str(), o.line));
                 match (file, config.files.first()) {
-                    (Some((file, line)), _) => format!("sed -n {line}p {file}"),
-                    (None, Some(file)) => format!("grep -n {} {file}", setting(config.daemon)),
-                    (None, None) => format!("systemctl cat {}", config.unit.as_deref().unwrap_or("UNIT")),
+                    (Some((file, line)), _) => format!("sed -n {line}p {}", arg(file)),
+                    (None, Some(file)) => format!("grep -n -e {} {}", setting(config.daemon), arg(file)),
+                    (None, None) => format!("systemctl cat {}", arg(config.unit.as_deref().unwrap_or("UNIT"))),
                 }
             }),
             Self::Unread { daemon, gap, .. } => {
@@ -215,7 +216,7 @@ impl Knob<'_> {
                 Evidence::new("config", says, format!("sudo grep -n {} {}", setting(*daemon), arg(file)))
             }
             Self::Socket { unit, .. } | Self::Command { unit, .. } => {
-                Evidence::new("systemd", self.says(), format!("systemctl cat {}", unit.name))
+                Evidence::new("systemd", self.says(), format!("systemctl cat {}", arg(&unit.name)))
             }
             Self::Started { process, .. } | Self::Program { process, .. } => {
                 Evidence::new("procfs", process.command.clone(), format!("ps -o args= -p {}", process.pid))
@@ -233,27 +234,25 @@ impl Knob<'_> {
     fn start_with(&self, address: IpAddr, port: u16) -> Advice {
         match self {
             Self::Socket { unit, address: old } => {
-                let new = SocketAddr::new(address, port);
+                let (new, name) = (SocketAddr::new(address, port), arg(&unit.name));
                 let restart = format!("systemctl daemon-reload\n{}", apply::restart(&unit.name));
                 Advice::new(
                     format!("let {} listen on {new} too", unit.name),
-                    format!(
-                        "systemctl edit {}   # [Socket], then ListenStream={new} beside {old}\n{restart}",
-                        unit.name
-                    ),
-                    Some(&format!("systemctl revert {}\n{restart}", unit.name)),
+                    format!("systemctl edit {name}   # [Socket], then ListenStream={new} beside {old}\n{restart}"),
+                    Some(&format!("{}\n{restart}", undo_edit(unit))),
                 )
             }
             Self::Command { unit, words } => {
+                let (name, words) = (arg(&unit.name), text::line(words));
                 let restart = format!("systemctl daemon-reload\n{}", apply::restart(&unit.name));
                 Advice::new(
                     format!("start {} with {address} (or 0.0.0.0) in place of the address in `{words}`", unit.name),
-                    format!("systemctl edit --full {}   # change {words}\n{restart}", unit.name),
-                    Some(&format!("systemctl revert {}\n{restart}", unit.name)),
+                    format!("systemctl edit --full {name}   # change {words}\n{restart}"),
+                    Some(&format!("systemctl edit --full {name}   # put {words} back\n{restart}")),
                 )
             }
             Self::Started { process, address: old } => {
-                let new = process.command.replace(old.as_str(), wildcard(address));
+                let new = with_word(&process.command, old, wildcard(address));
                 started_anew(process, &new, &format!("start it with {} in place of {old}", wildcard(address)))
             }
             Self::Program { process, flag } => {
@@ -283,8 +282,9 @@ fn wildcard(address: IpAddr) -> &'static str {
 }
 
 fn started_anew(process: &Process, command: &str, does: &str) -> Advice {
-    let undo = format!("stop it and start it as before: {}", process.command);
-    Advice::new(does, format!("kill {}\n{command}", process.pid), Some(&undo))
+    // Anybody may start a program and choose its words: to be read before they are run, and not as root.
+    let undo = format!("# stop it and start it as before: {}", args(&process.command));
+    Advice::new(does, format!("kill {}\n# as the user it runs as: {}", process.pid, args(command)), Some(&undo))
 }
 
 fn in_config(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr) -> Vec<Advice> {

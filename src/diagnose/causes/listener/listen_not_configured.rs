@@ -6,7 +6,7 @@ use super::planned::planned;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{FailureKind, first_failure};
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::daemon::{Daemon, Origin};
 
@@ -62,7 +62,7 @@ fn silenced(unit: &str, port: u16, origin: &Origin) -> Found {
         .seen(Evidence::new(
             "config",
             format!("{origin} says {}", origin.text),
-            format!("sed -n {}p {}", origin.line, origin.file),
+            format!("sed -n {}p {}", origin.line, arg(&origin.file)),
         ))
         .advise(apply::change(
             format!("take `{}` away, so that it listens again", origin.text),

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words, apply};
 use super::elsewhere::{Elsewhere, elsewhere};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
 use crate::facts::connect::Outcome;
 use crate::facts::daemon::{Daemon, Origin};
 
@@ -53,7 +53,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 /// Lets it listen on the asked port: besides the one it has, where it can have several.
 fn other_port(found: &Elsewhere<'_>, origin: &Origin, now: u16) -> Advice {
     let (name, port) = (&found.unit.name, found.port);
-    let new = origin.text.replace(&now.to_string(), &port.to_string());
+    let new = with_word(&origin.text, &now.to_string(), &port.to_string());
     let several = matches!(found.daemon, Some(Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy));
     if !several {
         return apply::change(format!("or let it listen on {port} instead"), origin, &new, &apply::restart(name));

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words};
 use super::conflict::{Squatter, conflict};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::Advice;
+use crate::diagnose::verdict::{Advice, arg};
 use crate::facts::connect::Outcome;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -27,6 +27,7 @@ pub(crate) static CAUSE: Cause = Cause {
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let conflict = conflict(scene, Squatter::DnsStub)?;
     let (unit, shown) = (&conflict.failed.unit.name, conflict.shown());
+    let unit_arg = arg(unit);
     let [failure, row] = conflict.evidence();
     let found = Found::new(unit, format!("{unit} could not start: {shown} has port 53")).seen(failure).seen(row);
     if conflict.squatter.unit() == Some("connman.service") {
@@ -37,12 +38,13 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         format!(
             "mkdir -p /etc/systemd/resolved.conf.d\n\
              printf '[Resolve]\\nDNSStubListener=no\\n' > /etc/systemd/resolved.conf.d/no-stub.conf\n\
+             cp -a /etc/resolv.conf /etc/resolv.conf.before\n\
              ln -sf /run/systemd/resolve/resolv.conf /etc/resolv.conf\n\
-             systemctl restart systemd-resolved.service\nsystemctl start {unit}"
+             systemctl restart systemd-resolved.service\nsystemctl start {unit_arg}"
         ),
         Some(&format!(
-            "systemctl stop {unit}\nrm /etc/systemd/resolved.conf.d/no-stub.conf\n\
-             ln -sf /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf\nsystemctl restart systemd-resolved.service"
+            "systemctl stop {unit_arg}\nrm /etc/systemd/resolved.conf.d/no-stub.conf\n\
+             mv -f /etc/resolv.conf.before /etc/resolv.conf\nsystemctl restart systemd-resolved.service"
         )),
     )))
 }

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words};
 use super::conflict::{Squatter, conflict};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::Advice;
+use crate::diagnose::verdict::{Advice, arg};
 use crate::facts::connect::Outcome;
 
 pub(crate) static CAUSE: Cause = Cause {
@@ -26,6 +26,7 @@ pub(crate) static CAUSE: Cause = Cause {
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let conflict = conflict(scene, Squatter::Other)?;
+    let unit_arg = arg(&conflict.failed.unit.name);
     let (unit, port, shown) = (&conflict.failed.unit.name, conflict.failed.port, conflict.shown());
     let asked = scene.subject.port.filter(|asked| *asked != port);
     let also = asked.map(|asked| format!(", so nothing serves port {asked} either")).unwrap_or_default();
@@ -37,7 +38,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             .advise(conflict.make_way())
             .advise(Advice::new(
                 format!("or give {unit} another port than {port} in its configuration and start it"),
-                format!("systemctl cat {unit}\nsystemctl start {unit}"),
+                format!("systemctl cat {unit_arg}\nsystemctl start {unit_arg}"),
                 None,
             )),
     )

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words, apply};
 use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg, undo_edit};
 use crate::facts::connect::Outcome;
 
 const FIRST_FREE: &str = "net/ipv4/ip_unprivileged_port_start";
@@ -44,8 +44,9 @@ fn found(scene: &Scene<'_, '_>, failed: &FailedBind<'_>) -> Option<Found> {
         return None;
     }
     let (unit, port) = (&failed.unit.name, failed.port);
+    let unit_arg = arg(unit);
     let restart = format!("systemctl daemon-reload\n{}", apply::restart(unit));
-    let shown = format!("systemctl show -p User,AmbientCapabilities {unit}");
+    let shown = format!("systemctl show -p User,AmbientCapabilities {unit_arg}");
     Some(
         Found::new(unit, format!("{unit} runs as {user} and may not bind port {port}: it is below {first_free}"))
             .seen(failed.evidence())
@@ -58,9 +59,9 @@ fn found(scene: &Scene<'_, '_>, failed: &FailedBind<'_>) -> Option<Found> {
             .advise(Advice::new(
                 "give the service that one right",
                 format!(
-                    "systemctl edit {unit}   # [Service], then AmbientCapabilities=CAP_NET_BIND_SERVICE\n{restart}"
+                    "systemctl edit {unit_arg}   # [Service], then AmbientCapabilities=CAP_NET_BIND_SERVICE\n{restart}"
                 ),
-                Some(&format!("systemctl revert {unit}\n{restart}")),
+                Some(&format!("{}\n{restart}", undo_edit(failed.unit))),
             )),
     )
 }

@@ -52,7 +52,7 @@ pub(super) fn missed<'a>(scene: &Scene<'a, '_>) -> Option<Missed<'a>> {
 impl Missed<'_> {
     /// The rows as ss prints their addresses.
     pub(super) fn shown(&self) -> String {
-        self.all.iter().map(Listener::shown).collect::<Vec<_>>().join(", ")
+        shown(self.all)
     }
 
     /// `10.2.0.2:80`, `[::1]:80`.
@@ -62,8 +62,7 @@ impl Missed<'_> {
 
     /// The rows, the address that is wanted, and the command that shows the rows.
     pub(super) fn evidence(&self, holder: &Holder<'_>) -> Evidence {
-        let rows: Vec<String> = self.all.iter().map(Listener::shown).collect();
-        let says = format!("LISTEN {} by {}; wanted {}", rows.join(", "), holder.name, self.wanted());
+        let says = format!("LISTEN {} by {}; wanted {}", self.shown(), holder.name, self.wanted());
         Evidence::new("sock_diag", says, see(self.transport, self.port))
     }
 
@@ -74,6 +73,13 @@ impl Missed<'_> {
     {
         holder(scene, scene.look.listeners(self.transport, self.port).unwrap_or_default())
     }
+}
+
+/// The addresses of some rows, each once: several processes may share one (SO_REUSEPORT).
+fn shown(rows: &[Listener]) -> String {
+    let mut all: Vec<String> = rows.iter().map(Listener::shown).collect();
+    all.dedup();
+    all.join(", ")
 }
 
 /// The command that shows who listens on a port.
@@ -98,7 +104,7 @@ impl<'a> Holder<'a> {
         if let Some(unit) = self.socket_unit {
             return Some(&unit.name);
         }
-        self.owner?.unit.as_deref().filter(|unit| *unit != "init.scope")
+        self.owner?.system_unit()
     }
 
     /// What a finding about it is about.

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words, apply};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg, undo_edit};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::Listener;
 
@@ -39,6 +39,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         return None;
     }
     let (name, pid) = (&unit.name, service.main_pid);
+    let name_arg = arg(name);
     let rows: Vec<String> = there.listeners.iter().map(Listener::shown).collect();
     let why = match (&service.network_namespace, service.private_network) {
         (Some(path), _) => format!("NetworkNamespacePath={path}"),
@@ -56,14 +57,14 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         .seen(Evidence::new(
             "systemd",
             why,
-            format!("systemctl show -p PrivateNetwork,NetworkNamespacePath,JoinsNamespaceOf {name}"),
+            format!("systemctl show -p PrivateNetwork,NetworkNamespacePath,JoinsNamespaceOf {name_arg}"),
         ));
     if service.private_network || service.network_namespace.is_some() {
         let line = if service.network_namespace.is_some() { "NetworkNamespacePath=" } else { "PrivateNetwork=no" };
         found = found.advise(Advice::new(
             "run it in the host's network",
-            format!("systemctl edit {name}   # [Service], then {line}\n{restart}"),
-            Some(&format!("systemctl revert {name}\n{restart}")),
+            format!("systemctl edit {name_arg}   # [Service], then {line}\n{restart}"),
+            Some(&format!("{}\n{restart}", undo_edit(unit))),
         ));
     }
     Some(found)

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::verdict::{Advice, Evidence, arg, undo_edit};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 
@@ -34,7 +34,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             Some(Found::new(path, format!("no process has bound {path}")).seen(Evidence::new(
                 "sock_diag",
                 format!("{path} is not bound"),
-                format!("ss -H -lx src {path}"),
+                format!("ss -H -lx src {}", arg(path)),
             )))
         }
         UnixFile::Missing { missing } => gone(scene, path, missing),
@@ -59,7 +59,11 @@ fn gone(scene: &Scene<'_, '_>, path: &str, missing: &str) -> Option<Found> {
     };
     Some(
         Found::new(path, summary)
-            .seen(Evidence::new("stat", format!("{missing}: no such file or directory"), format!("namei -l {path}")))
+            .seen(Evidence::new(
+                "stat",
+                format!("{missing}: no such file or directory"),
+                format!("namei -l {}", arg(path)),
+            ))
             .advise(Advice::new("look which unix sockets there are, and use the right path", "ss -H -lx", None)),
     )
 }
@@ -119,7 +123,7 @@ fn own_group(scene: &Scene<'_, '_>, path: &str, mode: u32, who: &str) -> Advice 
         Some(unit) => format!("systemctl cat {}", arg(&unit.name)),
         None => format!("ls -l {}", arg(path)),
     };
-    let undo = unit.filter(|u| u.socket.is_some()).map(|u| format!("systemctl revert {}", arg(&u.name)));
+    let undo = unit.filter(|u| u.socket.is_some()).map(|u| undo_edit(u));
     Advice::new(does, run, undo.as_deref())
 }
 

@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words, apply};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 
@@ -28,32 +28,34 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let path = scene.subject.path.as_deref()?;
     let socket = scene.look.unix_socket(path)?;
     let UnixFile::There { kind, .. } = &socket.file else { return None };
-    if socket.bound.iter().any(|b| b.listening) {
+    // Other errors have other reasons: a socket for datagrams refuses no stream, it is of another kind.
+    if socket.bound.iter().any(|b| b.listening) || scene.outcome()? != Outcome::Refused {
         return None;
     }
+    let file = arg(path);
     let says = match (kind.as_str(), socket.bound.is_empty()) {
         ("socket", true) => format!("{path} is there, but no process listens on it"),
         ("socket", false) => format!("{path} is bound, but its process does not listen on it"),
         (kind, _) => format!("{path} is no socket but a {kind}"),
     };
     let mut found = Found::new(path, says.clone())
-        .seen(Evidence::new("stat", format!("{path}: {kind}"), format!("stat -c '%F %a %U:%G' {path}")))
-        .seen(Evidence::new("sock_diag", "no socket in LISTEN at that path", format!("ss -H -lx src {path}")));
+        .seen(Evidence::new("stat", format!("{path}: {kind}"), format!("stat -c '%F %a %U:%G' {file}")))
+        .seen(Evidence::new("sock_diag", "no socket in LISTEN at that path", format!("ss -H -lx src {file}")));
     let Some(unit) = serving(scene.look, scene.subject).and_then(|s| s.unit) else {
         let advice =
             if kind == "socket" { "start the program that made it, or remove it" } else { "use the right path" };
-        return Some(found.advise(Advice::new(advice, format!("ls -l {path}"), None)));
+        return Some(found.advise(Advice::new(advice, format!("ls -l {file}"), None)));
     };
-    let name = &unit.name;
+    let (name, name_arg) = (&unit.name, arg(&unit.name));
     found.summary = format!("{says}; {name} is {}", unit.shown_state());
     let verb = if unit.is_running() { "restart" } else { "start" };
-    let undo = (!unit.is_running()).then(|| format!("systemctl stop {name}"));
+    let undo = (!unit.is_running()).then(|| format!("systemctl stop {name_arg}"));
     Some(
         found
             .seen(Evidence::new(
                 "systemd",
                 format!("{name} is {}", unit.shown_state()),
-                format!("systemctl status {name}"),
+                format!("systemctl status {name_arg}"),
             ))
             .advise(Advice::new(
                 format!("{verb} {name}, which makes the socket anew"),
@@ -95,6 +97,8 @@ mod tests {
     fn a_socket_with_a_listener_or_without_a_file_is_not_stale() {
         let open = Host::refusing(1).unix(PATH, socket_file(), Some(true), Outcome::Open);
         assert_not_found(&open.case(), "unix-socket-stale");
+        let datagrams = Host::refusing(1).unix(PATH, socket_file(), None, Outcome::Error);
+        assert_not_found(&datagrams.case(), "unix-socket-stale");
         let gone = UnixFile::Missing { missing: PATH.into() };
         assert_not_found(&Host::refusing(1).unix(PATH, gone, None, Outcome::Unresolved).case(), "unix-socket-stale");
     }

@@ -25,7 +25,9 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
-    let host = scene.subject.host.as_ref().filter(|host| host.parse::<IpAddr>().is_err())?;
+    // The C library takes 0, 0x0 and 0.0 for addresses, too.
+    let number = |host: &str| host.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    let host = scene.subject.host.as_ref().filter(|host| host.parse::<IpAddr>().is_err() && !number(host))?;
     let resolution = scene.look.name(host)?;
     let first = resolution.addresses.first().filter(|a| a.is_unspecified())?;
     let line = resolution.hosts_lines.iter().find(|line| line.address.is_unspecified());
@@ -37,7 +39,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     ));
     let Some(line) = line else {
         let servers: Vec<String> = resolution.nameservers.iter().map(ToString::to_string).collect();
-        let does = format!("allow {host} in the name server that blocks it ({})", servers.join(", "));
+        let which = if servers.is_empty() { String::new() } else { format!(" ({})", servers.join(", ")) };
+        let does = format!("allow {host} in the name server that blocks it{which}");
         return Some(found.advise(Advice::new(does, format!("getent ahosts {host}"), None)));
     };
     let text = format!("/etc/hosts:{}: {}", line.line, line.text);
@@ -76,6 +79,8 @@ mod tests {
     fn an_address_is_no_name_and_other_addresses_are_no_block() {
         let literal = Host::refusing(443).target("0.0.0.0:443").dial(NOWHERE.parse().unwrap(), Outcome::Refused);
         assert_not_found(&literal.case(), "cli-sinkhole-0000");
+        let short = Host::refusing(443).named("0", &[NOWHERE], |_| ()).dial(NOWHERE.parse().unwrap(), Outcome::Refused);
+        assert_not_found(&short.case(), "cli-sinkhole-0000");
         assert_not_found(&blocked("10.2.0.2").case(), "cli-sinkhole-0000");
     }
 }

@@ -105,6 +105,9 @@ mod tests {
 
     #[test]
     fn a_port_that_is_forwarded_elsewhere_needs_no_listener() {
-        assert_not_found(&Host::with_outcome(4711, Outcome::Open).case(), "no-listener-unknown-service");
+        let case = Host::with_outcome(4711, Outcome::Open).case();
+        assert_not_found(&case, "no-listener-unknown-service");
+        let listener = crate::diagnose::diagnose(&case).get(crate::diagnose::chart::BoxId::Listener).cloned().unwrap();
+        assert_eq!(listener.verdict, crate::diagnose::verdict::Verdict::Unneeded);
     }
 }

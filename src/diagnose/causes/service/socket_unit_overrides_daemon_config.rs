@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::{Cause, Found, Words, apply};
-use super::common::{DOWN, arg, idle, sockets, systemd_says};
+use super::common::{DOWN, arg, idle, sockets, systemd_says, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -130,7 +130,7 @@ fn follow(socket: &Unit, listen: &str) -> Advice {
             "systemctl edit {name}    # [Socket] ListenStream= ListenStream={listen}\nsystemctl stop {both}\n\
              systemctl start {name}"
         ),
-        Some(&format!("systemctl revert {name}\nsystemctl stop {both}\nsystemctl start {name}")),
+        Some(&format!("{}\nsystemctl stop {both}\nsystemctl start {name}", undo_edit(socket))),
     )
 }
 

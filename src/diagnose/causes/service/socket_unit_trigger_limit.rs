@@ -1,7 +1,7 @@
 //! Too many connections in a short time: systemd closed the socket for good.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, found, idle_unit, journal_says, sockets};
+use super::common::{DOWN, arg, found, idle_unit, journal_says, sockets, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -47,7 +47,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let raise = Advice::new(
         "allow more, if so many connections are to be expected",
         format!("systemctl edit {name}    # [Socket] TriggerLimitBurst=2000"),
-        Some(&format!("systemctl revert {name}")),
+        Some(&undo_edit(socket)),
     );
     Some(found.advise(open).advise(raise))
 }

@@ -1,7 +1,7 @@
 //! The unit was started, but a condition in it (`ConditionPathExists=` ...) was not met, so systemd skipped it.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, found, idle_unit, journal_says};
+use super::common::{DOWN, arg, found, idle_unit, journal_says, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -61,7 +61,7 @@ fn meet(unit: &Unit, condition: &str) -> Advice {
         _ => Advice::new(
             "make the condition hold, or drop it from the unit, and start it",
             format!("systemctl edit {}    # [Unit] {kind}=\n{start}", arg(&unit.name)),
-            Some(&format!("{stop}\nsystemctl revert {}", arg(&unit.name))),
+            Some(&format!("{stop}\n{}", undo_edit(unit))),
         ),
     }
 }

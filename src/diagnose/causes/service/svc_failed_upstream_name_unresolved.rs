@@ -1,7 +1,7 @@
 //! The proxy does not start because a name in its configuration does not resolve.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failed_by, found_failed, place, start_again};
+use super::common::{DOWN, arg, failed_by, found_failed, place, start_again, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
@@ -41,7 +41,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             "systemctl edit {}    # [Unit] Wants=network-online.target After=network-online.target nss-lookup.target",
             arg(&unit.name)
         ),
-        Some(&format!("systemctl revert {}", arg(&unit.name))),
+        Some(&undo_edit(unit)),
     );
     let found = found_failed(scene, unit, &failure, summary);
     Some(found.advise(cure(unit, &name, &at)).advise(late).advise(start_again(unit)))

@@ -55,7 +55,7 @@ fn is_hollow(scene: &Scene<'_, '_>, unit: &Unit) -> Option<bool> {
     if !unit.pulls.is_empty() || commands.is_empty() || !commands.iter().all(nothing) {
         return Some(false);
     }
-    let Some(daemon) = Daemon::ALL.into_iter().find(|daemon| daemon.runs_as(&unit.name)) else { return Some(true) };
+    let Some(daemon) = Daemon::ALL.into_iter().find(|daemon| daemon.runs_as(&unit.name)) else { return Some(false) };
     Some(scene.look.daemon(daemon)?.is_empty())
 }
 
@@ -193,6 +193,14 @@ mod tests {
         let diagnosis = assert_culprit(&host(&[]), "svc-not-installed");
         assert_eq!(diagnosis.culprit().unwrap().advice[0].run, "apt install postgresql");
         assert_not_found(&host(&["postgresql@15-main.service"]), "svc-not-installed");
+    }
+
+    #[test]
+    fn a_unit_of_nobody_we_know_may_do_nothing() {
+        let host = Host::refusing(1).target("once").unit("once.service", |u| {
+            u.service.as_mut().unwrap().exec_start = vec![vec!["/bin/true".into()]];
+        });
+        assert_not_found(&host.case(), "svc-not-installed");
     }
 
     #[test]

@@ -38,6 +38,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if has_failed(unit) {
         return Some(failed(scene, unit));
     }
+    if scene.subject.port.is_none() && has_done_its_work(unit) {
+        return None;
+    }
     let stopping = if unit.active_state == "deactivating" { "is being stopped" } else { "is not running" };
     let enabled = if unit.file_state == "disabled" { ", and not enabled to start at boot" } else { "" };
     let found = found(scene, unit, format!("{} {stopping}{enabled}", unit.name)).advise(start(unit));
@@ -72,6 +75,11 @@ fn unmanaged(scene: &Scene<'_, '_>) -> Option<Found> {
         format!("service {name} start"),
         Some(&format!("service {name} stop")),
     )))
+}
+
+/// A unit that runs once and ends (`Type=oneshot`) is healthy when it is over.
+fn has_done_its_work(unit: &Unit) -> bool {
+    unit.service.as_ref().is_some_and(|s| s.kind == "oneshot" && s.result == "success" && s.exited_us != 0)
 }
 
 /// It failed, for a reason that no cause knows or that nobody could read.
@@ -187,6 +195,19 @@ mod tests {
         assert!(found.evidence.iter().any(|e| e.says == "nothing listens on port 80"));
         assert!(found.evidence.iter().any(|e| e.says == "/etc/nginx/nginx.conf:3: listen 80;"));
         assert_eq!(found.advice[0].run, "service nginx start");
+    }
+
+    #[test]
+    fn a_unit_that_runs_once_and_ended_well_is_not_down() {
+        let once = |exited_us: u64| {
+            Host::refusing(80).target("once").unit("once.service", |u| {
+                let service = u.service.as_mut().unwrap();
+                (service.kind, service.result) = ("oneshot".into(), "success".into());
+                service.exited_us = exited_us;
+            })
+        };
+        assert_not_found(&once(1).case(), "svc-not-running");
+        assert_culprit(&once(0).case(), "svc-not-running");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The kernel killed the daemon because memory ran out.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failed_by, found_failed, start_again};
+use super::common::{DOWN, arg, failed_by, found_failed, start_again, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
@@ -36,7 +36,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let more = Advice::new(
         "give it more, or configure it to use less",
         format!("systemctl edit {name}    # [Service] MemoryMax=…"),
-        Some(&format!("systemctl revert {name}")),
+        Some(&undo_edit(unit)),
     );
     Some(found_failed(scene, unit, &failure, summary).advise(limits).advise(more).advise(start_again(unit)))
 }

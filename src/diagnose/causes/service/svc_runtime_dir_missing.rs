@@ -1,7 +1,7 @@
 //! The daemon does not start because its directory below /run, or what must be made for it before, is not there.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failed_by, found_failed, start_again};
+use super::common::{DOWN, arg, failed_by, found_failed, start_again, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
@@ -54,7 +54,7 @@ fn make(unit: &Unit, path: &str) -> Advice {
     Advice::new(
         "let systemd make the directory at every start",
         format!("systemctl edit {name}    # [Service] RuntimeDirectory={below} RuntimeDirectoryMode=0755"),
-        Some(&format!("systemctl revert {name}")),
+        Some(&undo_edit(unit)),
     )
 }
 

@@ -1,7 +1,7 @@
 //! The daemon took longer to start than systemd allows, and was stopped again.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failed_by, found_failed, start_again};
+use super::common::{DOWN, arg, failed_by, found_failed, start_again, undo_edit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
@@ -51,7 +51,7 @@ fn cures(unit: &Unit) -> [Advice; 2] {
         Advice::new(
             "or allow it more time",
             format!("systemctl edit {name}    # [Service] TimeoutStartSec=5min"),
-            Some(&format!("systemctl revert {name}")),
+            Some(&undo_edit(unit)),
         ),
     ]
 }
