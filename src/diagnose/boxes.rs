@@ -7,7 +7,7 @@ use super::remarks::deciding_line;
 use super::serving::{Serving, serving};
 use super::subject::Subject;
 use super::symptom::{Seen, is_no_socket};
-use super::verdict::{BoxState, Evidence, Finding, Verdict, arg};
+use super::verdict::{BoxState, Evidence, Finding, Verdict, arg, see_unix};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 use crate::facts::unit::Unit;
@@ -257,7 +257,7 @@ fn unix_listener(judged: &Judged<'_, '_>, path: &str) -> BoxState {
         UnixFile::There { .. } | UnixFile::Abstract => (Verdict::No, format!("nothing listens on {path}")),
     };
     let mut state = plain(id, verdict, summary.clone());
-    state.evidence.push(Evidence::new("sock_diag", summary, format!("ss -H -lx src {}", arg(path))));
+    state.evidence.push(Evidence::new("sock_diag", summary, see_unix(path)));
     state
 }
 

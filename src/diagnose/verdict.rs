@@ -59,6 +59,12 @@ pub fn args(command: &str) -> String {
     command.split(' ').filter(|word| !word.is_empty()).map(arg).collect::<Vec<_>>().join(" ")
 }
 
+/// The command that shows who is bound to a unix name. ss takes its filter apart again at blanks and the like.
+pub fn see_unix(name: &str) -> String {
+    let word = arg(name);
+    if word == name { format!("ss -H -lx src {word}") } else { format!("ss -H -lx | grep -F -e {word}") }
+}
+
 /// Takes back what `systemctl edit` put into a unit. `systemctl revert` would take every other change of it along.
 pub fn undo_edit(unit: &Unit) -> String {
     let name = arg(&unit.name);
@@ -223,6 +229,8 @@ mod tests {
         assert_eq!(arg(r"we\x2dird@a.service"), r"'we\x2dird@a.service'");
         assert_eq!(arg("a'b; $(id)"), r"'a'\''b; $(id)'");
         assert_eq!(arg("x\nreboot"), "'x␊reboot'");
+        assert_eq!(see_unix("@bus"), "ss -H -lx src @bus");
+        assert_eq!(see_unix("/run/a b"), "ss -H -lx | grep -F -e '/run/a b'");
         assert_eq!(args("/tmp/x;id --a  $(id)"), "'/tmp/x;id' --a '$(id)'");
     }
 

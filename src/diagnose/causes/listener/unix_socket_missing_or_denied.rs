@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence, arg, undo_edit};
+use crate::diagnose::verdict::{Advice, Evidence, arg, see_unix, undo_edit};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 
@@ -34,7 +34,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             Some(Found::new(path, format!("no process has bound {path}")).seen(Evidence::new(
                 "sock_diag",
                 format!("{path} is not bound"),
-                format!("ss -H -lx src {}", arg(path)),
+                see_unix(path),
             )))
         }
         UnixFile::Missing { missing } => gone(scene, path, missing),

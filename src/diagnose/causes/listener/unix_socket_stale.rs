@@ -4,7 +4,7 @@ use super::super::{Cause, Found, Words, apply};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::verdict::{Advice, Evidence, arg, see_unix};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 
@@ -40,7 +40,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     };
     let mut found = Found::new(path, says.clone())
         .seen(Evidence::new("stat", format!("{path}: {kind}"), format!("stat -c '%F %a %U:%G' {file}")))
-        .seen(Evidence::new("sock_diag", "no socket in LISTEN at that path", format!("ss -H -lx src {file}")));
+        .seen(Evidence::new("sock_diag", "no socket in LISTEN at that path", see_unix(path)));
     let Some(unit) = serving(scene.look, scene.subject).and_then(|s| s.unit) else {
         let advice =
             if kind == "socket" { "start the program that made it, or remove it" } else { "use the right path" };
