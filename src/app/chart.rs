@@ -296,7 +296,9 @@ pub fn unasked<T>(reading: Option<&Reading<T>>) -> bool {
 /// How long an attempt took, in words.
 pub fn took(after: Duration) -> String {
     let ms = after.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
+    if ms < 0.1 {
+        format!("{} µs", after.as_micros())
+    } else if ms < 10.0 {
         format!("{ms:.1} ms")
     } else if ms < 1000.0 {
         format!("{ms:.0} ms")

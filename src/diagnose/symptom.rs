@@ -236,9 +236,13 @@ fn symptom(look: &Look<'_>, dial: &Dial, subject: &Subject, diagnosed: bool) -> 
     }
 }
 
-/// The kernel answers a datagram that no socket takes with a port-unreachable.
+/// The kernel answers a datagram that no socket takes with a port-unreachable, and counts it; a rule that answers the
+/// same for it does not.
 pub(super) fn is_no_socket(dial: &Dial) -> bool {
-    matches!(dial.to, Endpoint::Udp(_)) && dial.icmp.as_ref().is_some_and(|icmp| icmp.name() == "port-unreachable")
+    let Endpoint::Udp(to) = dial.to else { return false };
+    let counted = if to.is_ipv4() { "Udp.NoPorts" } else { "Udp6.NoPorts" };
+    let by_a_rule = to.ip().is_loopback() && dial.counter(counted) == Some(0);
+    !by_a_rule && dial.icmp.as_ref().is_some_and(|icmp| icmp.name() == "port-unreachable")
 }
 
 /// What the kernel tells itself when nobody on the link has the address (after about 3 s), or a router about its link.

@@ -62,8 +62,24 @@ pub fn beside(chart: &Chart) -> Beside {
     }
 }
 
+/// What the panes of a diagnosis would like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// Where the keys go.
+    pub focus: Focus,
+    /// What goes beside the detail.
+    pub beside: Beside,
+    /// Rows of the symptom, its frame included.
+    pub symptom: u16,
+}
+
+/// Rows of the symptom, frame included, where it has to be short.
+const SHORT: u16 = 5;
+/// Rows that the flowchart needs for boxes with frames.
+const FLOWCHART: u16 = 26;
+
 /// Places the panes of a diagnosis.
-pub fn of(area: Rect, focus: Focus, beside: Beside) -> Layout {
+pub fn of(area: Rect, Wish { focus, beside, symptom }: Wish) -> Layout {
     let (header, main, footer) = bars(area);
     let mut layout = Layout { header, footer, ..Layout::default() };
     if !framed(main) {
@@ -73,7 +89,8 @@ pub fn of(area: Rect, focus: Focus, beside: Beside) -> Layout {
     layout.framed = true;
     let large = area.width >= 150 && main.height >= 46;
     let medium = area.width >= 100 && main.height >= 30;
-    let (symptom, rest) = split_top(main, if large { 6 } else { 5 });
+    let tall = (medium || large) && main.height >= symptom.saturating_add(FLOWCHART);
+    let (symptom, rest) = split_top(main, if tall { symptom } else { SHORT });
     layout.symptom = symptom;
     let column = if large {
         58
@@ -178,14 +195,14 @@ mod tests {
         let focuses = [Focus::Chart, Focus::Detail, Focus::Listeners, Focus::Filter, Focus::Journal];
         for (width, height) in (1..=300).flat_map(|w| (1..=100).map(move |h| (w, h))) {
             for focus in focuses {
-                fill(Rect::new(0, 0, width, height), focus, Beside::Listeners);
-                fill(Rect::new(0, 0, width, height), focus, Beside::Journal);
+                fill(Rect::new(0, 0, width, height), focus, Beside::Listeners, SHORT);
+                fill(Rect::new(0, 0, width, height), focus, Beside::Journal, 8);
             }
         }
     }
 
-    fn fill(area: Rect, focus: Focus, beside: Beside) {
-        let panes = panes(&of(area, focus, beside));
+    fn fill(area: Rect, focus: Focus, beside: Beside, symptom: u16) {
+        let panes = panes(&of(area, Wish { focus, beside, symptom }));
         let filled: u32 = panes.iter().map(|r| r.area()).sum();
         assert_eq!(filled, area.area(), "{area} {focus:?}: {panes:?}");
         for (index, pane) in panes.iter().enumerate() {
@@ -199,10 +216,21 @@ mod tests {
     fn the_pane_with_the_keys_is_always_shown() {
         for (width, height) in [(40, 15), (80, 24), (120, 40), (200, 60)] {
             let area = Rect::new(0, 0, width, height);
-            assert!(!of(area, Focus::Chart, Beside::Journal).chart.is_empty());
-            assert!(!of(area, Focus::Detail, Beside::Journal).detail.is_empty());
-            assert!(!of(area, Focus::Filter, Beside::Listeners).listeners.is_empty());
-            assert!(!of(area, Focus::Journal, Beside::Journal).journal.is_empty());
+            let of = |focus, beside| of(area, Wish { focus, beside, symptom: 8 });
+            assert!(!of(Focus::Chart, Beside::Journal).chart.is_empty());
+            assert!(!of(Focus::Detail, Beside::Journal).detail.is_empty());
+            assert!(!of(Focus::Filter, Beside::Listeners).listeners.is_empty());
+            assert!(!of(Focus::Journal, Beside::Journal).journal.is_empty());
         }
+    }
+
+    #[test]
+    fn a_table_of_addresses_is_shown_only_where_the_flowchart_keeps_its_boxes() {
+        let symptom = |width, height| {
+            let wish = Wish { focus: Focus::Chart, beside: Beside::Journal, symptom: 8 };
+            of(Rect::new(0, 0, width, height), wish).symptom.height
+        };
+        let sizes = [(40, 15), (80, 24), (100, 32), (120, 40), (200, 60)];
+        assert_eq!(sizes.map(|(width, height)| symptom(width, height)), [4, 5, 5, 8, 8]);
     }
 }

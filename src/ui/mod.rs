@@ -101,7 +101,9 @@ fn draw_flowchart(buffer: &mut Buffer, places: &Layout, chart: &Chart, again: &[
 }
 
 fn places(area: Rect, chart: &Chart) -> Layout {
-    layout::of(area, chart.focus, layout::beside(chart))
+    let across = usize::from(area.width.saturating_sub(2));
+    let symptom = u16::try_from(symptom::wanted(chart, across) + 2).unwrap_or(u16::MAX);
+    layout::of(area, layout::Wish { focus: chart.focus, beside: layout::beside(chart), symptom })
 }
 
 /// How much of each pane is on a screen of this size: what `update` needs to know to scroll and to ask for.

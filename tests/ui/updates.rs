@@ -54,7 +54,7 @@ fn facts_turn_boxes_red_and_name_the_culprit_with_what_to_do() {
     let text = session.text();
     assert!(text.contains("REFUSED: nginx.service is not running"), "{text}");
     assert!(text.contains("$ systemctl start nginx.service"), "{text}");
-    assert!(text.contains("RST from this host's own kernel"), "{text}");
+    assert!(text.contains("from this host's own kernel: no socket there"), "{text}");
 }
 
 #[test]

@@ -202,11 +202,11 @@ impl Columns {
             .cell(state, 7, if socket.fate == Fate::Gone { GONE } else { QUIET })
             .cell(fit_end(&socket.address, self.address), self.address, lit)
             .say(if self.queue > 0 { " " } else { "" })
-            .cell(queue, self.queue, if full { WARN } else { style })
+            .cell(queue, self.queue, if full { WARN } else { lit })
             .say(" ");
         let [process, unit, command] = owner(socket, owners);
         let command = if self.owner == Owned::Fully { command } else { String::new() };
-        self.owned(row, [&process, &unit, &command], style)
+        self.owned(row, [&process, &unit, &command], lit)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod detail;
 pub mod help;
 pub mod journal;
 pub mod listeners;
+pub mod matrix;
 pub mod picker;
 pub mod symptom;
 

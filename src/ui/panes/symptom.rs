@@ -6,12 +6,15 @@
 //! here ◀─────RST──────               RST from this host's own kernel: no socket there
 //! also 127.0.0.1 ✔ open   ::1 ✔ open
 //! ```
+//!
+//! Where there is room, the last row is a table of all addresses (see `matrix`).
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
-use super::{Dress, frame, rows};
+use super::{Dress, frame, matrix, rows};
 use crate::app::chart::{Chart, Origin, took};
 use crate::app::retest::Mode;
 use crate::diagnose::chart::BoxId;
@@ -25,6 +28,15 @@ const STRIP: usize = 60;
 
 /// Narrower than this, rows hold less.
 const NARROW: usize = 60;
+/// From this width on, lanes are drawn long.
+const WIDE: usize = 98;
+/// Rows of the headline and of the packets.
+const FIRST: usize = 3;
+
+/// Rows that all of it takes, frame excluded.
+pub fn wanted(chart: &Chart, width: usize) -> usize {
+    FIRST + matrix::rows(chart, width).len()
+}
 
 /// Draws the pane.
 pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart, again: bool) {
@@ -50,7 +62,12 @@ pub fn lines(chart: &Chart, width: usize, height: usize) -> Vec<Row> {
     let exchange = exchange(chart, width);
     // On a narrow screen the whole headline is worth more than the other addresses.
     let others = if width < NARROW { headline_rest(&mut lines, width) } else { others(chart) };
+    let matrix = matrix::rows(chart, width);
     match (height, others) {
+        _ if width >= NARROW && !matrix.is_empty() && height >= FIRST + matrix.len() => {
+            lines.extend(exchange);
+            lines.extend(matrix);
+        }
         (0 | 1, _) => {}
         (2, _) => lines.extend(exchange.into_iter().take(1)),
         (3, _) | (_, None) => lines.extend(exchange),
@@ -142,9 +159,9 @@ struct Wire {
 fn wire(dial: &Dial) -> Wire {
     let icmp = dial.icmp.as_ref().map(|icmp| format!("ICMP {}", icmp.name()));
     let udp = matches!(dial.to, Endpoint::Udp(_));
-    let local = matches!(dial.to, Endpoint::Unix(_) | Endpoint::Abstract(_));
-    let first = if local {
-        "connect"
+    let local = dial.to.ip().is_none();
+    let first = if local || kept_back(dial) {
+        "connect()"
     } else if udp {
         "datagram"
     } else {
@@ -165,9 +182,15 @@ fn wire(dial: &Dial) -> Wire {
     Wire { out, back }
 }
 
+/// This host's own kernel said no before any packet left: no route, or a rule for what goes out.
+fn kept_back(dial: &Dial) -> bool {
+    let refused_here = matches!(dial.outcome, Outcome::Unreachable | Outcome::Denied | Outcome::Error);
+    refused_here && dial.icmp.is_none() && dial.retransmits == 0 && dial.to.ip().is_some()
+}
+
 /// `──SYN──▶`
 fn lane(word: &str, width: usize, forth: bool) -> String {
-    let dashes = width.saturating_sub(unicode_width::UnicodeWidthStr::width(word) + 1);
+    let dashes = width.saturating_sub(UnicodeWidthStr::width(word) + 1);
     let (left, right) = (dashes / 2, dashes - dashes / 2);
     let (tail, head) = if forth { ("", "▶") } else { ("◀", "") };
     format!("{tail}{}{word}{}{head}", "─".repeat(left), "─".repeat(right))
@@ -181,13 +204,25 @@ fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
     let wire = wire(dial);
     let narrow = width < NARROW;
     let words = [wire.out.as_str(), wire.back.as_deref().unwrap_or_default()];
-    let longest = words.into_iter().map(unicode_width::UnicodeWidthStr::width).max().unwrap_or_default();
-    let across = longest + if narrow { 3 } else { 9 };
+    let longest = words.into_iter().map(UnicodeWidthStr::width).max().unwrap_or_default();
+    let across = longest
+        + if narrow {
+            3
+        } else if width < WIDE {
+            5
+        } else {
+            9
+        };
     let mark = outcome_mark(dial.outcome);
     let to = dial.to.to_string();
     let aside = 7 + across + to.len() + 3;
-    let errno = dial.errno.as_ref().map(|e| format!(" ({e})")).unwrap_or_default();
-    let got = format!("{} {} after {}{errno}", mark.sign, mark.word, took(dial.after));
+    // What the lane says already is not said again.
+    let errno = dial.errno.as_ref().filter(|e| wire.back.as_ref() != Some(e));
+    let errno = errno.map(|e| format!(" ({e})")).unwrap_or_default();
+    let got = format!("{} {} after {}", mark.sign, mark.word, took(dial.after));
+    // The errno is in the detail too: it goes first where there is no room.
+    let errno = if aside + UnicodeWidthStr::width(got.as_str()) + errno.len() > width { String::new() } else { errno };
+    let got = got + &errno;
     let forth = Row::of(" here ", QUIET).say(lane(&wire.out, across, true)).say(" ").put(&to, STRONG);
     let back = match &wire.back {
         Some(word) => Row::of(" here ", QUIET).put(lane(word, across, false), lane_style(dial.outcome)),
@@ -196,8 +231,12 @@ fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
     if narrow {
         return vec![forth, back.say(" ").put(format!("{} {}", mark.sign, took(dial.after)), mark.style)];
     }
-    let who = answered_by(chart, dial).unwrap_or_default();
-    vec![forth.to(aside).put(got, mark.style), back.to(aside).put(who, Style::new())]
+    let said = answered_by(chart, dial).unwrap_or_default();
+    let again = wire.back.as_deref().and_then(|word| said.strip_prefix(word));
+    let who = again.map(|rest| rest.trim_start_matches([',', ' ']).to_owned()).unwrap_or(said);
+    // Under the other one, or right after the lane where it is long.
+    let column = if aside + UnicodeWidthStr::width(who.as_str()) > width { back.width() + 1 } else { aside };
+    vec![forth.to(aside).put(got, mark.style), back.to(column).put(who, Style::new())]
 }
 
 fn lane_style(outcome: Outcome) -> Style {
@@ -205,6 +244,9 @@ fn lane_style(outcome: Outcome) -> Style {
 }
 
 fn answered_by(chart: &Chart, dial: &Dial) -> Option<String> {
+    if kept_back(dial) {
+        return Some("from this host's own kernel: no packet left".into());
+    }
     let of = |s: &&Symptom| s.diagnosed && s.to == dial.to;
     let said = chart.diagnosis.symptoms.iter().find(of)?.answered_by.clone()?;
     let bare = dial.to.ip().is_some_and(|ip| ip.to_string() == said);
@@ -248,6 +290,53 @@ fn strip(chart: &Chart, width: usize) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::connect::Icmp;
+
+    fn got(to: Endpoint, outcome: Outcome, errno: Option<&str>) -> Dial {
+        Dial {
+            to,
+            source: None,
+            outcome,
+            errno: errno.map(str::to_owned),
+            icmp: None,
+            after: std::time::Duration::from_micros(90),
+            retransmits: 0,
+            banner: None,
+            counters: Vec::new(),
+        }
+    }
+
+    fn drawn(dial: &Dial) -> (String, Option<String>) {
+        let wire = wire(dial);
+        (wire.out, wire.back)
+    }
+
+    #[test]
+    fn lanes_show_what_was_really_exchanged() {
+        let tcp = || Endpoint::Tcp("10.2.0.2:80".parse().unwrap());
+        let udp = || Endpoint::Udp("10.2.0.2:53".parse().unwrap());
+        let unix = || Endpoint::Unix("/run/x.sock".into());
+        let icmp = Some(Icmp { v6: false, kind: 3, code: 3, from: None });
+        let lanes = |out: &str, back: Option<&str>| (out.to_owned(), back.map(str::to_owned));
+        let unheard = Dial { icmp, ..got(udp(), Outcome::Refused, Some("ECONNREFUSED")) };
+        assert_eq!(drawn(&unheard), lanes("datagram", Some("ICMP port-unreachable")));
+        assert_eq!(drawn(&got(udp(), Outcome::Silent, None)), lanes("datagram", None));
+        assert_eq!(drawn(&got(tcp(), Outcome::Refused, Some("ECONNREFUSED"))), lanes("SYN", Some("RST")));
+        let lost = Dial { retransmits: 1, ..got(tcp(), Outcome::Timeout, None) };
+        assert_eq!(drawn(&lost), lanes("SYN ×2", None));
+        // What the own kernel refuses to send never was a packet.
+        for (outcome, errno) in [(Outcome::Unreachable, "ENETUNREACH"), (Outcome::Denied, "EPERM")] {
+            assert_eq!(drawn(&got(tcp(), outcome, Some(errno))), lanes("connect()", Some(errno)));
+        }
+        for errno in ["ECONNREFUSED", "ENOENT", "EACCES"] {
+            let outcome = match errno {
+                "ECONNREFUSED" => Outcome::Refused,
+                "ENOENT" => Outcome::Unresolved,
+                _ => Outcome::Denied,
+            };
+            assert_eq!(drawn(&got(unix(), outcome, Some(errno))), lanes("connect()", Some(errno)));
+        }
+    }
 
     #[test]
     fn lanes_are_as_wide_as_asked_and_point_the_right_way() {
