@@ -236,13 +236,12 @@ fn symptom(look: &Look<'_>, dial: &Dial, subject: &Subject, diagnosed: bool) -> 
     }
 }
 
-/// The kernel answers a datagram that no socket takes with a port-unreachable, and counts it; a rule that answers the
-/// same for it does not.
+/// This host's kernel answers a datagram that no socket takes with a port-unreachable, and counts it; a rule that
+/// answers the same in its place does not.
 pub(super) fn is_no_socket(dial: &Dial) -> bool {
     let Endpoint::Udp(to) = dial.to else { return false };
     let counted = if to.is_ipv4() { "Udp.NoPorts" } else { "Udp6.NoPorts" };
-    let by_a_rule = to.ip().is_loopback() && dial.counter(counted) == Some(0);
-    !by_a_rule && dial.icmp.as_ref().is_some_and(|icmp| icmp.name() == "port-unreachable")
+    dial.counter(counted) != Some(0) && dial.icmp.as_ref().is_some_and(|icmp| icmp.name() == "port-unreachable")
 }
 
 /// What the kernel tells itself when nobody on the link has the address (after about 3 s), or a router about its link.
@@ -308,16 +307,19 @@ mod tests {
     use crate::diagnose::chart::BoxId;
     use crate::diagnose::diagnose;
     use crate::facts::Reading;
-    use crate::facts::connect::{Dial, Endpoint, Icmp, Outcome};
+    use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
     use crate::facts::socket::Transport;
 
     /// A datagram to port 7777 that gets this.
     fn udp(outcome: Outcome, icmp: Option<Icmp>) -> Host {
+        counted(outcome, icmp, vec![])
+    }
+
+    fn counted(outcome: Outcome, icmp: Option<Icmp>, counters: Vec<Counter>) -> Host {
         let to = Endpoint::Udp(SocketAddr::new(OUTSIDE, 7777));
         let after = Duration::from_micros(90);
         let (source, errno, banner) = (None, None, None);
-        let dial =
-            Dial { to: to.clone(), source, outcome, errno, icmp, after, retransmits: 0, banner, counters: vec![] };
+        let dial = Dial { to: to.clone(), source, outcome, errno, icmp, after, retransmits: 0, banner, counters };
         Host::refusing(7777).target("udp://10.2.0.2:7777").facts(|f| {
             f.dials.insert(to, Reading::known(dial));
         })
@@ -333,6 +335,18 @@ mod tests {
         let icmp = Icmp { v6: false, kind: 3, code: 10, from: Some(OUTSIDE) };
         let told = diagnose(&udp(Outcome::Unreachable, Some(icmp)).case());
         assert!(told.get(BoxId::Firewall).unwrap().summary.contains("a rule here rejects"));
+    }
+
+    #[test]
+    fn a_rule_that_answers_a_datagram_in_the_place_of_udp_is_not_counted_by_it() {
+        let icmp = || Some(Icmp { v6: false, kind: 3, code: 3, from: Some(OUTSIDE) });
+        let firewall = |name: &str| {
+            let counters = vec![Counter { name: name.into(), delta: 1 }];
+            let told = diagnose(&counted(Outcome::Refused, icmp(), counters).case());
+            told.get(BoxId::Firewall).unwrap().summary.clone()
+        };
+        assert!(firewall("Udp.OutDatagrams").contains("a rule here rejects"));
+        assert_eq!(firewall("Udp.NoPorts"), "not looked at yet");
     }
 
     #[test]
