@@ -67,7 +67,7 @@ pub(super) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
         state.verdict = Verdict::Unknown;
         state.because = Some(why);
     } else if state.verdict == Verdict::Unknown && state.because.is_none() {
-        state.because = own.blind.first().cloned().or_else(|| Some("nothing on this host tells".into()));
+        state.because = own.blind.first().cloned().or_else(|| Some(state.summary.clone()));
     }
     state
 }
@@ -191,7 +191,8 @@ fn without_unit(judged: &Judged<'_, '_>, serving: Option<&Serving<'_>>) -> BoxSt
             unknown(id, "systemd does not run this host, so there are no units to ask")
         }
         Some(serving) => BoxState { because: None, ..unknown(id, format!("{} is no unit of this host", serving.name)) },
-        None => unknown(id, "no unit or program is known to serve it"),
+        // Why nobody is known counts more: a bus that does not answer.
+        None => BoxState { because: None, ..unknown(id, "no unit or program is known to serve it") },
     }
 }
 

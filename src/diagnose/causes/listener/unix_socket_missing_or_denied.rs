@@ -123,7 +123,7 @@ fn own_group(scene: &Scene<'_, '_>, path: &str, mode: u32, who: &str) -> Advice 
         Some(unit) => format!("systemctl cat {}", arg(&unit.name)),
         None => format!("ls -l {}", arg(path)),
     };
-    let undo = unit.filter(|u| u.socket.is_some()).map(|u| undo_edit(u));
+    let undo = unit.filter(|u| u.socket.is_some()).map(undo_edit);
     Advice::new(does, run, undo.as_deref())
 }
 

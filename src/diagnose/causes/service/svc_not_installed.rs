@@ -208,4 +208,16 @@ mod tests {
         let host = Host::refusing(22).claim(ssh()).unit("ssh.service", |_| ());
         assert_not_found(&host.case(), "svc-not-installed");
     }
+
+    #[test]
+    fn who_is_meant_to_serve_cannot_be_told_without_the_bus() {
+        let why = "no D-Bus system bus here";
+        let case = Host::refusing(22).claim(ssh()).facts(|f| {
+            f.units.insert("ssh.service".into(), crate::facts::Reading::Failed { why: why.into() });
+        });
+        let diagnosis = crate::diagnose::diagnose(&case.case());
+        assert_eq!(diagnosis.culprit, None);
+        let service = diagnosis.get(crate::diagnose::chart::BoxId::Service).unwrap();
+        assert_eq!(service.because.as_deref(), Some(why));
+    }
 }
