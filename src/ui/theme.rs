@@ -28,8 +28,9 @@ pub const BAD: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 pub const WARN: Style = Style::new().fg(Color::Yellow);
 /// Of less weight.
 pub const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
-/// Frames.
-pub const FRAME: Style = Style::new().fg(Color::DarkGray);
+/// Frames: dim, not grey. Some palettes give dark grey the colour of the background, and without colours the frame of the
+/// pane that the keys go to still stands out.
+pub const FRAME: Style = Style::new().add_modifier(Modifier::DIM);
 /// The frame of the pane the keys go to.
 pub const FOCUS: Style = Style::new().fg(Color::Cyan);
 /// Headings.
@@ -121,6 +122,7 @@ fn ascii(symbol: &str) -> &'static str {
         "↑" => "^",
         "↓" | "▼" => "v",
         "✘" | "×" => "x",
+        "µ" => "u",
         _ => "?",
     }
 }
