@@ -16,6 +16,7 @@
 //!
 //! *target* what was asked · *question* what a source can be asked · *reading* its answer, or why there is none ·
 //! *fact* an answer as it arrives · *case* target and facts · *box* a station of the flowchart · *cause* a known reason ·
+//! *way* what a packet passes, and its parts (`firewall`) ·
 //! *finding* a cause that fits this host · *evidence* what it rests on, and the command that shows the same ·
 //! *verdict* yes, no, cannot tell, not needed · *culprit* the finding that explains the symptom · *retest* look again.
 //!
@@ -28,13 +29,14 @@
 //! error     → text
 //! target    → error facts text
 //! facts     → target error text
-//! diagnose  → facts target text
-//! report    → diagnose facts target text error
+//! firewall  → facts text
+//! diagnose  → firewall facts target text
+//! report    → diagnose firewall facts target text error
 //! sources   → facts target text error
-//! check     → sources diagnose facts target text error
+//! check     → sources diagnose firewall facts target text error
 //! demo      → sources target text error
-//! app       → sources diagnose facts target report text error
-//! ui        → app diagnose facts target report text error
+//! app       → sources diagnose firewall facts target report text error
+//! ui        → app diagnose firewall facts target report text error
 //! trace     → error text
 //! cli       → trace app ui demo check report sources diagnose facts target text error
 //! ```
@@ -58,6 +60,7 @@ pub mod demo;
 pub mod diagnose;
 pub mod error;
 pub mod facts;
+pub mod firewall;
 pub mod report;
 #[cfg(feature = "host")]
 pub mod sources;

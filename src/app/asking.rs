@@ -95,6 +95,19 @@ fn question_of(fact: &Fact) -> Option<Question> {
         }
         Fact::Sysctl(path, _) => Question::Sysctl(path.clone()),
         Fact::FailedUnits(_) => Question::FailedUnits,
+        Fact::Ruleset(_) => Question::Ruleset,
+        Fact::ChainRules(key, _) => Question::ChainRules(key.clone()),
+        Fact::Elements(key, _) => Question::Elements(key.clone()),
+        Fact::Member(set, key, _) => Question::Member(set.clone(), key.clone()),
+        Fact::Legacy(_) => Question::Legacy,
+        Fact::Recent(key, _) => Question::Recent(key.clone()),
+        Fact::Links(_) => Question::Links,
+        Fact::Route(key, _) => Question::Route(key.clone()),
+        Fact::Firewalld(_) => Question::Firewalld,
+        Fact::Ufw(_) => Question::Ufw,
+        Fact::Fail2ban(_) => Question::Fail2ban,
+        Fact::RuleFiles(_) => Question::RuleFiles,
+        Fact::Watched(key, _) => Question::Watched(key.clone()),
     })
 }
 
@@ -110,6 +123,18 @@ pub fn known_questions(facts: &Facts) -> Vec<Question> {
     all.extend(facts.claims.keys().map(|(transport, port)| Question::Claims(*transport, *port)));
     all.extend(facts.daemons.keys().map(|daemon| Question::Daemon(*daemon)));
     all.extend(facts.sysctls.keys().map(|path| Question::Sysctl(path.clone())));
+    all.extend(asked(&facts.ruleset).then_some(Question::Ruleset));
+    all.extend(facts.chains.keys().map(|key| Question::ChainRules(key.clone())));
+    all.extend(facts.elements.keys().map(|key| Question::Elements(key.clone())));
+    all.extend(facts.members.keys().map(|(set, key)| Question::Member(set.clone(), key.clone())));
+    all.extend(asked(&facts.legacy).then_some(Question::Legacy));
+    all.extend(facts.recent.keys().map(|key| Question::Recent(key.clone())));
+    all.extend(asked(&facts.links).then_some(Question::Links));
+    all.extend(facts.routes.keys().map(|key| Question::Route(key.clone())));
+    all.extend(asked(&facts.firewalld).then_some(Question::Firewalld));
+    all.extend(asked(&facts.ufw).then_some(Question::Ufw));
+    all.extend(asked(&facts.fail2ban).then_some(Question::Fail2ban));
+    all.extend(asked(&facts.rule_files).then_some(Question::RuleFiles));
     all.extend(facts.other_networks.keys().map(|(pid, transport, port)| Question::OtherNetwork {
         pid: *pid,
         transport: *transport,

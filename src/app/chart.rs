@@ -202,7 +202,20 @@ impl Chart {
                 };
                 differ(here.unix_sockets.get(name), new, bound)
             }
-            Fact::Host(_)
+            Fact::Ruleset(new) => differ(Some(&here.ruleset), new, |r| r.generation),
+            Fact::ChainRules(chain, new) => differ(here.chains.get(chain), new, |c| c.rules.len()),
+            Fact::Legacy(new) => differ(Some(&here.legacy), new, Clone::clone),
+            Fact::Elements(..)
+            | Fact::Member(..)
+            | Fact::Recent(..)
+            | Fact::Links(_)
+            | Fact::Route(..)
+            | Fact::Firewalld(_)
+            | Fact::Ufw(_)
+            | Fact::Fail2ban(_)
+            | Fact::RuleFiles(_)
+            | Fact::Watched(..)
+            | Fact::Host(_)
             | Fact::Dial(..)
             | Fact::AllListeners(_)
             | Fact::Owner(..)

@@ -8,12 +8,16 @@ use std::cell::{Cell, RefCell};
 use crate::facts::claim::Claims;
 use crate::facts::connect::{Dial, Endpoint};
 use crate::facts::daemon::{Daemon, DaemonConfig};
+use crate::facts::firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use crate::facts::host::{Addresses, Host};
 use crate::facts::journal::Journal;
 use crate::facts::name::Resolution;
 use crate::facts::namespace::OtherNetwork;
+use crate::facts::route::{Link, Route, RouteKey};
+use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
 use crate::facts::socket::{Listener, Owner, Transport, UnixSocket};
 use crate::facts::unit::Unit;
+use crate::facts::watched::{WatchKey, Watched};
 use crate::facts::{Case, Facts, Question, Reading};
 
 /// A case being read, and what reading it showed to be missing.
@@ -197,5 +201,77 @@ impl<'a> Look<'a> {
     /// A kernel setting (`net/core/somaxconn`), trimmed.
     pub fn sysctl(&self, path: &str) -> Option<&'a str> {
         self.read(self.facts().sysctls.get(path), || Question::Sysctl(path.into())).map(String::as_str)
+    }
+
+    /// Tables, chains and sets of the packet filter.
+    pub fn ruleset(&self) -> Option<&'a Ruleset> {
+        self.read(Some(&self.facts().ruleset), || Question::Ruleset)
+    }
+
+    /// The rules of a chain of nftables.
+    pub fn chain_rules(&self, id: &ChainId) -> Option<&'a ChainRules> {
+        self.read(self.facts().chains.get(id), || Question::ChainRules(id.clone()))
+    }
+
+    /// The elements of a set.
+    pub fn elements(&self, id: &SetId) -> Option<&'a Elements> {
+        self.read(self.facts().elements.get(id), || Question::Elements(id.clone()))
+    }
+
+    /// The element of a set that holds a key. Outer none: not known (yet); inner none: it is in none.
+    pub fn member(&self, set: &SetId, key: &[u8]) -> Option<Option<&'a Element>> {
+        let reading = self.facts().members.get(&(set.clone(), key.to_vec()));
+        if matches!(reading, Some(Reading::Absent)) {
+            return Some(None);
+        }
+        self.read(reading, || Question::Member(set.clone(), key.to_vec())).map(Some)
+    }
+
+    /// The legacy tables of iptables; where there are none, none.
+    pub fn legacy(&self) -> Option<&'a [LegacyTable]> {
+        if matches!(self.facts().legacy, Reading::Absent) {
+            return Some(&[]);
+        }
+        self.read(Some(&self.facts().legacy), || Question::Legacy).map(Vec::as_slice)
+    }
+
+    /// A list of xt_recent.
+    pub fn recent(&self, name: &str) -> Option<&'a Recent> {
+        self.read(self.facts().recent.get(name), || Question::Recent(name.into()))
+    }
+
+    /// The network interfaces.
+    pub fn links(&self) -> Option<&'a [Link]> {
+        self.read(Some(&self.facts().links), || Question::Links).map(Vec::as_slice)
+    }
+
+    /// The way to an address.
+    pub fn route(&self, key: &RouteKey) -> Option<&'a Route> {
+        self.read(self.facts().routes.get(key), || Question::Route(key.clone()))
+    }
+
+    /// firewalld, where it runs.
+    pub fn firewalld(&self) -> Option<&'a Firewalld> {
+        self.read(Some(&self.facts().firewalld), || Question::Firewalld)
+    }
+
+    /// ufw, where it is installed.
+    pub fn ufw(&self) -> Option<&'a Ufw> {
+        self.read(Some(&self.facts().ufw), || Question::Ufw)
+    }
+
+    /// fail2ban, where it runs.
+    pub fn fail2ban(&self) -> Option<&'a Fail2ban> {
+        self.read(Some(&self.facts().fail2ban), || Question::Fail2ban)
+    }
+
+    /// The files that rules are loaded from.
+    pub fn rule_files(&self) -> Option<&'a [RuleFile]> {
+        self.read(Some(&self.facts().rule_files), || Question::RuleFiles).map(Vec::as_slice)
+    }
+
+    /// The kernel's own word about an attempt. Costs a probe: only the firewall box asks for it.
+    pub fn watched(&self, key: &WatchKey) -> Option<&'a Watched> {
+        self.read(self.facts().watched.get(key), || Question::Watched(key.clone()))
     }
 }

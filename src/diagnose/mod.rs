@@ -16,12 +16,16 @@ pub mod serving;
 pub mod subject;
 pub mod symptom;
 pub mod verdict;
+pub mod ways;
+
+use std::cell::OnceCell;
 
 use causes::{ALL, Cause};
 use chart::BoxId;
 use look::{Look, Missing};
 use subject::Subject;
 use verdict::{Diagnosis, Finding};
+use ways::Ways;
 
 use crate::facts::connect::Outcome;
 use crate::facts::{Case, Reading};
@@ -36,9 +40,17 @@ pub struct Scene<'a, 'b> {
     outcome: Option<Outcome>,
     outcome_missing: Missing,
     subject_missing: &'b Missing,
+    ways: OnceCell<(Option<Ways>, Missing)>,
 }
 
 impl Scene<'_, '_> {
+    /// The packet's way through the rules; none where it crosses no network or is not known (yet).
+    pub fn ways(&self) -> Option<&Ways> {
+        let (ways, missing) = self.ways.get_or_init(|| self.look.noting(|| Ways::of(self.look, self.subject)));
+        self.look.also_missing(missing);
+        ways.as_ref()
+    }
+
     /// What the asked side gets; none while unknown or where no attempt could be made, and then whoever reads it waits
     /// for it or is blind.
     pub fn outcome(&self) -> Option<Outcome> {
@@ -61,6 +73,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         outcome: seen.outcome.filter(|_| seen.attempted),
         outcome_missing,
         subject_missing: &subject_missing,
+        ways: OnceCell::new(),
     };
     let tried: Vec<Tried> = ALL.iter().map(|cause| Tried::of(cause, &scene)).collect();
     let findings = in_order(speaking(tried.as_slice()), seen.outcome);
@@ -178,4 +191,17 @@ fn outstanding(case: &Case) -> bool {
         || pending(f.daemons.values())
         || pending(f.other_networks.values())
         || pending(f.sysctls.values())
+        || pending([&f.ruleset])
+        || pending(f.chains.values())
+        || pending(f.elements.values())
+        || pending(f.members.values())
+        || pending([&f.legacy])
+        || pending(f.recent.values())
+        || pending([&f.links])
+        || pending(f.routes.values())
+        || pending([&f.firewalld])
+        || pending([&f.ufw])
+        || pending([&f.fail2ban])
+        || pending([&f.rule_files])
+        || pending(f.watched.values())
 }

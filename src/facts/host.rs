@@ -36,6 +36,14 @@ pub struct LocalAddress {
     pub up: bool,
     /// IPv6 link-local or otherwise not reachable from beyond the link.
     pub link_local: bool,
+    /// Length of the network's prefix; 0 where it is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prefix: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// The addresses of this host, and which one a bare port means.
@@ -81,6 +89,7 @@ mod tests {
             ifindex: 2,
             up: true,
             link_local: false,
+            prefix: 24,
         };
         let mine = Addresses { all: vec![address], default_interface: None };
         assert!(mine.holds("::ffff:10.0.0.5".parse().unwrap()));

@@ -4,6 +4,7 @@ pub mod claim;
 pub mod command_line;
 pub mod connect;
 pub mod daemon;
+pub mod firewalls;
 pub mod host;
 pub mod journal;
 pub mod name;
@@ -12,8 +13,11 @@ pub mod question;
 pub mod reading;
 pub mod recording;
 pub mod redact;
+pub mod route;
+pub mod ruleset;
 pub mod socket;
 pub mod unit;
+pub mod watched;
 
 use std::collections::BTreeMap;
 
@@ -23,14 +27,18 @@ use crate::target::{From, Target};
 use claim::Claims;
 use connect::{Dial, Endpoint};
 use daemon::{Daemon, DaemonConfig};
+use firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use host::{Addresses, Host};
 use journal::{Entry, Journal};
 use name::Resolution;
 use namespace::OtherNetwork;
 pub use question::Question;
 pub use reading::{Known, Reading};
+use route::{Link, Route, RouteKey};
+use ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
 use socket::{Listener, Owner, Transport, UnixSocket};
 use unit::Unit;
+use watched::{WatchKey, Watched};
 
 /// What was asked, and the facts of each end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +103,45 @@ pub struct Facts {
     pub sysctls: BTreeMap<String, Reading<String>>,
     /// Units in state failed.
     pub failed_units: Reading<Vec<Unit>>,
+    /// Tables, chains and sets of the packet filter.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub ruleset: Reading<Ruleset>,
+    /// Rules, by chain.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub chains: BTreeMap<ChainId, Reading<ChainRules>>,
+    /// Elements, by set.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub elements: BTreeMap<SetId, Reading<Elements>>,
+    /// Membership of single keys in sets that are too big to list; `Absent`: not in it.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<(SetId, Vec<u8>), Reading<Element>>,
+    /// The legacy tables of iptables.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub legacy: Reading<Vec<LegacyTable>>,
+    /// Lists of xt_recent, by name.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub recent: BTreeMap<String, Reading<Recent>>,
+    /// Network interfaces.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub links: Reading<Vec<Link>>,
+    /// Ways to addresses.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<RouteKey, Reading<Route>>,
+    /// firewalld.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub firewalld: Reading<Firewalld>,
+    /// ufw.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub ufw: Reading<Ufw>,
+    /// fail2ban.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub fail2ban: Reading<Fail2ban>,
+    /// Files that rules are loaded from.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub rule_files: Reading<Vec<RuleFile>>,
+    /// Attempts the kernel was watched during.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched: BTreeMap<WatchKey, Reading<Watched>>,
 }
 
 /// One answer, as it arrives.
@@ -134,6 +181,32 @@ pub enum Fact {
     Sysctl(String, Reading<String>),
     /// To [`Question::FailedUnits`].
     FailedUnits(Reading<Vec<Unit>>),
+    /// To [`Question::Ruleset`].
+    Ruleset(Reading<Ruleset>),
+    /// To [`Question::ChainRules`].
+    ChainRules(ChainId, Reading<ChainRules>),
+    /// To [`Question::Elements`].
+    Elements(SetId, Reading<Elements>),
+    /// To [`Question::Member`].
+    Member(SetId, Vec<u8>, Reading<Element>),
+    /// To [`Question::Legacy`].
+    Legacy(Reading<Vec<LegacyTable>>),
+    /// To [`Question::Recent`].
+    Recent(String, Reading<Recent>),
+    /// To [`Question::Links`].
+    Links(Reading<Vec<Link>>),
+    /// To [`Question::Route`].
+    Route(RouteKey, Reading<Route>),
+    /// To [`Question::Firewalld`].
+    Firewalld(Reading<Firewalld>),
+    /// To [`Question::Ufw`].
+    Ufw(Reading<Ufw>),
+    /// To [`Question::Fail2ban`].
+    Fail2ban(Reading<Fail2ban>),
+    /// To [`Question::RuleFiles`].
+    RuleFiles(Reading<Vec<RuleFile>>),
+    /// To [`Question::Watched`].
+    Watched(WatchKey, Reading<Watched>),
 }
 
 impl Facts {
@@ -156,6 +229,19 @@ impl Facts {
             Fact::OtherNetwork(pid, t, p, r) => drop(self.other_networks.insert((pid, t, p), r)),
             Fact::Sysctl(k, r) => drop(self.sysctls.insert(k, r)),
             Fact::FailedUnits(r) => self.failed_units = r,
+            Fact::Ruleset(r) => self.ruleset = r,
+            Fact::ChainRules(k, r) => drop(self.chains.insert(k, r)),
+            Fact::Elements(k, r) => drop(self.elements.insert(k, r)),
+            Fact::Member(set, key, r) => drop(self.members.insert((set, key), r)),
+            Fact::Legacy(r) => self.legacy = r,
+            Fact::Recent(k, r) => drop(self.recent.insert(k, r)),
+            Fact::Links(r) => self.links = r,
+            Fact::Route(k, r) => drop(self.routes.insert(k, r)),
+            Fact::Firewalld(r) => self.firewalld = r,
+            Fact::Ufw(r) => self.ufw = r,
+            Fact::Fail2ban(r) => self.fail2ban = r,
+            Fact::RuleFiles(r) => self.rule_files = r,
+            Fact::Watched(k, r) => drop(self.watched.insert(k, r)),
         }
     }
 
@@ -192,12 +278,26 @@ impl Facts {
             }
             Question::Sysctl(k) => pending(self.sysctls.get(k)),
             Question::FailedUnits => pending(Some(&self.failed_units)),
+            Question::Ruleset => pending(Some(&self.ruleset)),
+            Question::ChainRules(k) => pending(self.chains.get(k)),
+            Question::Elements(k) => pending(self.elements.get(k)),
+            Question::Member(set, key) => pending(self.members.get(&(set.clone(), key.clone()))),
+            Question::Legacy => pending(Some(&self.legacy)),
+            Question::Recent(k) => pending(self.recent.get(k)),
+            Question::Links => pending(Some(&self.links)),
+            Question::Route(k) => pending(self.routes.get(k)),
+            Question::Firewalld => pending(Some(&self.firewalld)),
+            Question::Ufw => pending(Some(&self.ufw)),
+            Question::Fail2ban => pending(Some(&self.fail2ban)),
+            Question::RuleFiles => pending(Some(&self.rule_files)),
+            Question::Watched(k) => pending(self.watched.get(k)),
         }
     }
 
     /// How many connection attempts were made.
     pub fn probes(&self) -> usize {
-        self.dials.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count()
+        let dials = self.dials.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count();
+        dials + self.watched.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count()
     }
 }
 
@@ -223,6 +323,19 @@ impl Fact {
             Question::OtherNetwork { pid, transport, port } => Self::OtherNetwork(pid, transport, port, any(reading)),
             Question::Sysctl(k) => Self::Sysctl(k, any(reading)),
             Question::FailedUnits => Self::FailedUnits(any(reading)),
+            Question::Ruleset => Self::Ruleset(any(reading)),
+            Question::ChainRules(k) => Self::ChainRules(k, any(reading)),
+            Question::Elements(k) => Self::Elements(k, any(reading)),
+            Question::Member(set, key) => Self::Member(set, key, any(reading)),
+            Question::Legacy => Self::Legacy(any(reading)),
+            Question::Recent(k) => Self::Recent(k, any(reading)),
+            Question::Links => Self::Links(any(reading)),
+            Question::Route(k) => Self::Route(k, any(reading)),
+            Question::Firewalld => Self::Firewalld(any(reading)),
+            Question::Ufw => Self::Ufw(any(reading)),
+            Question::Fail2ban => Self::Fail2ban(any(reading)),
+            Question::RuleFiles => Self::RuleFiles(any(reading)),
+            Question::Watched(k) => Self::Watched(k, any(reading)),
         }
     }
 }

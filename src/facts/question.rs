@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::connect::Endpoint;
 use super::daemon::Daemon;
+use super::route::RouteKey;
+use super::ruleset::{ChainId, SetId};
 use super::socket::Transport;
+use super::watched::WatchKey;
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,4 +55,30 @@ pub enum Question {
     Sysctl(String),
     /// A failed unit list and such for the target picker: names of units in state failed.
     FailedUnits,
+    /// Tables, chains and sets of the packet filter, without rules and elements.
+    Ruleset,
+    /// The rules of a chain of nftables.
+    ChainRules(ChainId),
+    /// The elements of a set, unless it is too big to list.
+    Elements(SetId),
+    /// Is this key in this set?
+    Member(SetId, Vec<u8>),
+    /// The legacy tables of iptables, with all their rules.
+    Legacy,
+    /// A list of xt_recent.
+    Recent(String),
+    /// The network interfaces.
+    Links,
+    /// The way to an address.
+    Route(RouteKey),
+    /// What firewalld was told.
+    Firewalld,
+    /// What ufw was told.
+    Ufw,
+    /// Whom fail2ban has banned.
+    Fail2ban,
+    /// The files that rules are loaded from.
+    RuleFiles,
+    /// The kernel's own word about one attempt. Sends packets; counted as one probe.
+    Watched(WatchKey),
 }

@@ -71,6 +71,11 @@ impl<T> Reading<T> {
         matches!(self, Self::NotAsked | Self::Pending)
     }
 
+    /// True when nobody asked.
+    pub fn is_not_asked(&self) -> bool {
+        matches!(self, Self::NotAsked)
+    }
+
     /// Why this can no longer become a value, as a clause after "because"; `None` while open, known or absent.
     pub fn blind(&self) -> Option<String> {
         match self {

@@ -98,7 +98,21 @@ fn deadline(question: &Question) -> Duration {
         | Question::Unit(_)
         | Question::OtherNetwork { .. }
         | Question::Sysctl(_)
-        | Question::FailedUnits => Duration::from_secs(2),
+        | Question::FailedUnits
+        | Question::Links
+        | Question::Route(_)
+        | Question::Ruleset
+        | Question::Member(..)
+        | Question::Recent(_)
+        | Question::Ufw
+        | Question::RuleFiles => Duration::from_secs(2),
+        // What was read by then is handed over; the source keeps its own, shorter time.
+        Question::ChainRules(_)
+        | Question::Elements(_)
+        | Question::Legacy
+        | Question::Firewalld
+        | Question::Fail2ban => Duration::from_secs(4),
+        Question::Watched(_) => Duration::from_secs(8),
     }
 }
 
@@ -137,7 +151,25 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
         }
         Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
+        Question::Ruleset
+        | Question::ChainRules(_)
+        | Question::Elements(_)
+        | Question::Member(..)
+        | Question::Legacy
+        | Question::Recent(_)
+        | Question::Links
+        | Question::Route(_)
+        | Question::Firewalld
+        | Question::Ufw
+        | Question::Fail2ban
+        | Question::RuleFiles
+        | Question::Watched(_) => of_the_filter(&question),
     }
+}
+
+/// Questions about the packet filter that no source answers yet.
+fn of_the_filter(question: &Question) -> Fact {
+    Fact::without_value(question, Reading::Failed { why: "not looked at yet".into() })
 }
 
 /// Who holds each of these sockets; none where that cannot be told in time.

@@ -125,6 +125,7 @@ fn addresses() -> Addresses {
         ifindex: 1,
         up: true,
         link_local: false,
+        prefix: 24,
     };
     Addresses {
         all: vec![on("127.0.0.1".parse().unwrap(), "lo"), on("::1".parse().unwrap(), "lo"), on(OUTSIDE, "eth0")],
@@ -278,6 +279,22 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         }
         Question::Daemon(k) => Fact::Daemon(k, facts.daemons.get(&k).cloned().unwrap_or_else(|| known(Vec::new()))),
         Question::FailedUnits => Fact::FailedUnits(facts.failed_units.clone()),
-        other @ (Question::OtherNetwork { .. } | Question::Sysctl(_)) => Fact::without_value(&other, Reading::Absent),
+        Question::Ruleset => Fact::Ruleset(known(facts.ruleset.value().cloned().unwrap_or_default())),
+        Question::ChainRules(k) => {
+            Fact::ChainRules(k.clone(), facts.chains.get(&k).cloned().unwrap_or(Reading::Absent))
+        }
+        Question::Elements(k) => Fact::Elements(k.clone(), facts.elements.get(&k).cloned().unwrap_or(Reading::Absent)),
+        Question::Links => Fact::Links(known(facts.links.value().cloned().unwrap_or_default())),
+        Question::Route(k) => Fact::Route(k.clone(), facts.routes.get(&k).cloned().unwrap_or(Reading::Absent)),
+        Question::Watched(k) => Fact::Watched(k.clone(), facts.watched.get(&k).cloned().unwrap_or(Reading::Absent)),
+        other @ (Question::OtherNetwork { .. }
+        | Question::Sysctl(_)
+        | Question::Member(..)
+        | Question::Legacy
+        | Question::Recent(_)
+        | Question::Firewalld
+        | Question::Ufw
+        | Question::Fail2ban
+        | Question::RuleFiles) => Fact::without_value(&other, Reading::Absent),
     }
 }

@@ -11,6 +11,7 @@ use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress
 use crate::facts::host::{Addresses, Host as HostFacts, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::Resolution;
+use crate::facts::ruleset::{ChainRules, Elements, Ruleset};
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, Unit};
 use crate::facts::{Case, Fact, Facts, Question, Reading};
@@ -296,6 +297,10 @@ pub(crate) fn nothing(question: &Question) -> Fact {
             Fact::Unit(name, Reading::known(unit))
         }
         Question::Journal(unit) => Fact::Journal(unit.clone(), Reading::known(Journal { unit, ..Journal::default() })),
+        Question::Ruleset => Fact::Ruleset(Reading::known(Ruleset::default())),
+        Question::ChainRules(id) => Fact::ChainRules(id, Reading::known(ChainRules::default())),
+        Question::Elements(id) => Fact::Elements(id, Reading::known(Elements::default())),
+        Question::Links => Fact::Links(Reading::known(Vec::new())),
         other @ (Question::Host
         | Question::Addresses
         | Question::Name(_)
@@ -304,7 +309,16 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::Owner { .. }
         | Question::OtherNetwork { .. }
         | Question::Sysctl(_)
-        | Question::FailedUnits) => Fact::without_value(&other, Reading::Absent),
+        | Question::FailedUnits
+        | Question::Member(..)
+        | Question::Legacy
+        | Question::Recent(_)
+        | Question::Route(_)
+        | Question::Firewalld
+        | Question::Ufw
+        | Question::Fail2ban
+        | Question::RuleFiles
+        | Question::Watched(_)) => Fact::without_value(&other, Reading::Absent),
     }
 }
 
@@ -402,6 +416,7 @@ fn addresses() -> Addresses {
         ifindex,
         up: true,
         link_local: false,
+        prefix: 24,
     };
     Addresses {
         all: vec![

@@ -56,6 +56,28 @@ fn answered(facts: &Facts) -> Vec<Question> {
         port: *port,
     }));
     all.extend(facts.sysctls.keys().cloned().map(Question::Sysctl));
+    all.extend(of_the_filter(facts));
+    all
+}
+
+fn of_the_filter(facts: &Facts) -> Vec<Question> {
+    fn told<T>(reading: &Reading<T>) -> bool {
+        !matches!(reading, Reading::NotAsked)
+    }
+    let mut all = Vec::new();
+    all.extend(told(&facts.ruleset).then_some(Question::Ruleset));
+    all.extend(facts.chains.keys().map(|key| Question::ChainRules(key.clone())));
+    all.extend(facts.elements.keys().map(|key| Question::Elements(key.clone())));
+    all.extend(facts.members.keys().map(|(set, key)| Question::Member(set.clone(), key.clone())));
+    all.extend(told(&facts.legacy).then_some(Question::Legacy));
+    all.extend(facts.recent.keys().map(|key| Question::Recent(key.clone())));
+    all.extend(told(&facts.links).then_some(Question::Links));
+    all.extend(facts.routes.keys().map(|key| Question::Route(key.clone())));
+    all.extend(told(&facts.firewalld).then_some(Question::Firewalld));
+    all.extend(told(&facts.ufw).then_some(Question::Ufw));
+    all.extend(told(&facts.fail2ban).then_some(Question::Fail2ban));
+    all.extend(told(&facts.rule_files).then_some(Question::RuleFiles));
+    all.extend(facts.watched.keys().map(|key| Question::Watched(key.clone())));
     all
 }
 

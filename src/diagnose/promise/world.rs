@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::diagnose::causes::testing::nothing;
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
@@ -178,6 +179,20 @@ impl World {
                 Fact::Sysctl(path, Reading::known((*dice.pick(&["0", "1", "1024", "4096", ""])).into()))
             }
             Question::FailedUnits => Fact::FailedUnits(Reading::known(dice.list(2, |d| unit(d, "x.service".into())))),
+            // The rules of these hosts are made by the tests of `firewall`.
+            Question::Ruleset
+            | Question::ChainRules(_)
+            | Question::Elements(_)
+            | Question::Links
+            | Question::Member(..)
+            | Question::Legacy
+            | Question::Recent(_)
+            | Question::Route(_)
+            | Question::Firewalld
+            | Question::Ufw
+            | Question::Fail2ban
+            | Question::RuleFiles
+            | Question::Watched(_) => nothing(question),
         }
     }
 }
@@ -211,6 +226,7 @@ fn addresses(dice: &mut Dice) -> Addresses {
                 ifindex: 1,
                 up: true,
                 link_local: false,
+                prefix: 24,
             });
         }
     }

@@ -100,7 +100,20 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Claims(..)
         | Question::Daemon(_)
         | Question::OtherNetwork { .. }
-        | Question::Sysctl(_) => return None,
+        | Question::Sysctl(_)
+        | Question::Ruleset
+        | Question::ChainRules(_)
+        | Question::Elements(_)
+        | Question::Member(..)
+        | Question::Legacy
+        | Question::Recent(_)
+        | Question::Links
+        | Question::Route(_)
+        | Question::Firewalld
+        | Question::Ufw
+        | Question::Fail2ban
+        | Question::RuleFiles
+        | Question::Watched(_) => return None,
     };
     Some(task.abort_handle())
 }

@@ -84,6 +84,7 @@ fn link(message: &Message<'_>) -> Option<Link> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Address {
     ip: IpAddr,
+    prefix: u8,
     interface: u32,
 }
 
@@ -97,6 +98,7 @@ impl Address {
             ifindex: link.index,
             up: link.up,
             link_local: link_local(self.ip),
+            prefix: self.prefix,
         })
     }
 }
@@ -123,7 +125,7 @@ fn address(message: &Message<'_>) -> Option<Address> {
             _ => {}
         }
     }
-    Some(Address { ip: local.or(other)?, interface })
+    Some(Address { ip: local.or(other)?, prefix: u8_at(message.body, 1)?, interface })
 }
 
 fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {

@@ -114,6 +114,18 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             | Question::Daemon(_)
             | Question::OtherNetwork { .. }
             | Question::Sysctl(_) => BoxId::Listener,
+            Question::Ruleset
+            | Question::ChainRules(_)
+            | Question::Elements(_)
+            | Question::Member(..)
+            | Question::Legacy
+            | Question::Recent(_)
+            | Question::Firewalld
+            | Question::Ufw
+            | Question::Fail2ban
+            | Question::RuleFiles
+            | Question::Watched(_) => BoxId::Firewall,
+            Question::Links | Question::Route(_) => BoxId::Network,
         })
         .collect()
 }
