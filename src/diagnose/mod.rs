@@ -7,6 +7,7 @@ pub mod answering;
 mod boxes;
 pub mod causes;
 pub mod chart;
+pub mod dispute;
 pub mod failure;
 pub mod look;
 #[cfg(test)]
@@ -18,14 +19,12 @@ pub mod symptom;
 pub mod verdict;
 pub mod ways;
 
-use std::cell::OnceCell;
-
 use causes::{ALL, Cause};
 use chart::BoxId;
 use look::{Look, Missing};
 use subject::Subject;
 use verdict::{Diagnosis, Finding};
-use ways::Ways;
+use ways::{Filter, Ways};
 
 use crate::facts::connect::Outcome;
 use crate::facts::{Case, Reading};
@@ -40,15 +39,13 @@ pub struct Scene<'a, 'b> {
     outcome: Option<Outcome>,
     outcome_missing: Missing,
     subject_missing: &'b Missing,
-    ways: OnceCell<(Option<Ways>, Missing)>,
+    filter: &'b Filter<'a, 'b>,
 }
 
 impl Scene<'_, '_> {
     /// The packet's way through the rules; none where it crosses no network or is not known (yet).
     pub fn ways(&self) -> Option<&Ways> {
-        let (ways, missing) = self.ways.get_or_init(|| self.look.noting(|| Ways::of(self.look, self.subject)));
-        self.look.also_missing(missing);
-        ways.as_ref()
+        self.filter.ways()
     }
 
     /// What the asked side gets; none while unknown or where no attempt could be made, and then whoever reads it waits
@@ -66,14 +63,15 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     let look = Look::new(case);
     let _ = look.host();
     let (subject, subject_missing) = look.noting(|| Subject::of(&look));
-    let (seen, outcome_missing) = look.noting(|| symptom::look_at(&look, &subject));
+    let filter = Filter::new(&look, &subject);
+    let (seen, outcome_missing) = look.noting(|| symptom::look_at(&filter, &look, &subject));
     let scene = Scene {
         look: &look,
         subject: &subject,
         outcome: seen.outcome.filter(|_| seen.attempted),
         outcome_missing,
         subject_missing: &subject_missing,
-        ways: OnceCell::new(),
+        filter: &filter,
     };
     let tried: Vec<Tried> = ALL.iter().map(|cause| Tried::of(cause, &scene)).collect();
     let findings = in_order(speaking(tried.as_slice()), seen.outcome);
@@ -85,10 +83,13 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         seen: &seen,
         findings: &findings,
         missing: &missing,
+        filter: &filter,
     };
     let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
     let mut notes = seen.notes;
     notes.extend(remarks::of(&look, &subject, seen.outcome, &states, &findings));
+    let ways = seen.outcome.and_then(|_| filter.ways());
+    let dispute = ways.and_then(|ways| dispute::of(&look, &subject, ways));
     let culprit = culprit(&tried, &findings, seen.outcome);
     let wants = look.wants();
     let settled = wants.is_empty() && !outstanding(case);
@@ -102,6 +103,8 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         notes,
         wants,
         settled,
+        dispute,
+        ways: filter.into_ways(),
         subject,
     }
 }

@@ -24,7 +24,7 @@ fn open_here_only(subject: &Subject, outcome: Outcome, boxes: &[BoxState]) -> Op
     let others = subject.from != Asker::Here && subject.local == Some(true) && subject.path.is_none();
     let unseen = boxes.iter().any(|b| b.id == BoxId::Firewall && b.verdict == Verdict::Unknown);
     (others && unseen && outcome == Outcome::Open)
-        .then(|| "open from this host itself; what the firewall does to other clients is not looked at yet".to_owned())
+        .then(|| "open from this host itself; what the firewall does to other clients cannot be told".to_owned())
 }
 
 /// Whoever finds a name at an address that does not answer should know who chose that address.
@@ -58,17 +58,21 @@ mod tests {
     use crate::diagnose::verdict::Verdict;
     use crate::facts::connect::Outcome;
     use crate::facts::name::HostsLine;
+    use crate::facts::{Facts, Reading};
     use crate::target::From;
 
-    const OPEN_HERE: &str = "open from this host itself; what the firewall does to other clients is not looked at yet";
+    const OPEN_HERE: &str = "open from this host itself; what the firewall does to other clients cannot be told";
 
     #[test]
-    fn open_for_others_is_only_what_this_host_gets() {
+    fn where_the_rules_cannot_be_read_open_is_only_what_this_host_gets() {
+        let blind = |f: &mut Facts| f.ruleset = Reading::Denied { needs: "root".into() };
         let open = || Host::with_outcome(80, Outcome::Open).listens("0.0.0.0", "nginx.service", |_| ());
-        assert_eq!(diagnose(&open().case()).notes, [OPEN_HERE]);
-        assert_eq!(diagnose(&open().from(From::Address("10.1.0.3".parse().unwrap())).case()).notes, [OPEN_HERE]);
-        assert_eq!(diagnose(&open().from(From::Here).case()).notes, [""; 0]);
-        assert_eq!(diagnose(&Host::refusing(80).case()).notes, [""; 0]);
+        assert_eq!(diagnose(&open().facts(blind).case()).notes, [OPEN_HERE]);
+        let other = From::Address("10.1.0.3".parse().unwrap());
+        assert_eq!(diagnose(&open().facts(blind).from(other).case()).notes, [OPEN_HERE]);
+        assert_eq!(diagnose(&open().facts(blind).from(From::Here).case()).notes, [""; 0]);
+        assert_eq!(diagnose(&open().case()).notes, [""; 0]);
+        assert_eq!(diagnose(&Host::refusing(80).facts(blind).case()).notes, [""; 0]);
     }
 
     fn name(address: &str, nsswitch: &str, outcome: Outcome) -> crate::diagnose::verdict::Diagnosis {

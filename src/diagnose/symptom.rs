@@ -3,13 +3,18 @@
 //! Attempts are few and counted: fail2ban, `ufw limit` and socket trigger limits count them too. The diagnosed address
 //! is tried first; the others only when trying them spends nothing.
 
+use std::net::SocketAddr;
+
 use super::answering::{Whose, whose};
-use super::look::Look;
+use super::dispute::rule_at_work;
+use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
 use super::verdict::Symptom;
+use super::ways::{Filter, Gets, gets, main_part};
 use crate::facts::Reading;
 use crate::facts::connect::{Dial, Endpoint, Outcome};
-use crate::facts::socket::Listener;
+use crate::facts::socket::{Listener, Transport};
+use crate::firewall::Part;
 use crate::target::From;
 
 /// Addresses that are tried besides the diagnosed one, at most.
@@ -31,8 +36,8 @@ pub(super) struct Seen {
 }
 
 /// Makes the attempts wanted and reads those that were made.
-pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
-    let (seen, missing) = look.noting(|| attempts(look, subject));
+pub(super) fn look_at(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen {
+    let (seen, missing) = look.noting(|| attempts(filter, look, subject));
     look.also_missing(&missing);
     if !missing.open {
         look.dials_are_decided();
@@ -40,7 +45,7 @@ pub(super) fn look_at(look: &Look<'_>, subject: &Subject) -> Seen {
     seen
 }
 
-fn attempts(look: &Look<'_>, subject: &Subject) -> Seen {
+fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen {
     let mut seen = Seen::default();
     if let Some(error) = unresolved(look, subject) {
         seen.outcome = Some(Outcome::Unresolved);
@@ -61,7 +66,7 @@ fn attempts(look: &Look<'_>, subject: &Subject) -> Seen {
         return seen;
     };
     let (outcome, missing) = look.noting(|| {
-        let outcome = as_asked(look, subject, dial, &mut seen.notes)?;
+        let outcome = as_asked(filter, look, subject, dial, &mut seen.notes)?;
         from_the_unit(look, subject, outcome, &mut seen.notes)
     });
     look.also_missing(&missing);
@@ -155,9 +160,15 @@ fn spending(look: &Look<'_>, subject: &Subject) -> Option<Spends> {
 }
 
 /// What the asked side gets, given what we got from here. None: cannot be told (yet).
-fn as_asked(look: &Look<'_>, subject: &Subject, dial: &Dial, notes: &mut Vec<String>) -> Option<Outcome> {
+fn as_asked(
+    filter: &Filter<'_, '_>,
+    look: &Look<'_>,
+    subject: &Subject,
+    dial: &Dial,
+    notes: &mut Vec<String>,
+) -> Option<Outcome> {
     let here = dial.outcome;
-    if !matches!(here, Outcome::Open | Outcome::Refused) || subject.path.is_some() || look.case().from == From::Here {
+    if subject.path.is_some() || look.case().from == From::Here {
         return Some(here);
     }
     // Who asks, where nobody said it, depends on whose address it is.
@@ -166,11 +177,65 @@ fn as_asked(look: &Look<'_>, subject: &Subject, dial: &Dial, notes: &mut Vec<Str
         return Some(here);
     }
     let (Some(address), Some(port)) = (subject.address(), subject.port) else { return Some(here) };
-    let listeners = look.listeners(subject.transport, port)?;
-    let Some(interface) = mine.all.iter().find(|a| a.address == address).map(|a| &a.interface) else {
-        return Some(here);
-    };
-    Some(at_device(here, listeners.iter().filter(|l| l.takes(address)), interface, notes))
+    let ways = filter.ways()?;
+    let part = main_part(&ways.asked)?;
+    match gets(part, subject.transport) {
+        Gets::Outcome(outcome) => {
+            if outcome != here {
+                notes.push(format!("{} from this host itself, whose packets come another way", here.word()));
+            }
+            Some(outcome)
+        }
+        Gets::Unknown { open: true, .. } => None,
+        Gets::Unknown { why, open: false } => {
+            // A refusal by this host's own TCP, where no socket takes the address, is one for everybody.
+            let takes = look.listeners(subject.transport, port)?.iter().any(|l| l.takes(address));
+            if here == Outcome::Refused && !takes && rule_at_work(dial).is_none() {
+                return Some(here);
+            }
+            look.also_missing(&Missing { open: false, blind: vec![why] });
+            None
+        }
+        Gets::Through { to, beyond } => {
+            let waits = waiting(look, subject, dial, main_part(&ways.here), to, beyond)?;
+            if beyond || to != ways.packet.to || !matches!(waits, Outcome::Open | Outcome::Refused) {
+                return Some(waits);
+            }
+            let listeners = look.listeners(subject.transport, to.port())?;
+            let Some(interface) = mine.all.iter().find(|a| a.address == address).map(|a| &a.interface) else {
+                return Some(waits);
+            };
+            Some(at_device(waits, listeners.iter().filter(|l| l.takes(address)), interface, notes))
+        }
+    }
+}
+
+/// What waits where the packet comes to. The attempt from here tells if it came to the same place; else who listens
+/// there, or, beyond this host, an attempt of its own. None: cannot be told (yet).
+fn waiting(
+    look: &Look<'_>,
+    subject: &Subject,
+    dial: &Dial,
+    own: Option<&Part>,
+    to: SocketAddr,
+    beyond: bool,
+) -> Option<Outcome> {
+    match own.map(|part| gets(part, subject.transport)) {
+        Some(Gets::Through { to: same, .. }) if same == to => return Some(dial.outcome),
+        // Rules that could not be followed let it in all the same.
+        Some(Gets::Unknown { open: false, .. }) if dial.outcome == Outcome::Open => return Some(dial.outcome),
+        Some(Gets::Unknown { open: true, .. }) => return None,
+        _ => {}
+    }
+    if beyond {
+        return look.dial(&subject.endpoint_at(to.ip(), to.port())).map(|there| there.outcome);
+    }
+    let takes = look.listeners(subject.transport, to.port())?.iter().any(|l| l.takes(to.ip()));
+    Some(match (subject.transport, takes) {
+        (Transport::Tcp, true) => Outcome::Open,
+        (Transport::Udp, true) => Outcome::Silent,
+        (_, false) => Outcome::Refused,
+    })
 }
 
 /// A unit whose port another program has accepts no connections. None: cannot be told (yet).
@@ -331,7 +396,7 @@ mod tests {
         let told = assert_culprit(&udp(Outcome::Refused, Some(icmp)).case(), "no-listener-unknown-service");
         let who = told.symptoms[0].answered_by.as_deref();
         assert_eq!(who, Some("ICMP port-unreachable from this host's own kernel: no socket there"));
-        assert_eq!(told.get(BoxId::Firewall).unwrap().summary, "not looked at yet");
+        assert_eq!(told.get(BoxId::Firewall).unwrap().summary, "no rule is in the way");
         let icmp = Icmp { v6: false, kind: 3, code: 10, from: Some(OUTSIDE) };
         let told = diagnose(&udp(Outcome::Unreachable, Some(icmp)).case());
         assert!(told.get(BoxId::Firewall).unwrap().summary.contains("a rule here rejects"));
@@ -346,7 +411,7 @@ mod tests {
             told.get(BoxId::Firewall).unwrap().summary.clone()
         };
         assert!(firewall("Udp.OutDatagrams").contains("a rule here rejects"));
-        assert_eq!(firewall("Udp.NoPorts"), "not looked at yet");
+        assert_eq!(firewall("Udp.NoPorts"), "no rule is in the way");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::chart::BoxId;
+use super::dispute::Dispute;
 use super::subject::Subject;
+use super::ways::Ways;
 use crate::facts::Question;
 use crate::facts::connect::{Endpoint, Icmp, Outcome};
 use crate::facts::unit::Unit;
@@ -193,6 +195,10 @@ pub struct Diagnosis {
     pub culprit: Option<&'static str>,
     /// Remarks that are no cause (differences between addresses, what was not tried and why).
     pub notes: Vec<String>,
+    /// The packet's way through the rules; none where it crosses no network or is not known (yet).
+    pub ways: Option<Ways>,
+    /// The rules say one thing and the kernel did another.
+    pub dispute: Option<Dispute>,
     /// What should be asked next, in order of worth.
     pub wants: Vec<Question>,
     /// True when no answer that was asked for is outstanding and nothing more is wanted.

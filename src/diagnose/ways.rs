@@ -1,15 +1,19 @@
 //! The packet's way through this host's rules, as the facts known so far let it be followed: for whoever asks, and for
 //! this host itself, whose attempt was really made.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 
-use super::look::Look;
+use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
 use crate::facts::Reading;
+use crate::facts::connect::Outcome;
 use crate::facts::host::Addresses;
 use crate::facts::route::{Link, Route, RouteKey};
+use crate::facts::ruleset::expr::RejectWith;
 use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
-use crate::firewall::{Client, Known, Missing, Packet, Walk, follow};
+use crate::facts::socket::Transport;
+use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
 
 /// The ways of the diagnosed connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,92 @@ impl Ways {
     }
 }
 
+/// The ways of the diagnosed connection, followed once a diagnosis and only if somebody asks.
+#[derive(Debug)]
+pub(super) struct Filter<'a, 'b> {
+    look: &'b Look<'a>,
+    subject: &'b Subject,
+    followed: OnceCell<(Option<Ways>, Missing)>,
+}
+
+impl<'a, 'b> Filter<'a, 'b> {
+    pub(super) fn new(look: &'b Look<'a>, subject: &'b Subject) -> Self {
+        Self { look, subject, followed: OnceCell::new() }
+    }
+
+    /// The ways; none where the connection crosses no network or it is not known (yet) where it goes.
+    pub(super) fn ways(&self) -> Option<&Ways> {
+        let followed = || self.look.noting(|| Ways::of(self.look, self.subject));
+        let (ways, missing) = self.followed.get_or_init(followed);
+        self.look.also_missing(missing);
+        ways.as_ref()
+    }
+
+    /// The ways, if somebody asked for them.
+    pub(super) fn into_ways(self) -> Option<Ways> {
+        self.followed.into_inner()?.0
+    }
+}
+
+/// What a client gets whose packet meets a fate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gets {
+    /// Whatever waits there.
+    Through {
+        /// Where the packet comes to.
+        to: SocketAddr,
+        /// That is beyond this host.
+        beyond: bool,
+    },
+    /// This.
+    Outcome(Outcome),
+    /// It cannot be told, or not yet.
+    Unknown {
+        /// Why, as a clause after "because".
+        why: String,
+        /// It may yet be told.
+        open: bool,
+    },
+}
+
+/// What the clients of a part get.
+pub fn gets(part: &Part, transport: Transport) -> Gets {
+    match &part.fate {
+        Fate::Delivered => Gets::Through { to: part.to, beyond: false },
+        Fate::Forwarded { .. } => Gets::Through { to: part.to, beyond: true },
+        Fate::Rejected { with, .. } => Gets::Outcome(rejected(*with, part.to.is_ipv6())),
+        Fate::Dropped { .. } if transport == Transport::Udp => Gets::Outcome(Outcome::Silent),
+        Fate::Dropped { .. } => Gets::Outcome(Outcome::Timeout),
+        Fate::Unrouted { .. } => Gets::Outcome(Outcome::Unreachable),
+        Fate::Unknown { why, open, .. } => Gets::Unknown { why: why.clone(), open: *open },
+    }
+}
+
+/// What a client sees of a reject (measured: CAUSES, 0.1).
+pub fn rejected(with: RejectWith, v6: bool) -> Outcome {
+    match (with, v6) {
+        (RejectWith::TcpReset, _)
+        | (RejectWith::Icmp(3), false)
+        | (RejectWith::Icmpv6(4), true)
+        | (RejectWith::Icmpx(1), _) => Outcome::Refused,
+        // Admin-prohibited, policy-fail and reject-route are EACCES to a client of IPv6.
+        (RejectWith::Icmpv6(1 | 5 | 6) | RejectWith::Icmpx(3), true) => Outcome::Denied,
+        (RejectWith::Icmp(_) | RejectWith::Icmpv6(_) | RejectWith::Icmpx(_), _) => Outcome::Unreachable,
+    }
+}
+
+/// What an arbitrary one of the sources gets: the part with most of them.
+pub fn main_part(walk: &Walk) -> Option<&Part> {
+    let mut most: Option<(&Part, f64)> = None;
+    for part in &walk.parts {
+        let size = part.sources.share();
+        if most.is_none_or(|(_, best)| size > best) {
+            most = Some((part, size));
+        }
+    }
+    most.map(|(part, _)| part)
+}
+
 /// Reads facts for [`follow`]: what is missing is asked for.
 struct Reader<'a, 'b> {
     look: &'b Look<'a>,
@@ -48,8 +138,8 @@ struct Reader<'a, 'b> {
 
 impl Reader<'_, '_> {
     /// A value, or why there is none.
-    fn or_why<T>(value: Option<T>, reading: Option<String>) -> Result<T, Missing> {
-        value.ok_or_else(|| reading.map_or(Missing::Open, Missing::Blind))
+    fn or_why<T>(value: Option<T>, reading: Option<String>) -> Result<T, firewall::Missing> {
+        value.ok_or_else(|| reading.map_or(firewall::Missing::Open, firewall::Missing::Blind))
     }
 }
 
@@ -62,39 +152,39 @@ fn blind<T>(reading: Option<&Reading<T>>) -> Option<String> {
 }
 
 impl Known for Reader<'_, '_> {
-    fn ruleset(&self) -> Result<&Ruleset, Missing> {
+    fn ruleset(&self) -> Result<&Ruleset, firewall::Missing> {
         Self::or_why(self.look.ruleset(), blind(Some(&self.look.facts().ruleset)))
     }
 
-    fn chain_rules(&self, id: &ChainId) -> Result<&ChainRules, Missing> {
+    fn chain_rules(&self, id: &ChainId) -> Result<&ChainRules, firewall::Missing> {
         Self::or_why(self.look.chain_rules(id), blind(self.look.facts().chains.get(id)))
     }
 
-    fn elements(&self, id: &SetId) -> Result<&Elements, Missing> {
+    fn elements(&self, id: &SetId) -> Result<&Elements, firewall::Missing> {
         Self::or_why(self.look.elements(id), blind(self.look.facts().elements.get(id)))
     }
 
-    fn member(&self, set: &SetId, key: &[u8]) -> Result<Option<&Element>, Missing> {
+    fn member(&self, set: &SetId, key: &[u8]) -> Result<Option<&Element>, firewall::Missing> {
         Self::or_why(self.look.member(set, key), blind(self.look.facts().members.get(&(set.clone(), key.to_vec()))))
     }
 
-    fn legacy(&self) -> Result<&[LegacyTable], Missing> {
+    fn legacy(&self) -> Result<&[LegacyTable], firewall::Missing> {
         Self::or_why(self.look.legacy(), blind(Some(&self.look.facts().legacy)))
     }
 
-    fn recent(&self, name: &str) -> Result<&Recent, Missing> {
+    fn recent(&self, name: &str) -> Result<&Recent, firewall::Missing> {
         Self::or_why(self.look.recent(name), blind(self.look.facts().recent.get(name)))
     }
 
-    fn links(&self) -> Result<&[Link], Missing> {
+    fn links(&self) -> Result<&[Link], firewall::Missing> {
         Self::or_why(self.look.links(), blind(Some(&self.look.facts().links)))
     }
 
-    fn addresses(&self) -> Result<&Addresses, Missing> {
+    fn addresses(&self) -> Result<&Addresses, firewall::Missing> {
         Self::or_why(self.look.addresses(), blind(Some(&self.look.facts().addresses)))
     }
 
-    fn route(&self, key: &RouteKey) -> Result<&Route, Missing> {
+    fn route(&self, key: &RouteKey) -> Result<&Route, firewall::Missing> {
         Self::or_why(self.look.route(key), blind(self.look.facts().routes.get(key)))
     }
 }

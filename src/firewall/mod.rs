@@ -172,6 +172,12 @@ pub fn follow(packet: &Packet, known: &dyn Known) -> Walk {
     let why = match known.ruleset() {
         Err(Missing::Blind(why)) => Fate::Unknown { why, open: false, by: None },
         Err(Missing::Open) => Fate::Unknown { why: "the rules are still being read".into(), open: true, by: None },
+        Ok(rules) if rules.chains.is_empty() => match known.legacy() {
+            Ok([]) => Fate::Delivered,
+            Ok(_) => Fate::Unknown { why: "not looked at yet".into(), open: false, by: None },
+            Err(Missing::Open) => Fate::Unknown { why: "still being read".into(), open: true, by: None },
+            Err(Missing::Blind(why)) => Fate::Unknown { why, open: false, by: None },
+        },
         Ok(_) => Fate::Unknown { why: "not looked at yet".into(), open: false, by: None },
     };
     let sources = Sources::all(packet.to.is_ipv6());

@@ -31,6 +31,19 @@ impl Sources {
         self.addresses.iter().map(|(low, high)| (self.address(*low), self.address(*high)))
     }
 
+    /// How much of the family's addresses these are, from 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a share is for comparing")]
+    pub fn share(&self) -> f64 {
+        let all = if self.v6 { u128::MAX } else { u128::from(u32::MAX) } as f64;
+        self.addresses.iter().map(|(low, high)| ((high - low) as f64 + 1.0) / (all + 1.0)).sum()
+    }
+
+    /// Who they are, for people.
+    pub fn words(&self) -> String {
+        let ranges: Vec<String> = self.ranges().map(|(low, high)| format!("{low}-{high}")).collect();
+        ranges.join(", ")
+    }
+
     fn address(&self, number: u128) -> IpAddr {
         if self.v6 {
             return Ipv6Addr::from(number).into();

@@ -84,10 +84,7 @@ fn asked_by(report: &Report<'_>) -> String {
     let only_here = report.outcome() == Outcome::Open && unseen;
     match report.diagnosis.subject.from {
         Asker::Here => "from this host".to_owned(),
-        Asker::Any if only_here => "from this host (the firewall for other clients is not looked at yet)".to_owned(),
-        Asker::Address(address) if only_here => {
-            format!("from this host (the firewall for {address} is not looked at yet)")
-        }
+        Asker::Any | Asker::Address(_) if only_here => "from this host itself".to_owned(),
         Asker::Any => "for any client".to_owned(),
         Asker::Address(address) => format!("for {address}"),
     }
@@ -138,7 +135,7 @@ fn untold(report: &Report<'_>, out: &mut String) {
     }
     let firewall = report.diagnosis.get(BoxId::Firewall).filter(|b| !b.evidence.is_empty());
     if let Some(firewall) = firewall {
-        let _ = writeln!(out, "\na packet filter on this host refuses; which of its rules is not looked at yet");
+        let _ = writeln!(out, "\na packet filter on this host refuses; which of its rules cannot be told");
         firewall.evidence.iter().for_each(|evidence| seen(evidence, out));
         return;
     }

@@ -1,31 +1,36 @@
 //! The verdict of a box in which no cause was found: healthy, not needed, or why it cannot be told.
 
-use super::answering;
-use super::chart::BoxId;
-use super::look::{Look, Missing};
-use super::remarks::deciding_line;
-use super::serving::{Serving, serving};
-use super::subject::Subject;
-use super::symptom::{Seen, is_no_socket};
-use super::verdict::{BoxState, Evidence, Finding, Verdict, arg, see_unix};
+mod firewall;
+
+use crate::diagnose::answering;
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::look::{Look, Missing};
+use crate::diagnose::remarks::deciding_line;
+use crate::diagnose::serving::{Serving, serving};
+use crate::diagnose::subject::Subject;
+use crate::diagnose::symptom::Seen;
+use crate::diagnose::verdict::{BoxState, Evidence, Finding, Verdict, arg, see_unix};
+use crate::diagnose::ways::Filter;
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
 use crate::facts::unit::Unit;
 
 /// What the boxes are judged from.
-pub(super) struct Judged<'a, 'b> {
-    pub(super) look: &'b Look<'a>,
-    pub(super) subject: &'b Subject,
+pub(in crate::diagnose) struct Judged<'a, 'b> {
+    pub(in crate::diagnose) look: &'b Look<'a>,
+    pub(in crate::diagnose) subject: &'b Subject,
     /// What working out the subject was missing.
-    pub(super) subject_missing: &'b Missing,
-    pub(super) seen: &'b Seen,
-    pub(super) findings: &'b [Finding],
+    pub(in crate::diagnose) subject_missing: &'b Missing,
+    pub(in crate::diagnose) seen: &'b Seen,
+    pub(in crate::diagnose) findings: &'b [Finding],
     /// What the causes of each box were missing.
-    pub(super) missing: &'b [(BoxId, Missing)],
+    pub(in crate::diagnose) missing: &'b [(BoxId, Missing)],
+    /// The packet's way through the rules.
+    pub(in crate::diagnose) filter: &'b Filter<'a, 'b>,
 }
 
 /// The state of one box.
-pub(super) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
+pub(in crate::diagnose) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
     if let Some(found) = judged.findings.iter().find(|f| f.in_box == id && !f.latent) {
         return BoxState {
             id,
@@ -45,12 +50,13 @@ pub(super) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
             BoxId::Name => name(judged),
             BoxId::Service => service(judged),
             BoxId::Listener => listener(judged),
+            BoxId::Firewall if judged.subject.path.is_none() => firewall::state(judged),
             BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network => {
                 not_built(id, judged)
             }
         }
     });
-    let built = !matches!(id, BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network);
+    let built = !matches!(id, BoxId::Container | BoxId::Policy | BoxId::Wrappers | BoxId::Network);
     let waiting = judged.missing.iter().any(|(b, m)| *b == id && m.open);
     let unsure = match state.verdict {
         // Nothing wrong was seen, but not everything that could be wrong was seen either.
@@ -278,27 +284,5 @@ fn not_built(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
     {
         return unneeded(id, "a unix socket does not cross the network");
     }
-    let Some(trace) = (id == BoxId::Firewall).then(|| rule_at_work(judged)).flatten() else {
-        return unknown(id, "not looked at yet");
-    };
-    let mut state = unknown(id, format!("not looked at yet, but {trace}"));
-    state.evidence.push(Evidence::new("dial", trace, "nft list ruleset; iptables-save; ip6tables-save"));
-    state
-}
-
-/// What the diagnosed attempt tells of a rule on this host, although no rule was read.
-fn rule_at_work(judged: &Judged<'_, '_>) -> Option<String> {
-    let dial = judged.look.dialled(&judged.subject.endpoint()?)?;
-    if judged.subject.local != Some(true) {
-        return None;
-    }
-    match &dial.icmp {
-        Some(icmp) if icmp.from == dial.to.ip() && !is_no_socket(dial) => {
-            Some(format!("the ICMP {} came from this host itself: a rule here rejects", icmp.name()))
-        }
-        None if dial.was_reset() && dial.counter("Tcp.OutRsts") == Some(0) => {
-            Some("the reset was not sent by TCP here: a rule made it".into())
-        }
-        Some(_) | None => None,
-    }
+    unknown(id, "not looked at yet")
 }
