@@ -4,6 +4,7 @@
 //! read is there, and a general cause waits until every more specific one has been ruled out.
 
 pub mod answering;
+mod asked;
 mod boxes;
 pub mod causes;
 pub mod chart;

@@ -109,10 +109,9 @@ pub fn gets(part: &Part, transport: Transport) -> Gets {
 /// What a client sees of a reject (measured: CAUSES, 0.1).
 pub fn rejected(with: RejectWith, v6: bool) -> Outcome {
     match (with, v6) {
-        (RejectWith::TcpReset, _)
+        (RejectWith::TcpReset | RejectWith::Icmpx(1), _)
         | (RejectWith::Icmp(3), false)
-        | (RejectWith::Icmpv6(4), true)
-        | (RejectWith::Icmpx(1), _) => Outcome::Refused,
+        | (RejectWith::Icmpv6(4), true) => Outcome::Refused,
         // Admin-prohibited, policy-fail and reject-route are EACCES to a client of IPv6.
         (RejectWith::Icmpv6(1 | 5 | 6) | RejectWith::Icmpx(3), true) => Outcome::Denied,
         (RejectWith::Icmp(_) | RejectWith::Icmpv6(_) | RejectWith::Icmpx(_), _) => Outcome::Unreachable,

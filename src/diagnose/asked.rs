@@ -1,0 +1,121 @@
+//! What the asked side gets, where that is not this host itself: the rules tell whether it comes in, and the attempt from
+//! here, or else who listens, what waits for it there.
+
+use std::net::SocketAddr;
+
+use super::dispute::rule_at_work;
+use super::look::{Look, Missing};
+use super::subject::{Asker, Subject};
+use super::ways::{Filter, Gets, gets, main_part};
+use crate::facts::connect::{Dial, Outcome};
+use crate::facts::socket::{Listener, Transport};
+use crate::firewall::Part;
+use crate::target::From;
+
+/// What the asked side gets, given what we got from here. None: cannot be told (yet).
+pub(super) fn as_asked(
+    filter: &Filter<'_, '_>,
+    look: &Look<'_>,
+    subject: &Subject,
+    dial: &Dial,
+    notes: &mut Vec<String>,
+) -> Option<Outcome> {
+    let here = dial.outcome;
+    if subject.path.is_some() || look.case().from == From::Here {
+        return Some(here);
+    }
+    // Who asks, where nobody said it, depends on whose address it is.
+    let mine = look.addresses()?;
+    if subject.from == Asker::Here || subject.local != Some(true) {
+        return Some(here);
+    }
+    let (Some(address), Some(port)) = (subject.address(), subject.port) else { return Some(here) };
+    let ways = filter.ways()?;
+    let asking = main_part(&ways.asked)?;
+    match gets(asking, subject.transport) {
+        Gets::Outcome(outcome) => {
+            if outcome != here {
+                notes.push(format!("{} from this host itself, whose packets come another way", here.word()));
+            }
+            Some(outcome)
+        }
+        Gets::Unknown { open: true, .. } => None,
+        Gets::Unknown { why, open: false } => {
+            // A refusal by this host's own TCP, where no socket takes the address, is one for everybody.
+            let takes = look.listeners(subject.transport, port)?.iter().any(|l| l.takes(address));
+            if here == Outcome::Refused && !takes && rule_at_work(dial).is_none() {
+                return Some(here);
+            }
+            look.also_missing(&Missing { open: false, blind: vec![why] });
+            None
+        }
+        Gets::Through { to, beyond } => {
+            let waits = waiting(look, subject, dial, &Comes { own: main_part(&ways.here), to, beyond })?;
+            if beyond || to != ways.packet.to || !matches!(waits, Outcome::Open | Outcome::Refused) {
+                return Some(waits);
+            }
+            let listeners = look.listeners(subject.transport, to.port())?;
+            let Some(interface) = mine.all.iter().find(|a| a.address == address).map(|a| &a.interface) else {
+                return Some(waits);
+            };
+            Some(at_device(waits, listeners.iter().filter(|l| l.takes(address)), interface, notes))
+        }
+    }
+}
+
+/// Where a packet comes to.
+struct Comes<'a> {
+    /// What becomes of this host's own.
+    own: Option<&'a Part>,
+    to: SocketAddr,
+    /// That is beyond this host.
+    beyond: bool,
+}
+
+/// What waits where the packet comes to. The attempt from here tells if it came to the same place; else who listens
+/// there, or, beyond this host, an attempt of its own. None: cannot be told (yet).
+fn waiting(look: &Look<'_>, subject: &Subject, dial: &Dial, comes: &Comes<'_>) -> Option<Outcome> {
+    let Comes { own, to, beyond } = *comes;
+    match own.map(|part| gets(part, subject.transport)) {
+        Some(Gets::Through { to: same, .. }) if same == to => return Some(dial.outcome),
+        // Rules that could not be followed let it in all the same.
+        Some(Gets::Unknown { open: false, .. }) if dial.outcome == Outcome::Open => return Some(dial.outcome),
+        Some(Gets::Unknown { open: true, .. }) => return None,
+        _ => {}
+    }
+    if beyond {
+        return look.dial(&subject.endpoint_at(to.ip(), to.port())).map(|there| there.outcome);
+    }
+    let takes = look.listeners(subject.transport, to.port())?.iter().any(|l| l.takes(to.ip()));
+    Some(match (subject.transport, takes) {
+        (Transport::Tcp, true) => Outcome::Open,
+        (Transport::Udp, true) => Outcome::Silent,
+        (_, false) => Outcome::Refused,
+    })
+}
+
+/// Sockets bound to a device answer by where a packet comes in: our own come in on `lo`, those of others on the
+/// interface that holds the address.
+fn at_device<'a>(
+    here: Outcome,
+    taking: impl Iterator<Item = &'a Listener>,
+    interface: &str,
+    notes: &mut Vec<String>,
+) -> Outcome {
+    let devices: Option<Vec<&str>> = taking.map(|l| l.device.as_deref()).collect();
+    let Some(devices) = devices.filter(|d| !d.is_empty()) else { return here };
+    let bound = devices.join(", ");
+    match (here, devices.contains(&interface)) {
+        (Outcome::Open, false) => {
+            notes.push(format!("answers here, but its socket is bound to {bound}; others come in on {interface}"));
+            Outcome::Refused
+        }
+        (Outcome::Refused, true) => {
+            notes.push(format!(
+                "refused from this host itself, because its socket is bound to {bound}; others come in there"
+            ));
+            Outcome::Open
+        }
+        _ => here,
+    }
+}
