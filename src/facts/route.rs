@@ -34,7 +34,7 @@ pub struct RouteKey {
     pub to: IpAddr,
     /// From which source address.
     pub from: Option<IpAddr>,
-    /// Interface it came in on; none for what this host sends itself.
+    /// Interface it came in on, which takes a source, too; none for what this host sends itself.
     pub input: Option<String>,
     /// Packet mark.
     pub mark: u32,
@@ -75,4 +75,7 @@ pub enum RouteKind {
     Prohibit,
     /// There is none: ENETUNREACH.
     NoRoute,
+    /// What comes in by that interface from that source is dropped: the source is not reached that way (`rp_filter`,
+    /// EXDEV), or may not be one (EINVAL).
+    Martian,
 }

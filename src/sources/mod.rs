@@ -151,14 +151,17 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
         }
         Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
+        Question::Links => Fact::Links(blocking(netlink::links::links).await),
+        Question::Route(key) => {
+            let asked = key.clone();
+            Fact::Route(key, blocking(move || netlink::lookup::route(&asked)).await)
+        }
         Question::Ruleset
         | Question::ChainRules(_)
         | Question::Elements(_)
         | Question::Member(..)
         | Question::Legacy
         | Question::Recent(_)
-        | Question::Links
-        | Question::Route(_)
         | Question::Firewalld
         | Question::Ufw
         | Question::Fail2ban

@@ -13,6 +13,7 @@ mod many;
 mod owners;
 mod space;
 mod unix;
+mod ways;
 
 use libtest_mimic::{Arguments, Trial};
 use space::Outcome;
@@ -38,6 +39,11 @@ const TESTS: &[Test] = &[
     ("addresses::the_default_route_with_the_lowest_metric", addresses::default_route, Needs::Namespace),
     ("addresses::while_they_change", addresses::while_changing, Needs::Namespace),
     ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
+    ("ways::links_as_ip_tells_them", ways::links, Needs::Namespace),
+    ("ways::classifiers_of_tc", ways::classifiers, Needs::Namespace),
+    ("ways::routes_as_ip_tells_them", ways::routes, Needs::Namespace),
+    ("ways::routes_that_lead_nowhere", ways::nowhere, Needs::Namespace),
+    ("ways::the_way_of_what_comes_in", ways::input, Needs::Namespace),
     ("unix::a_listening_socket_as_ss_tells_it", unix::listening, Needs::Namespace),
     ("unix::names_that_lead_to_the_same_file", unix::other_names, Needs::Namespace),
     ("unix::stale_replaced_and_removed_files", unix::stale, Needs::Namespace),

@@ -1,5 +1,7 @@
 //! The kernel over netlink: its sockets and its addresses, asked for directly instead of read from text tables.
 
+pub mod links;
+pub mod lookup;
 pub mod namespace;
 pub mod route;
 pub mod sock_diag;

@@ -1,4 +1,4 @@
-//! A netlink socket: one question, and the kernel's answer entry by entry. Needs no rights for what is asked here.
+//! A netlink socket: one question, and the kernel's answer entry by entry.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -86,6 +86,32 @@ impl Netlink {
         match self.pass(request, parse)? {
             Pass::Whole(found) => Ok(found),
             Pass::Changed => Err(Trouble::failed(format!("{}: it changed while it was read", request.doing))),
+        }
+    }
+
+    /// Asks for one thing. The inner error is the kernel's answer, not a failure to ask.
+    pub(super) fn one<T>(
+        &mut self,
+        request: Request<'_>,
+        mut parse: impl FnMut(Message<'_>) -> Option<T>,
+    ) -> Result<Result<T, Errno>, Trouble> {
+        let failed = |e: Errno| Trouble::io(request.doing, &e.into());
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        let bytes = wire::single_request(request.kind, sequence, request.body);
+        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty()).map_err(failed)?;
+        loop {
+            for message in wire::messages(self.receive().map_err(failed)?) {
+                match message.step(sequence) {
+                    Step::Entry => {
+                        let said = parse(message);
+                        return said.map(Ok).ok_or_else(|| Trouble::failed(format!("{}: no answer", request.doing)));
+                    }
+                    Step::Refused(errno) => return Ok(Err(Errno::from_raw(errno))),
+                    Step::Done => return Err(Trouble::failed(format!("{}: no answer", request.doing))),
+                    Step::Skip => {}
+                }
+            }
         }
     }
 

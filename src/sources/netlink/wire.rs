@@ -97,11 +97,34 @@ pub fn split(bytes: &[u8], length: usize, header: usize) -> Option<(&[u8], &[u8]
 
 /// A request for a dump: header and body.
 pub fn dump_request(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    request(kind, FLAG_REQUEST | FLAG_DUMP, sequence, body)
+}
+
+/// A request for one thing: header and body.
+pub fn single_request(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    request(kind, FLAG_REQUEST, sequence, body)
+}
+
+/// Appends an attribute with its padding.
+pub fn push_attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(value.len().saturating_add(4)).unwrap_or(u16::MAX);
+    to.extend(length.to_ne_bytes());
+    to.extend(kind.to_ne_bytes());
+    to.extend(value);
+    to.resize(to.len().next_multiple_of(4), 0);
+}
+
+/// A text that ends with a zero byte or with the attribute.
+pub fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.split(|b| *b == 0).next().unwrap_or_default()).into_owned()
+}
+
+fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     let mut request = Vec::with_capacity(HEADER + body.len());
     request.extend(length.to_ne_bytes());
     request.extend(kind.to_ne_bytes());
-    request.extend((FLAG_REQUEST | FLAG_DUMP).to_ne_bytes());
+    request.extend(flags.to_ne_bytes());
     request.extend(sequence.to_ne_bytes());
     request.extend([0; 4]); // to the kernel
     request.extend(body);
