@@ -8,6 +8,7 @@
 
 mod addresses;
 mod helper;
+mod hooks;
 mod listeners;
 mod many;
 mod owners;
@@ -39,6 +40,7 @@ const TESTS: &[Test] = &[
     ("addresses::the_default_route_with_the_lowest_metric", addresses::default_route, Needs::Namespace),
     ("addresses::while_they_change", addresses::while_changing, Needs::Namespace),
     ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
+    ("hooks::in_the_order_the_kernel_runs_them", hooks::in_order, Needs::Namespace),
     ("ways::links_as_ip_tells_them", ways::links, Needs::Namespace),
     ("ways::classifiers_of_tc", ways::classifiers, Needs::Namespace),
     ("ways::routes_as_ip_tells_them", ways::routes, Needs::Namespace),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use nix::sys::socket::SockProtocol;
 
 use super::transport::{Netlink, Request};
-use super::wire::{Message, attributes, text, u16_at, u32_at};
+use super::wire::{Message, attributes, push_attribute, text, u16_at, u32_at};
 use crate::facts::route::Link;
 use crate::sources::Trouble;
 
@@ -24,11 +24,7 @@ const EGRESS: u32 = 0xffff_fff3;
 /// The interfaces of this host, in the kernel's order. Needs no rights.
 pub fn links() -> Result<Option<Vec<Link>>, Trouble> {
     let mut netlink = Netlink::open(SockProtocol::NetlinkRoute)?;
-    // struct ifinfomsg, then IFLA_EXT_MASK (29) with RTEXT_FILTER_SKIP_STATS (8): the counters are most of the answer.
-    let mut body = vec![0; 16];
-    super::wire::push_attribute(&mut body, 29, &8u32.to_ne_bytes());
-    let request = Request { doing: "asking for interfaces", kind: GET_LINK, body: &body };
-    let mut links = netlink.list(request, |m| link(&m))?;
+    let mut links = plain(&mut netlink)?;
     for (index, sides) in classified(&mut netlink)? {
         let Some(link) = links.iter_mut().find(|l| l.index == index) else { continue };
         for parent in sides {
@@ -40,6 +36,20 @@ pub fn links() -> Result<Option<Vec<Link>>, Trouble> {
         }
     }
     Ok(Some(links))
+}
+
+/// Names of the interfaces of this host.
+pub(super) fn names() -> Result<Vec<String>, Trouble> {
+    let links = plain(&mut Netlink::open(SockProtocol::NetlinkRoute)?)?;
+    Ok(links.into_iter().map(|link| link.name).collect())
+}
+
+/// The interfaces, without what tc knows of them.
+fn plain(netlink: &mut Netlink) -> Result<Vec<Link>, Trouble> {
+    // struct ifinfomsg, then IFLA_EXT_MASK (29) with RTEXT_FILTER_SKIP_STATS (8): the counters are most of the answer.
+    let mut body = vec![0; 16];
+    push_attribute(&mut body, 29, &8u32.to_ne_bytes());
+    netlink.list(Request { doing: "asking for interfaces", kind: GET_LINK, body: &body }, |m| link(&m))
 }
 
 /// The interfaces that have a place for classifiers, with the parents to ask for.

@@ -1,5 +1,6 @@
 //! The kernel over netlink: its sockets and its addresses, asked for directly instead of read from text tables.
 
+pub mod hooks;
 pub mod links;
 pub mod lookup;
 pub mod namespace;

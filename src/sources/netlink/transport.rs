@@ -44,6 +44,7 @@ pub(super) struct Netlink {
 enum Pass<T> {
     Whole(Vec<T>),
     Changed,
+    Refused(Errno),
 }
 
 impl Netlink {
@@ -63,15 +64,26 @@ impl Netlink {
     pub(super) fn list<T>(
         &mut self,
         request: Request<'_>,
-        mut parse: impl FnMut(Message<'_>) -> Option<T>,
+        parse: impl FnMut(Message<'_>) -> Option<T>,
     ) -> Result<Vec<T>, Trouble> {
+        self.list_or_errno(request, parse)?.map_err(|errno| Trouble::io(request.doing, &errno.into()))
+    }
+
+    /// The same. The inner error is the kernel's answer, not a failure to ask.
+    pub(super) fn list_or_errno<T>(
+        &mut self,
+        request: Request<'_>,
+        mut parse: impl FnMut(Message<'_>) -> Option<T>,
+    ) -> Result<Result<Vec<T>, Errno>, Trouble> {
         for _ in 0..TRIES {
             let pass = self.pass(request, |message, found| {
                 found.extend(parse(message));
                 ControlFlow::Continue(())
             })?;
-            if let Pass::Whole(found) = pass {
-                return Ok(found);
+            match pass {
+                Pass::Whole(found) => return Ok(Ok(found)),
+                Pass::Refused(errno) => return Ok(Err(errno)),
+                Pass::Changed => {}
             }
         }
         Err(Trouble::failed(format!("{}: it changed each time it was read", request.doing)))
@@ -85,6 +97,7 @@ impl Netlink {
     ) -> Result<Vec<T>, Trouble> {
         match self.pass(request, parse)? {
             Pass::Whole(found) => Ok(found),
+            Pass::Refused(errno) => Err(Trouble::io(request.doing, &errno.into())),
             Pass::Changed => Err(Trouble::failed(format!("{}: it changed while it was read", request.doing))),
         }
     }
@@ -134,7 +147,7 @@ impl Netlink {
                     Step::Entry | Step::Skip => {}
                     Step::Done if changed => return Ok(Pass::Changed),
                     Step::Done => return Ok(Pass::Whole(found)),
-                    Step::Refused(errno) => return Err(failed(Errno::from_raw(errno))),
+                    Step::Refused(errno) => return Ok(Pass::Refused(Errno::from_raw(errno))),
                 }
             }
         }
