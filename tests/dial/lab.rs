@@ -10,7 +10,7 @@ use unrefuse::facts::Reading;
 use unrefuse::facts::connect::{Dial, Endpoint, Outcome};
 use unrefuse::sources::dial::dial;
 
-use crate::net::Net;
+use crate::net::{Net, feed};
 
 /// Where the server listens, if it does.
 pub(crate) const PORT: u16 = 8080;
@@ -114,6 +114,11 @@ impl Family {
     pub(crate) fn loopback(self) -> IpAddr {
         self.pick("127.0.0.1", "::1")
     }
+}
+
+/// Loads rules.
+pub(crate) fn nft(net: &Net, rules: &str) {
+    net.run(|| feed("nft", &["-f", "-"], rules));
 }
 
 /// Dials once from this network.

@@ -58,11 +58,6 @@ impl Net {
         self.run(|| feed("ip", &["-batch", "-"], commands));
     }
 
-    /// Loads rules.
-    pub(crate) fn nft(&self, rules: &str) {
-        self.run(|| feed("nft", &["-f", "-"], rules));
-    }
-
     /// Sets a kernel setting of this namespace.
     pub(crate) fn sysctl(&self, path: &str, value: &str) {
         self.run(|| fs::write(format!("/proc/sys/{path}"), value).unwrap());

@@ -5,7 +5,7 @@ use libtest_mimic::Trial;
 use unrefuse::facts::connect::Outcome::{Denied, Open, Refused, Timeout, Unreachable};
 use unrefuse::facts::connect::{Dial, Outcome};
 
-use crate::lab::{Expect, Family, LOCAL_LIMIT, Lab, PORT, REMOTE_LIMIT, dial_from, tcp};
+use crate::lab::{Expect, Family, LOCAL_LIMIT, Lab, PORT, REMOTE_LIMIT, dial_from, nft, tcp};
 use crate::servers;
 use crate::test;
 
@@ -93,19 +93,19 @@ fn reject(family: Family, place: Place, row: &Row) {
     let rule = |hook| chain(hook, &format!("tcp dport {PORT} {}", row.0));
     let (from, said_by) = match place {
         Place::ServerInput => {
-            lab.server.nft(&rule("input"));
+            nft(&lab.server, &rule("input"));
             (&lab.client, family.server())
         }
         Place::RouterForward => {
-            lab.router.nft(&rule("forward"));
+            nft(&lab.router, &rule("forward"));
             (&lab.client, family.router())
         }
         Place::ClientOutput => {
-            lab.client.nft(&rule("output"));
+            nft(&lab.client, &rule("output"));
             (&lab.client, family.client())
         }
         Place::Itself => {
-            lab.server.nft(&rule("input"));
+            nft(&lab.server, &rule("input"));
             (&lab.server, family.server())
         }
     };
@@ -152,7 +152,7 @@ fn no_listener(family: Family) {
 fn answer_dropped(family: Family) {
     let lab = Lab::new();
     let _listening = servers::listen(&lab.server, family.server());
-    lab.server.nft(&chain("output", &format!("tcp sport {PORT} drop")));
+    nft(&lab.server, &chain("output", &format!("tcp sport {PORT} drop")));
     Expect::timeout(REMOTE_LIMIT).hold(&dial_from(&lab.client, &tcp(family.server())));
 }
 
@@ -160,9 +160,12 @@ fn answer_dropped(family: Family) {
 fn ingress(family: Family, statement: &str, outcome: Outcome, errno: Option<&'static str>) {
     let lab = Lab::new();
     let _listening = servers::listen(&lab.server, family.server());
-    lab.server.nft(&format!(
-        "table netdev t {{\n chain c {{\n type filter hook ingress device \"s0\" priority 0;\n tcp dport {PORT} {statement}\n }}\n}}\n"
-    ));
+    nft(
+        &lab.server,
+        &format!(
+            "table netdev t {{\n chain c {{\n type filter hook ingress device \"s0\" priority 0;\n tcp dport {PORT} {statement}\n }}\n}}\n"
+        ),
+    );
     let mut expect = Expect::new(outcome, errno);
     if outcome == Timeout {
         expect.after_ms = REMOTE_LIMIT;

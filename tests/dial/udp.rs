@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use unrefuse::facts::connect::Endpoint;
 use unrefuse::facts::connect::Outcome::{Denied, Open, Refused, Silent, Unreachable};
 
-use crate::lab::{Expect, Family, Lab, PORT, dial_from};
+use crate::lab::{Expect, Family, Lab, PORT, dial_from, nft};
 use crate::net::Net;
 use crate::test;
 
@@ -61,19 +61,19 @@ fn silent(family: Family) {
 fn dropped(family: Family) {
     let lab = Lab::new();
     let _socket = bind(&lab.server, family, PORT);
-    lab.router.nft(&chain("forward", "drop"));
+    nft(&lab.router, &chain("forward", "drop"));
     still_silent().hold(&dial_from(&lab.client, &udp(family)));
 }
 
 fn own_output(family: Family) {
     let lab = Lab::new();
-    lab.client.nft(&chain("output", "drop"));
+    nft(&lab.client, &chain("output", "drop"));
     Expect::new(Denied, Some("EPERM")).hold(&dial_from(&lab.client, &udp(family)));
 }
 
 fn prohibited(family: Family) {
     let lab = Lab::new();
-    lab.server.nft(&chain("input", "reject with icmpx type admin-prohibited"));
+    nft(&lab.server, &chain("input", "reject with icmpx type admin-prohibited"));
     let expect = match family {
         Family::V4 => Expect::new(Unreachable, Some("EHOSTUNREACH")).icmp(3, 13, family.server()),
         Family::V6 => Expect::new(Denied, Some("EACCES")).icmp(1, 1, family.server()),

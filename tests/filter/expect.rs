@@ -1,0 +1,112 @@
+//! What a connection should get, by what the simulator says becomes of its packet.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use unrefuse::facts::ruleset::expr::RejectWith;
+use unrefuse::facts::socket::Transport;
+use unrefuse::firewall::{Fate, Leg, Part, Place, Walk};
+
+use crate::probe::{Probe, Seen};
+use crate::world::{BACK, TCP_OPEN, UDP_OPEN, parse, server_addresses};
+
+/// What the simulator lets us expect.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expect {
+    /// Exactly this (an answer may be by whomever it was not told by).
+    Seen(Seen),
+    /// The way leads nowhere: an error of the routing, or silence.
+    Nowhere,
+    /// A datagram to a port without a listener: what the kernel says of that may be filtered in its turn.
+    NoListener,
+    /// The simulator cannot tell.
+    Unknown { why: String, by: Option<Place> },
+    /// The simulator contradicts itself.
+    Nonsense(String),
+}
+
+/// What this probe should get by this walk; `source` is where it comes from.
+pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>) -> Expect {
+    let holds = |part: &&Part| {
+        let sources = &part.sources;
+        let own = probe.from.or_else(|| server_addresses().contains(&probe.to.ip()).then_some(probe.to.ip()));
+        let address = own.is_none_or(|own| sources.ranges().any(|(low, high)| low <= own && own <= high));
+        let port = sources.ports.iter().any(|(low, high)| (*low..=*high).contains(&probe.port));
+        let device = match (&sources.interface, interface) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        address && port && device
+    };
+    let parts: Vec<&Part> = walk.parts.iter().filter(holds).collect();
+    match parts.as_slice() {
+        [part] => of_part(part, probe),
+        [] => Expect::Nonsense("it is in no part".into()),
+        several => {
+            let all: BTreeSet<String> = several.iter().map(|p| format!("{:?}", of_part(p, probe))).collect();
+            Expect::Nonsense(format!("it is in {} parts: {all:?}", several.len()))
+        }
+    }
+}
+
+fn of_part(part: &Part, probe: &Probe) -> Expect {
+    match &part.fate {
+        Fate::Delivered | Fate::Forwarded { .. } => arrives(part.to, probe.transport),
+        // The client hears nothing of what is said to the server about its answer.
+        Fate::Rejected { by, .. } if by.leg == Leg::Reply => Expect::Seen(Seen::Silence),
+        Fate::Rejected { with, .. } => Expect::Seen(answer(*with, probe.to.ip())),
+        Fate::Dropped { .. } => Expect::Seen(Seen::Silence),
+        Fate::Unrouted { .. } => Expect::Nowhere,
+        Fate::Unknown { why, by, .. } => Expect::Unknown { why: why.clone(), by: by.clone() },
+    }
+}
+
+fn arrives(to: SocketAddr, transport: Transport) -> Expect {
+    let somebody = server_addresses().contains(&to.ip()) || BACK.map(parse).contains(&to.ip());
+    match transport {
+        _ if !somebody => Expect::Nowhere,
+        Transport::Tcp if TCP_OPEN.contains(&to.port()) => Expect::Seen(Seen::Open(Some(to))),
+        Transport::Tcp => Expect::Seen(Seen::Rst),
+        Transport::Udp if UDP_OPEN.contains(&to.port()) => Expect::Seen(Seen::Open(Some(to))),
+        Transport::Udp => Expect::NoListener,
+    }
+}
+
+/// The answer on the wire.
+fn answer(with: RejectWith, to: IpAddr) -> Seen {
+    let v6 = to.is_ipv6();
+    match with {
+        RejectWith::TcpReset => Seen::Rst,
+        RejectWith::Icmp(code) => Seen::Icmp(3, code),
+        RejectWith::Icmpv6(code) => Seen::Icmp(1, code),
+        RejectWith::Icmpx(code) => match (code, v6) {
+            (0, false) => Seen::Icmp(3, 0),
+            (0, true) => Seen::Icmp(1, 0),
+            (1, false) => Seen::Icmp(3, 3),
+            (1, true) => Seen::Icmp(1, 4),
+            (2, false) => Seen::Icmp(3, 1),
+            (2, true) => Seen::Icmp(1, 3),
+            (_, false) => Seen::Icmp(3, 13),
+            (_, true) => Seen::Icmp(1, 1),
+        },
+    }
+}
+
+impl Expect {
+    /// True where nothing should be heard.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !matches!(self, Self::Seen(Seen::Open(_) | Seen::Rst | Seen::Icmp(..) | Seen::Local(_)))
+    }
+
+    /// Is this what was expected? None: nothing was promised.
+    pub(crate) fn holds(&self, seen: &Seen) -> Option<bool> {
+        Some(match (self, seen) {
+            (Self::Unknown { .. }, _) => return None,
+            (Self::Nonsense(_), _) => false,
+            (Self::Seen(Seen::Open(_)), Seen::Open(None)) => true,
+            (Self::Seen(expected), seen) => expected == seen,
+            (Self::Nowhere, seen) => matches!(seen, Seen::Icmp(..) | Seen::Silence | Seen::Local(_)),
+            (Self::NoListener, seen) => matches!(seen, Seen::Icmp(3, 3) | Seen::Icmp(1, 4) | Seen::Silence),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Where the simulator may say that it cannot tell: only where a rule asks for what is not known before a packet comes.
+
+use unrefuse::facts::ruleset::Rule;
+use unrefuse::facts::ruleset::expr::{CtKey, Expr, ExthdrOf, MetaKey};
+use unrefuse::facts::ruleset::xt::{Match, Xt};
+use unrefuse::firewall::Place;
+
+use crate::facts::Reader;
+use crate::script::Script;
+
+/// May this not be known? `by` is what the simulator says it depends on.
+pub(crate) fn may_be(_why: &str, by: Option<&Place>, reader: &Reader, script: &Script) -> bool {
+    let Some((place, handle)) = by.and_then(|place| Some((place, place.rule?))) else { return false };
+    let find = |rules: &[Rule]| rules.iter().find(|rule| rule.handle == handle).cloned();
+    let legacy = || {
+        let mut chains = reader.legacy_tables().iter().flat_map(|table| &table.chains);
+        chains.find(|(chain, _)| chain.id == place.chain).and_then(|(_, rules)| find(rules))
+    };
+    let rule = reader.rules(&place.chain).and_then(|rules| find(&rules.rules)).or_else(legacy);
+    rule.is_some_and(|rule| {
+        rule.exprs.iter().any(unknowable) || (rule.exprs.iter().any(reads_a_mark) && asks_the_unknowable(script))
+    })
+}
+
+fn unknowable(expr: &Expr) -> bool {
+    match expr {
+        Expr::Limit { .. }
+        | Expr::Quota { .. }
+        | Expr::Connlimit { .. }
+        | Expr::Numgen { .. }
+        | Expr::Hash { .. }
+        | Expr::Socket { .. } => true,
+        Expr::Exthdr { of, .. } => *of == ExthdrOf::Tcp,
+        Expr::Meta { key, .. } => {
+            matches!(key, MetaKey::Skuid | MetaKey::Skgid | MetaKey::Cpu | MetaKey::Len | MetaKey::Prandom)
+        }
+        Expr::Payload { base, offset, .. } => {
+            *base == unrefuse::facts::ruleset::expr::Base::Network && matches!(offset, 2..=5)
+        }
+        Expr::Xt(Xt::Match(one)) => matches!(
+            one,
+            Match::Limit { .. }
+                | Match::Hashlimit { .. }
+                | Match::Statistic { .. }
+                | Match::Length { .. }
+                | Match::Owner { .. }
+                | Match::Connlimit { .. }
+                | Match::Socket { .. }
+                | Match::Unknowable { .. }
+        ),
+        _ => false,
+    }
+}
+
+fn reads_a_mark(expr: &Expr) -> bool {
+    match expr {
+        Expr::Meta { key, .. } => *key == MetaKey::Mark,
+        Expr::Ct { key, .. } => *key == CtKey::Mark,
+        Expr::Xt(Xt::Match(one)) => matches!(one, Match::Mark { .. } | Match::Connmark { .. }),
+        _ => false,
+    }
+}
+
+/// A rule that may or may not hit may set a mark that another one reads.
+fn asks_the_unknowable(script: &Script) -> bool {
+    ["limit", "numgen", "quota", "skuid", "cpu", "hash", "ct count", "socket", "length", "option", "statistic", "owner"]
+        .iter()
+        .any(|word| script.says(word))
+}
