@@ -11,6 +11,7 @@ use crate::diagnose::look::Look;
 use crate::diagnose::serving::serving;
 use crate::diagnose::verdict::{Advice, BoxState, Diagnosis, Finding, Verdict};
 use crate::facts::connect::{Dial, Endpoint};
+use crate::facts::ruleset::{ChainId, ChainRules, Elements, LegacyTable, Policy, SetId};
 use crate::facts::socket::Listener;
 use crate::facts::{Case, Fact, Facts, Reading};
 
@@ -203,13 +204,15 @@ impl Chart {
                 differ(here.unix_sockets.get(name), new, bound)
             }
             Fact::Ruleset(new) => differ(Some(&here.ruleset), new, |r| r.generation),
-            Fact::ChainRules(chain, new) => differ(here.chains.get(chain), new, |c| c.rules.len()),
-            Fact::Legacy(new) => differ(Some(&here.legacy), new, Clone::clone),
-            Fact::Elements(..)
-            | Fact::Member(..)
-            | Fact::Recent(..)
-            | Fact::Links(_)
-            | Fact::Route(..)
+            Fact::ChainRules(chain, new) => differ(here.chains.get(chain), new, handles),
+            Fact::Elements(set, new) => self.by_hand(set) && differ(here.elements.get(set), new, keys),
+            Fact::Links(new) => differ(Some(&here.links), new, Clone::clone),
+            Fact::Route(key, new) => differ(here.routes.get(key), new, Clone::clone),
+            Fact::Legacy(new) => differ(Some(&here.legacy), new, |tables| texts(tables)),
+            Fact::Member(set, key, new) => {
+                self.by_hand(set) && differ(here.members.get(&(set.clone(), key.clone())), new, |_| ())
+            }
+            Fact::Recent(..)
             | Fact::Firewalld(_)
             | Fact::Ufw(_)
             | Fact::Fail2ban(_)
@@ -228,6 +231,11 @@ impl Chart {
             | Fact::FailedUnits(_) => false,
         };
         if changed { Learned::Change } else { Learned::Little }
+    }
+
+    /// Is this set changed by its owner only? One that rules put elements into may change with every attempt.
+    fn by_hand(&self, set: &SetId) -> bool {
+        self.case.here.ruleset.value().and_then(|ruleset| ruleset.set(set)).is_some_and(|set| !set.dynamic)
     }
 
     fn served_by_systemd(&self) -> bool {
@@ -299,6 +307,29 @@ impl Chart {
 fn differ<T, P: PartialEq>(old: Option<&Reading<T>>, new: &Reading<T>, point: impl Fn(&T) -> P) -> bool {
     let Some(old) = old.filter(|r| !r.is_open()) else { return false };
     old.value().map(&point) != new.value().map(&point)
+}
+
+/// What tells one list of rules from another, whatever they have counted: a rule that is replaced gets a new handle.
+fn handles(rules: &ChainRules) -> Vec<u64> {
+    rules.rules.iter().map(|rule| rule.handle).collect()
+}
+
+/// The same for legacy tables: the words of their rules, and the policies.
+fn texts(tables: &[LegacyTable]) -> Vec<(ChainId, Option<Policy>, Vec<Option<String>>)> {
+    let chains = tables.iter().flat_map(|table| &table.chains);
+    chains
+        .map(|(chain, rules)| {
+            let policy = chain.base.as_ref().map(|base| base.policy);
+            (chain.id.clone(), policy, rules.iter().map(|rule| rule.text.clone()).collect())
+        })
+        .collect()
+}
+
+/// The keys of a set, in order.
+fn keys(elements: &Elements) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut keys: Vec<_> = elements.elements.iter().map(|e| (e.from.clone(), e.to.clone())).collect();
+    keys.sort();
+    keys
 }
 
 /// Was this question never asked about these facts?

@@ -9,7 +9,7 @@ use super::listening::{Listening, table_wants};
 use super::picker::Picker;
 use super::state::{Screen, Stale, State};
 use super::update::ask;
-use crate::facts::{Fact, Question, Reading};
+use crate::facts::{Fact, Facts, Question, Reading};
 
 /// Owners that are looked up at the same time, at most: each is a walk through /proc.
 const MOST_OWNERS: usize = 24;
@@ -32,11 +32,12 @@ pub fn conclude(state: &mut State) -> Vec<Effect> {
     state.stale = Stale::No;
     let owners = state.asking.count() >= MOST_OWNERS;
     questions.retain(|question| !(owners && matches!(question, Question::Owner { .. })));
-    for question in questions {
-        pending(state, &question);
-        effects.push(ask(state, question, How::Quietly));
+    for question in &questions {
+        pending(state, question);
     }
+    // Rules are watched before they are read, so that no change gets lost in between.
     effects.extend(watches(state));
+    effects.extend(questions.into_iter().map(|question| ask(state, question, How::Quietly)));
     effects
 }
 
@@ -123,6 +124,24 @@ fn watches(state: &mut State) -> Vec<Effect> {
     effects
 }
 
+/// What the firewall box has asked about. Rules of nftables are watched from the moment they are asked for.
+fn of_the_filter(here: &Facts) -> Vec<Question> {
+    let answered = |open: bool, question: Question| (!open).then_some(question);
+    let asked = !matches!(here.ruleset, Reading::NotAsked);
+    let mut wanted: Vec<Question> = asked.then_some(Question::Ruleset).into_iter().collect();
+    wanted.extend(here.chains.keys().cloned().map(Question::ChainRules));
+    wanted.extend(here.elements.keys().cloned().map(Question::Elements));
+    wanted.extend(here.members.keys().map(|(set, key)| Question::Member(set.clone(), key.clone())));
+    wanted.extend(answered(here.legacy.is_open(), Question::Legacy));
+    wanted.extend(answered(here.links.is_open(), Question::Links));
+    wanted.extend(here.routes.iter().filter_map(|(k, r)| answered(r.is_open(), Question::Route(k.clone()))));
+    wanted.extend(answered(here.firewalld.is_open(), Question::Firewalld));
+    wanted.extend(answered(here.ufw.is_open(), Question::Ufw));
+    wanted.extend(answered(here.fail2ban.is_open(), Question::Fail2ban));
+    wanted.extend(answered(here.rule_files.is_open(), Question::RuleFiles));
+    wanted
+}
+
 /// What can change under the diagnosis: watched once its first answer is there.
 fn worth_watching(chart: &Chart) -> BTreeSet<Question> {
     let mut wanted = BTreeSet::new();
@@ -139,6 +158,7 @@ fn worth_watching(chart: &Chart) -> BTreeSet<Question> {
     wanted.extend(units.map(|(name, _)| Question::Unit(name.clone())));
     // What a pane has shown once stays fresh, so that going to and fro neither loses nor restarts anything.
     wanted.extend(answered(here.all_listeners.is_open(), Question::AllListeners));
+    wanted.extend(of_the_filter(here));
     if let Some(unit) = &chart.journal_of {
         let open = here.journals.get(unit).is_none_or(Reading::is_open);
         wanted.extend(answered(open, Question::Journal(unit.clone())));

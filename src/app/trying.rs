@@ -42,7 +42,7 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
         }
         Wake::AfterChange(number) if chart.retest.number == number => {
             let mut effects = try_again(state);
-            effects.extend(look_again(state, How::Quietly));
+            effects.extend(look_again(state, Which::Untold));
             effects
         }
         Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Fade => Vec::new(),
@@ -63,9 +63,32 @@ fn try_again(state: &mut State) -> Vec<Effect> {
     vec![ask(state, question, How::Quietly)]
 }
 
+/// What is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// All of it.
+    All,
+    /// All but rules and sets, which are big and of whose changes the kernel tells.
+    Untold,
+}
+
+fn big(question: &Question) -> bool {
+    matches!(
+        question,
+        Question::Ruleset | Question::ChainRules(_) | Question::Elements(_) | Question::Member(..) | Question::Legacy
+    )
+}
+
 /// Looks again at everything besides dials; what is known stays in place until the new answer is there.
-fn look_again(state: &mut State, how: How) -> Vec<Effect> {
-    let questions = known_questions(state.facts());
+fn look_again(state: &mut State, which: Which) -> Vec<Effect> {
+    let mut questions = known_questions(state.facts());
+    let how = match which {
+        Which::All => How::Again,
+        Which::Untold => {
+            questions.retain(|question| !(big(question) && state.watched.contains(question)));
+            How::Quietly
+        }
+    };
     questions.into_iter().map(|question| ask(state, question, how)).collect()
 }
 
@@ -73,7 +96,7 @@ fn look_again(state: &mut State, how: How) -> Vec<Effect> {
 pub(super) fn retest(state: &mut State) -> Vec<Effect> {
     let Some(dials) = retestable(state) else { return Vec::new() };
     let mut effects: Vec<Effect> = dials.into_iter().map(|dial| ask(state, dial, How::Again)).collect();
-    effects.extend(look_again(state, How::Again));
+    effects.extend(look_again(state, Which::All));
     effects
 }
 

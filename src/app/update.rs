@@ -42,12 +42,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         What::Arrived(arrival) => arrived(state, arrival),
         What::Changed(Change::Fact(fact)) => learn(state, fact),
         What::Changed(Change::Again(question)) => vec![ask(state, question, How::Quietly)],
-        What::Woke(wake) => woke(state, wake),
-        What::Signalled(signal) => signalled(signal),
-        What::Notice(text) => {
+        What::Changed(Change::Note(text)) | What::Notice(text) => {
             state.notice = Some(text);
             Vec::new()
         }
+        What::Woke(wake) => woke(state, wake),
+        What::Signalled(signal) => signalled(signal),
         What::HungUp => vec![Effect::Quit(Leave::TerminalGone)],
     }
 }

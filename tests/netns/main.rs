@@ -10,6 +10,7 @@ mod addresses;
 mod helper;
 mod hooks;
 mod listeners;
+mod live;
 mod many;
 mod owners;
 mod space;
@@ -41,6 +42,8 @@ const TESTS: &[Test] = &[
     ("addresses::while_they_change", addresses::while_changing, Needs::Namespace),
     ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
     ("hooks::in_the_order_the_kernel_runs_them", hooks::in_order, Needs::Namespace),
+    ("live::one_rule_of_ten_thousand", live::one_rule_of_ten_thousand, Needs::Namespace),
+    ("live::links_and_routes", live::links_and_routes, Needs::Namespace),
     ("ways::links_as_ip_tells_them", ways::links, Needs::Namespace),
     ("ways::classifiers_of_tc", ways::classifiers, Needs::Namespace),
     ("ways::routes_as_ip_tells_them", ways::routes, Needs::Namespace),

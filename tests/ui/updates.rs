@@ -442,3 +442,58 @@ proptest! {
         }
     }
 }
+
+fn filtered() -> (unrefuse::facts::Facts, Question, Question) {
+    use unrefuse::facts::ruleset::{Backend, ChainId, ChainRules, Family, Ruleset, TableId};
+    let table = TableId { backend: Backend::Nftables, family: Family::Inet, name: "fw".into() };
+    let chain = |name: &str| ChainId { table: table.clone(), name: name.into() };
+    let mut host = hosts::stopped_service();
+    host.ruleset = known(Ruleset::default());
+    for name in ["a", "b"] {
+        host.chains.insert(chain(name), known(ChainRules::default()));
+    }
+    (host, Question::ChainRules(chain("a")), Question::ChainRules(chain("b")))
+}
+
+#[test]
+fn of_the_rules_only_what_changed_is_asked_again() {
+    let (mut host, a, b) = filtered();
+    let mut session = refused();
+    for (chain, rules) in host.chains.clone() {
+        session.event(What::Changed(Change::Fact(Fact::ChainRules(chain, rules))));
+    }
+    session.event(What::Changed(Change::Fact(Fact::Ruleset(host.ruleset.clone()))));
+    session.answer_all();
+    let watched: Vec<Effect> = session.done();
+    assert!(watched.contains(&Effect::Watch(a.clone())) && watched.contains(&Effect::Watch(b.clone())), "{watched:?}");
+    // One rule more in one chain.
+    let Question::ChainRules(chain) = &a else { panic!("a chain") };
+    let rule = unrefuse::facts::ruleset::Rule { handle: 7, exprs: Vec::new(), comment: None, text: None };
+    let rules = unrefuse::facts::ruleset::ChainRules { generation: 2, rules: vec![rule], more: false };
+    host.chains.insert(chain.clone(), known(rules));
+    session.host = host;
+    session.now_ms += 10_000;
+    session.event(What::Changed(Change::Again(a.clone())));
+    session.event(What::Changed(Change::Note("rules changed by nft[7]".into())));
+    let asked: Vec<&Question> = session.asked.iter().map(|(question, _)| question).collect();
+    assert_eq!(asked, [&a], "one chain, once");
+    assert!(session.text().contains("rules changed by nft[7]"), "{}", session.text());
+    session.answer_all();
+    // The target is tried again, and the rules stay as they are known.
+    let planned = wakes(&session.done());
+    let [(wait, wake @ Wake::AfterChange(_))] = planned.as_slice() else { panic!("{planned:?}") };
+    session.now_ms += wait;
+    session.event(What::Woke(*wake));
+    assert_eq!(dials(&session), 1);
+    let rules = |q: &Question| matches!(q, Question::Ruleset | Question::ChainRules(_) | Question::Legacy);
+    assert!(!session.asked.iter().any(|(question, _)| rules(question)), "{:?}", session.asked);
+    session.answer_all();
+    session.done();
+    // The same rules told once more are no reason to try again, whatever they have counted.
+    session.now_ms += 10_000;
+    session.event(What::Changed(Change::Again(a)));
+    session.answer_all();
+    assert_eq!(wakes(&session.done()), []);
+    session.keys("r");
+    assert!(session.asked.iter().any(|(question, _)| *question == b), "the key looks at everything again");
+}

@@ -4,12 +4,13 @@
 //!
 //! * [`Change::Fact`] is the answer now: hand it to `Facts::learn` and diagnose again.
 //! * [`Change::Again`] says that the answer is out of date: `Sources::ask` the question again. Bursts are put together.
+//! * [`Change::Note`] says who changed something.
 //!
-//! Whatever happened between that first answer and the watch is not lost: each watch begins with one change. Watching
-//! the same question twice is watching it once. [`Live::unwatch`] ends one watch; dropping the [`Live`] ends all of
-//! them, with the journal readers they started.
+//! Whatever happened between that first answer and the watch is not lost: each watch begins with one change. Not so those
+//! of the nftables rules, which are too many to be read twice: watch these *before* they are asked for. Watching question twice is watching it once. [`Live::unwatch`] ends one watch; dropping the [`Live`] ends all of them, with the journal readers they started.
 
-mod addresses;
+mod kernel;
+mod nftables;
 mod polled;
 mod units;
 
@@ -37,6 +38,8 @@ pub enum Change {
     Fact(Fact),
     /// The answer to this question is out of date: ask it again.
     Again(Question),
+    /// Something worth saying in passing, safe to show.
+    Note(String),
 }
 
 /// The watches of one screen.
@@ -45,12 +48,14 @@ pub struct Live {
     bus: Arc<Bus>,
     changes: mpsc::Sender<Change>,
     watches: HashMap<Question, AbortHandle>,
+    /// One subscription for all that is asked of nftables.
+    rules: Option<nftables::Rules>,
 }
 
 impl Live {
     /// Nothing is watched yet. `bus` is that of [`super::Sources::bus`].
     pub fn new(bus: Arc<Bus>, changes: mpsc::Sender<Change>) -> Self {
-        Self { bus, changes, watches: HashMap::new() }
+        Self { bus, changes, watches: HashMap::new(), rules: None }
     }
 
     /// Watches a question; needs a tokio runtime. Those whose answer cannot change by itself (a dial, a claim) are not
@@ -61,14 +66,26 @@ impl Live {
         if self.watches.contains_key(&question) {
             return true;
         }
+        let of_rules = nftables::tells_of(&question) && self.watch_rules(question.clone());
         let teller = Teller { question: question.clone(), changes: self.changes.clone(), told: None };
-        let Some(task) = begin(Arc::clone(&self.bus), teller) else { return false };
+        let Some(task) = begin(Arc::clone(&self.bus), teller) else { return of_rules };
         self.watches.insert(question, task);
         true
     }
 
+    /// False where the kernel does not tell us, which takes rights that reading the rules takes as well.
+    fn watch_rules(&mut self, question: Question) -> bool {
+        if self.rules.is_none() {
+            self.rules = nftables::Rules::subscribe(self.changes.clone());
+        }
+        self.rules.as_ref().is_some_and(|rules| rules.watch(question))
+    }
+
     /// Stops watching a question.
     pub fn unwatch(&mut self, question: &Question) {
+        if self.rules.as_ref().is_some_and(|rules| rules.unwatch(question)) {
+            self.rules = None; // it was the last one
+        }
         if let Some(watch) = self.watches.remove(question) {
             watch.abort();
         }
@@ -92,8 +109,15 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         Question::Journal(unit) => tokio::spawn(follow(unit, teller)),
         Question::Listeners(..) => tokio::spawn(polled::watch(bus, teller, Duration::from_millis(500))),
         Question::AllListeners | Question::UnixSocket(_) => tokio::spawn(polled::watch(bus, teller, seconds(1))),
-        Question::Name(_) => tokio::spawn(polled::watch_resolver_files(teller, seconds(2))),
-        Question::Addresses => tokio::spawn(addresses::watch(bus, teller)),
+        Question::Name(_) => tokio::spawn(polled::watch_files(teller, polled::RESOLVER_FILES, seconds(2))),
+        Question::Addresses => tokio::spawn(kernel::watch(bus, teller, kernel::ADDRESSES)),
+        Question::Links => tokio::spawn(kernel::watch(bus, teller, kernel::LINKS)),
+        Question::Route(_) => tokio::spawn(kernel::watch(bus, teller, kernel::ROUTES)),
+        Question::Legacy => tokio::spawn(polled::watch_legacy(bus, teller, seconds(2), seconds(6))),
+        Question::Ufw => tokio::spawn(polled::watch_files(teller, polled::UFW_FILES, seconds(2))),
+        Question::Fail2ban => tokio::spawn(polled::watch_files(teller, polled::FAIL2BAN_FILES, seconds(2))),
+        Question::Firewalld => tokio::spawn(polled::watch_files(teller, polled::FIREWALLD_FILES, seconds(2))),
+        Question::RuleFiles => tokio::spawn(polled::watch_files(teller, polled::RULE_FILES, seconds(2))),
         Question::Host
         | Question::Dial(_)
         | Question::Owner { .. }
@@ -105,14 +129,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::ChainRules(_)
         | Question::Elements(_)
         | Question::Member(..)
-        | Question::Legacy
         | Question::Recent(_)
-        | Question::Links
-        | Question::Route(_)
-        | Question::Firewalld
-        | Question::Ufw
-        | Question::Fail2ban
-        | Question::RuleFiles
         | Question::Watched(_) => return None,
     };
     Some(task.abort_handle())

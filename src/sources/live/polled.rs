@@ -5,14 +5,44 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Gone, Teller};
-use crate::facts::{Fact, Question, Reading};
+use crate::facts::ruleset::{LegacyTable, Rule};
+use crate::facts::{Fact, Reading};
 use crate::sources::dbus::Bus;
 use crate::sources::{answer, deadline};
 
 /// Looking may take one part in this many of the time: at most 0.5 % of a core, far less for what is cheap.
 const SHARE: u32 = 200;
 /// What decides where a name leads, besides the servers.
-const RESOLVER_FILES: [&str; 4] = ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname"];
+pub(super) const RESOLVER_FILES: &[&str] = &["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname"];
+/// Where ufw writes what it was told.
+pub(super) const UFW_FILES: &[&str] =
+    &["/etc/default/ufw", "/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules"];
+/// Where fail2ban keeps its bans, and whether it runs.
+pub(super) const FAIL2BAN_FILES: &[&str] =
+    &["/run/fail2ban/fail2ban.sock", "/var/lib/fail2ban/fail2ban.sqlite3", "/var/lib/fail2ban/fail2ban.sqlite3-wal"];
+/// What firewalld will read at its next reload; a changed file in a directory is a new one.
+pub(super) const FIREWALLD_FILES: &[&str] = &[
+    "/etc/firewalld/firewalld.conf",
+    "/etc/firewalld/direct.xml",
+    "/etc/firewalld/zones",
+    "/etc/firewalld/services",
+    "/etc/firewalld/policies",
+    "/etc/firewalld/ipsets",
+];
+/// Files that rules are loaded from, and directories of such files.
+pub(super) const RULE_FILES: &[&str] = &[
+    "/etc/nftables.conf",
+    "/etc/nftables",
+    "/etc/nftables.d",
+    "/etc/sysconfig/nftables.conf",
+    "/etc/iptables/rules.v4",
+    "/etc/iptables/rules.v6",
+    "/etc/iptables.rules",
+    "/etc/sysconfig/iptables",
+    "/etc/sysconfig/ip6tables",
+];
+/// The legacy tables of iptables that exist, by name.
+const LEGACY_NAMES: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
 /// Asks the teller's question every so often.
 pub(super) async fn watch(bus: Arc<Bus>, mut teller: Teller, every: Duration) {
@@ -47,8 +77,30 @@ fn same(one: &Fact, other: &Fact) -> bool {
         | (Fact::AllListeners(one), Fact::AllListeners(other)) => same_reading(one, other),
         (Fact::UnixSocket(_, one), Fact::UnixSocket(_, other)) => same_reading(one, other),
         (Fact::Addresses(one), Fact::Addresses(other)) => same_reading(one, other),
+        (Fact::Links(one), Fact::Links(other)) => same_reading(one, other),
+        (Fact::Route(_, one), Fact::Route(_, other)) => same_reading(one, other),
+        (Fact::Legacy(one), Fact::Legacy(other)) => match (one.value(), other.value()) {
+            (Some(one), Some(other)) => same_tables(one, other),
+            _ => one == other,
+        },
         _ => false,
     }
+}
+
+/// The same legacy tables, whatever their rules have counted meanwhile.
+fn same_tables(one: &[LegacyTable], other: &[LegacyTable]) -> bool {
+    let rules = |tables: &[LegacyTable]| -> Vec<_> {
+        let chains = tables.iter().flat_map(|table| &table.chains);
+        let rule =
+            |rule: &Rule| if rule.text.is_some() { (rule.text.clone(), None) } else { (None, Some(rule.clone())) };
+        chains
+            .map(|(chain, rules)| {
+                let policy = chain.base.as_ref().map(|base| base.policy);
+                (chain.id.clone(), policy, rules.iter().map(rule).collect::<Vec<_>>())
+            })
+            .collect()
+    };
+    rules(one) == rules(other)
 }
 
 fn same_reading<T: PartialEq>(one: &Reading<T>, other: &Reading<T>) -> bool {
@@ -58,13 +110,12 @@ fn same_reading<T: PartialEq>(one: &Reading<T>, other: &Reading<T>) -> bool {
     }
 }
 
-/// Says that a name is to be resolved again when a file that decides it changed. Resolving by itself every so often
-/// would send queries nobody asked for.
-pub(super) async fn watch_resolver_files(mut teller: Teller, every: Duration) {
-    debug_assert!(matches!(teller.question, Question::Name(_)), "only names come from these files");
+/// Says that a question is to be asked again when a file that decides it changed. A name is not resolved by itself every
+/// so often: that would send queries nobody asked for.
+pub(super) async fn watch_files(mut teller: Teller, files: &[&str], every: Duration) {
     let mut before = None;
     while !teller.changes.is_closed() {
-        let now = RESOLVER_FILES.map(stamp);
+        let now: Vec<_> = files.iter().map(|path| stamp(path)).collect();
         if before.as_ref() != Some(&now) {
             before = Some(now);
             if teller.again().await.is_err() {
@@ -72,6 +123,24 @@ pub(super) async fn watch_resolver_files(mut teller: Teller, every: Duration) {
             }
         }
         tokio::time::sleep(every).await;
+    }
+}
+
+/// The legacy tables, of which the kernel never tells: looked at when one comes or goes and, as long as there is any,
+/// every now and then. Most hosts have none, and then a look is two tiny reads.
+pub(super) async fn watch_legacy(bus: Arc<Bus>, mut teller: Teller, names_every: Duration, rules_every: Duration) {
+    let (mut before, mut names_before) = (None, None);
+    let mut looked = Instant::now();
+    while !teller.changes.is_closed() {
+        let names = LEGACY_NAMES.map(|path| std::fs::read_to_string(path).unwrap_or_default());
+        let due = names.iter().any(|names| !names.is_empty()) && looked.elapsed() >= rules_every;
+        if due || names_before.as_ref() != Some(&names) {
+            (names_before, looked) = (Some(names), Instant::now());
+            if look(&bus, &mut teller, &mut before).await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(names_every).await;
     }
 }
 

@@ -58,7 +58,7 @@ fn ask(
     }
     push_attribute(&mut body, 1, &number.to_be_bytes()); // NFNLA_HOOK_HOOKNUM
     let request = Request { doing: "asking for hooks", kind: GET_HOOKS, body: &body };
-    let place = Place { family: family_of(family), hook, device };
+    let place = Place { family: family_of(family).unwrap_or(Family::Netdev), hook, device };
     match netlink.list_or_errno(request, |m| hooked(&m, place))? {
         Ok(found) => Ok(Some(found)),
         // EINVAL: no such subsystem; EOPNOTSUPP: no such hook. A device that has gone meanwhile has none.
@@ -76,15 +76,17 @@ struct Place<'a> {
     device: Option<&'a str>,
 }
 
-fn family_of(number: u8) -> Family {
-    match number {
-        IP => Family::Ip,
-        IP6 => Family::Ip6,
+/// A family by its number (`NFPROTO_...`).
+pub(in crate::sources) fn family_of(number: u8) -> Option<Family> {
+    Some(match number {
         1 => Family::Inet,
+        IP => Family::Ip,
         3 => Family::Arp,
+        NETDEV => Family::Netdev,
         7 => Family::Bridge,
-        _ => Family::Netdev,
-    }
+        IP6 => Family::Ip6,
+        _ => return None,
+    })
 }
 
 fn hooked(message: &Message<'_>, place: Place<'_>) -> Option<Hooked> {
@@ -131,7 +133,7 @@ fn behind(info: &[u8], found: &mut Hooked) {
 /// `NFNLA_CHAIN_TABLE`, `_FAMILY` and `_NAME`.
 fn chain(described: &[u8]) -> Option<ChainId> {
     let of = |wanted: u16| attributes(described).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
-    let family = family_of(u8_at(of(2)?, 0)?);
+    let family = family_of(u8_at(of(2)?, 0)?)?;
     Some(ChainId { table: TableId { backend: Backend::Nftables, family, name: text(of(1)?) }, name: text(of(3)?) })
 }
 

@@ -162,13 +162,13 @@ pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::sources) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// A message as the kernel sends it.
-    pub(in super::super) fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    pub(in crate::sources) fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
         let mut bytes = dump_request(kind, sequence, body);
         bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
         bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -176,7 +176,7 @@ pub(super) mod tests {
     }
 
     /// An attribute with its padding.
-    pub(in super::super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    pub(in crate::sources) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
         let mut bytes = u16::try_from(4 + value.len()).unwrap().to_ne_bytes().to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.extend(value);
@@ -185,7 +185,7 @@ pub(super) mod tests {
     }
 
     /// An answer cut short anywhere, and with any byte turned to what hurts most in a length.
-    pub(in super::super) fn spoiled(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    pub(in crate::sources) fn spoiled(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         let cut = (0..bytes.len()).map(|end| bytes[..end].to_vec());
         let changed = (0..bytes.len()).flat_map(|at| {
             [0, 1, 3, 4, 0x7f, 0xff].map(|value| {
