@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Fact, Question, Reading};
 use dbus::Bus;
+use netlink::nftables;
 pub use trouble::Trouble;
 
 /// A fact on its way to whoever asked.
@@ -166,13 +167,20 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Ufw
         | Question::Fail2ban
         | Question::RuleFiles
-        | Question::Watched(_) => of_the_filter(&question),
+        | Question::Watched(_) => of_the_filter(question).await,
     }
 }
 
-/// Questions about the packet filter that no source answers yet.
-fn of_the_filter(question: &Question) -> Fact {
-    Fact::without_value(question, Reading::Failed { why: "not looked at yet".into() })
+/// Questions about the packet filter; some no source answers yet.
+async fn of_the_filter(question: Question) -> Fact {
+    if let Question::Ruleset = question {
+        return Fact::Ruleset(blocking(nftables::ruleset).await);
+    }
+    if let Question::ChainRules(id) = question {
+        let asked = id.clone();
+        return Fact::ChainRules(id, blocking(move || nftables::chain_rules(&asked)).await);
+    }
+    Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() })
 }
 
 /// Who holds each of these sockets; none where that cannot be told in time.

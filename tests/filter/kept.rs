@@ -27,7 +27,8 @@ pub(crate) fn text(seed: u64, script: &Script, probe: &Probe, got: &Seen) -> Str
 /// Tries every kept case.
 pub(crate) fn all() -> Result<(), Failed> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/filter/kept");
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == "nft"));
     paths.sort();
     let world = World::new();

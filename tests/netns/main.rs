@@ -13,6 +13,7 @@ mod listeners;
 mod live;
 mod many;
 mod owners;
+mod rules;
 mod space;
 mod unix;
 mod ways;
@@ -62,6 +63,7 @@ const TESTS: &[Test] = &[
     ("owners::the_unit_by_the_control_group", owners::unit, Needs::Root),
     ("owners::a_control_group_that_is_gone", owners::gone, Needs::Root),
     ("owners::partial_without_rights", owners::as_nobody, Needs::Root),
+    ("rules::all_kinds_of_expressions_are_understood", rules::kinds, Needs::Namespace),
     ("many::eighty_thousand_listeners", many::listeners, Needs::Namespace),
 ];
 

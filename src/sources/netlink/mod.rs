@@ -4,6 +4,7 @@ pub mod hooks;
 pub mod links;
 pub mod lookup;
 pub mod namespace;
+pub mod nftables;
 pub mod route;
 pub mod sock_diag;
 mod transport;

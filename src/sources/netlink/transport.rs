@@ -47,13 +47,43 @@ enum Pass<T> {
     Refused(Errno),
 }
 
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With its last entry.
+    Whole,
+    /// With its last entry, but what was listed changed meanwhile: entries may be missing or double.
+    Changed,
+    /// Whoever took it had enough. The rest stays unread, so the socket is used up.
+    Stopped,
+    /// The kernel does not give it, or gave up.
+    Refused(Errno),
+}
+
+/// A piece of an answer, as it was received: several messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    /// The messages.
+    pub(super) bytes: &'a [u8],
+    /// The request they belong to.
+    pub(super) sequence: u32,
+}
+
+impl<'a> Piece<'a> {
+    /// The entries in it.
+    pub(super) fn entries(self) -> impl Iterator<Item = Message<'a>> {
+        wire::messages(self.bytes).filter(move |m| m.step(self.sequence) == Step::Entry)
+    }
+}
+
 impl Netlink {
     /// Opens a socket to one of the kernel's services.
     pub(super) fn open(service: SockProtocol) -> Result<Self, Trouble> {
         Self::connect(service).map_err(|e| Trouble::io("opening a netlink socket", &e))
     }
 
-    fn connect(service: SockProtocol) -> io::Result<Self> {
+    /// Opens a socket, for those who care why it fails.
+    pub(super) fn connect(service: SockProtocol) -> io::Result<Self> {
         let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, service)?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE_S))?;
@@ -133,22 +163,43 @@ impl Netlink {
         request: Request<'_>,
         mut parse: impl FnMut(Message<'_>, &mut Vec<T>) -> ControlFlow<()>,
     ) -> Result<Pass<T>, Trouble> {
+        let mut found = Vec::new();
+        let end = self.dump(request, |piece| piece.entries().try_for_each(|m| parse(m, &mut found)))?;
+        Ok(match end {
+            End::Whole | End::Stopped => Pass::Whole(found),
+            End::Changed => Pass::Changed,
+            End::Refused(errno) => Pass::Refused(errno),
+        })
+    }
+
+    /// Reads a list once, piece by piece as it is received (up to 32 KiB each).
+    pub(super) fn dump(
+        &mut self,
+        request: Request<'_>,
+        mut take: impl FnMut(Piece<'_>) -> ControlFlow<()>,
+    ) -> Result<End, Trouble> {
         let failed = |e: Errno| Trouble::io(request.doing, &e.into());
         self.sequence = self.sequence.wrapping_add(1);
-        let bytes = wire::dump_request(request.kind, self.sequence, request.body);
+        let sequence = self.sequence;
+        let bytes = wire::dump_request(request.kind, sequence, request.body);
         send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty()).map_err(failed)?;
-        let (mut found, mut changed) = (Vec::new(), false);
+        let mut changed = false;
         loop {
-            let sequence = self.sequence;
-            for message in wire::messages(self.receive().map_err(failed)?) {
+            let bytes = self.receive().map_err(failed)?;
+            let mut done = false;
+            for message in wire::messages(bytes) {
                 changed |= message.interrupted();
                 match message.step(sequence) {
-                    Step::Entry if parse(message, &mut found).is_break() => return Ok(Pass::Whole(found)),
                     Step::Entry | Step::Skip => {}
-                    Step::Done if changed => return Ok(Pass::Changed),
-                    Step::Done => return Ok(Pass::Whole(found)),
-                    Step::Refused(errno) => return Ok(Pass::Refused(Errno::from_raw(errno))),
+                    Step::Done => done = true,
+                    Step::Refused(errno) => return Ok(End::Refused(Errno::from_raw(errno))),
                 }
+            }
+            if take(Piece { bytes, sequence }).is_break() {
+                return Ok(End::Stopped);
+            }
+            if done {
+                return Ok(if changed { End::Changed } else { End::Whole });
             }
         }
     }

@@ -114,6 +114,13 @@ pub fn push_attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
     to.resize(to.len().next_multiple_of(4), 0);
 }
 
+/// An attribute with its padding.
+pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_attribute(&mut bytes, kind, value);
+    bytes
+}
+
 /// A text that ends with a zero byte or with the attribute.
 pub fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.split(|b| *b == 0).next().unwrap_or_default()).into_owned()
@@ -175,14 +182,7 @@ pub(in crate::sources) mod tests {
         bytes
     }
 
-    /// An attribute with its padding.
-    pub(in crate::sources) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut bytes = u16::try_from(4 + value.len()).unwrap().to_ne_bytes().to_vec();
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(value);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
+    pub(in crate::sources) use super::attribute;
 
     /// An answer cut short anywhere, and with any byte turned to what hurts most in a length.
     pub(in crate::sources) fn spoiled(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
