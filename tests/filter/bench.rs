@@ -47,10 +47,12 @@ pub(crate) struct Report {
     pub(crate) loaded: Loaded,
     pub(crate) differences: Vec<Difference>,
     pub(crate) tried: usize,
+    /// What the simulator was asked: twice of a connection from outside, for its own client and for any.
+    pub(crate) asked: usize,
     /// Connections of which the simulator could not tell, by reason.
     pub(crate) unknown: BTreeMap<String, usize>,
     /// What was seen, by kind.
-    pub(crate) seen: BTreeMap<&'static str, usize>,
+    pub(crate) seen: BTreeMap<String, usize>,
 }
 
 /// What is said of one connection: for its own client, and for any client.
@@ -110,11 +112,12 @@ impl<'a> Bench<'a> {
         let seen = probe::run(self.world, probes, &quiet, patience);
         for ((probe, said), seen) in probes.iter().zip(said).zip(seen) {
             report.tried += 1;
-            *report.seen.entry(word(&seen)).or_default() += 1;
+            *report.seen.entry(word(probe, &seen)).or_default() += 1;
             let any = said.any.map(|expect| ("any", expect));
             let clients = [("its own", said.own)].into_iter().chain(any);
             let mut differing = Vec::new();
             for (client, expect) in clients {
+                report.asked += 1;
                 let holds = match &expect {
                     Expect::Unknown { why, by } => {
                         *report.unknown.entry(why.clone()).or_default() += 1;
@@ -162,12 +165,14 @@ fn interface(probe: &Probe) -> Option<&'static str> {
     Some(if *wire == "c0" { "s0" } else { "s1" })
 }
 
-fn word(seen: &Seen) -> &'static str {
-    match seen {
+fn word(probe: &Probe, seen: &Seen) -> String {
+    let word = match seen {
+        Seen::Open(Some(by)) if *by != probe.to => "open elsewhere",
         Seen::Open(_) => "open",
         Seen::Rst => "reset",
         Seen::Icmp(..) => "icmp",
         Seen::Silence => "silence",
-        Seen::Local(_) => "not sent",
-    }
+        Seen::Local(_) => return seen.to_string(),
+    };
+    word.into()
 }

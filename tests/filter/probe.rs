@@ -207,6 +207,8 @@ impl Attempt {
         let failed = socket.take_error().ok().flatten().map(|e| errno(&e));
         self.seen = match (failed, told(socket)) {
             (_, Some(icmp)) => Some(icmp),
+            // Answered; what came after the handshake's second packet is no matter here.
+            (Some(Errno::ECONNRESET), None) => Some(Seen::Open(None)),
             (Some(failed), None) => Some(refused(failed)),
             (None, None) => socket.peer_addr().is_ok().then_some(Seen::Open(None)),
         };

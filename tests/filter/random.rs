@@ -34,8 +34,9 @@ struct Tally {
     rules: usize,
     refused: usize,
     tried: usize,
+    asked: usize,
     unknown: BTreeMap<String, usize>,
-    seen: BTreeMap<&'static str, usize>,
+    seen: BTreeMap<String, usize>,
     differing: Vec<String>,
 }
 
@@ -102,6 +103,7 @@ impl Tally {
         self.rules += report.loaded.rules;
         self.refused += report.loaded.refused;
         self.tried += report.tried;
+        self.asked += report.asked;
         for (why, count) in report.unknown {
             *self.unknown.entry(why).or_default() += count;
         }
@@ -126,7 +128,7 @@ impl Tally {
             self.refused,
             self.tried,
             self.seen,
-            share(unknown, 2 * self.tried),
+            share(unknown, self.asked),
         );
         for (why, count) in &self.unknown {
             text += &format!("\n  {count:6} because {why}");

@@ -195,8 +195,8 @@ fn load_what_can_be(section: &mut Section) -> usize {
             .filter(|index| *index < section.lines.len())
             .collect();
         if wrong.is_empty() {
-            // The kernel refused the table as a whole: the last rule goes.
-            wrong.extend(section.lines.iter().rposition(Line::is_rule));
+            // The kernel refused the table as a whole, or the tool crashed: the last rule goes, or what is left.
+            wrong.extend(section.lines.iter().rposition(Line::is_rule).or(section.lines.len().checked_sub(1)));
         }
         assert!(!wrong.is_empty(), "{}: {said}\n{}", section.tool.word(), section.text());
         for index in wrong.into_iter().rev() {

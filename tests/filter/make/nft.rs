@@ -105,7 +105,7 @@ fn base(dice: &mut Dice, family: &str, chain: &Chain) -> String {
         (true, "netdev") => dice.pick(&[" device \"s0\"", " device \"s1\"", " devices = { \"s0\", \"s1\" }"]),
         (true, _) => " device \"s0\"",
     };
-    let policy = if chain.kind != "nat" && dice.chance(22) { "drop" } else { "accept" };
+    let policy = if chain.kind != "nat" && dice.chance(9) { "drop" } else { "accept" };
     format!(" {{ type {} hook {}{device} priority {priority}; policy {policy}; }}", chain.kind, chain.at.word())
 }
 
@@ -123,7 +123,7 @@ fn rule(
         transport: dice.one(&["tcp", "tcp", "tcp", "udp"]),
         sets,
     };
-    let mut parts: Vec<String> = (0..dice.weighted(&[2, 6, 4, 1])).map(|_| place.one(dice)).collect();
+    let mut parts: Vec<String> = (0..dice.weighted(&[1, 6, 4, 1])).map(|_| place.one(dice)).collect();
     parts.extend(statements(dice, &place));
     if chain.kind == "nat" && dice.chance(75) {
         parts.push(which(dice, &place));

@@ -56,14 +56,19 @@ pub(super) fn make(dice: &mut Dice, table: &str, families: &[bool], chains: &[St
         };
         let flags = if map { flags.replace(" auto-merge;", "") } else { flags.to_owned() };
         let (word, leads) = if map { ("map", " : verdict") } else { ("set", "") };
-        lines.push(Line::new(format!("add {word} {table} {name} {{ type {keys}{leads}; {flags} }}")));
         let mut all = elements(dice, kind, v6, interval);
-        if kind != Kind::AddressAndPort && dice.chance(15) {
-            all.push("*".into());
-        }
-        for element in all {
-            let leads = if map { format!(" : {}", verdict(dice, chains)) } else { String::new() };
-            lines.push(Line::new(format!("add element {table} {name} {{ {element}{leads} }}")));
+        let catchall = kind != Kind::AddressAndPort && dice.chance(15);
+        all.extend(catchall.then(|| "*".to_owned()));
+        let led: Vec<String> = all
+            .into_iter()
+            .map(|element| if map { format!("{element} : {}", verdict(dice, chains)) } else { element })
+            .collect();
+        // Added one by one, a `*` among ranges makes nft 1.0.6 crash.
+        let at_once =
+            if catchall && interval { format!("elements = {{ {} }};", led.join(", ")) } else { String::new() };
+        lines.push(Line::new(format!("add {word} {table} {name} {{ type {keys}{leads}; {flags} {at_once} }}")));
+        for element in led.iter().filter(|_| at_once.is_empty()) {
+            lines.push(Line::new(format!("add element {table} {name} {{ {element} }}")));
         }
         named.push(Named { name, kind, v6, map, dynamic });
     }

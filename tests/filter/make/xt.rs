@@ -59,7 +59,7 @@ pub(super) fn sections(dice: &mut Dice, tool: Tool) -> Vec<Section> {
 fn section(dice: &mut Dice, tool: Tool, table: &str) -> Section {
     let mut lines = Vec::new();
     for chain in builtin(table) {
-        let policy = if table == "filter" && dice.chance(15) { "DROP" } else { "ACCEPT" };
+        let policy = if table == "filter" && dice.chance(8) { "DROP" } else { "ACCEPT" };
         lines.push(Line::new(format!(":{chain} {policy} [0:0]")));
     }
     // Chains of the user, each for one of the built-in ones.
