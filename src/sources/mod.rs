@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod procfs;
 pub mod resolver;
 pub mod trouble;
+pub mod xtables;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

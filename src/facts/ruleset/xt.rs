@@ -63,7 +63,7 @@ pub enum Match {
         destination: Option<(IpAddr, IpAddr)>,
         destination_inverted: bool,
     },
-    /// `-m set`: an ipset by name, or `#index` where only that is known.
+    /// `-m set`: an ipset by name, or `#index` where only that is known; `source` of the first field of its entries.
     Set { name: String, source: bool, inverted: bool },
     /// `-m recent`.
     Recent(RecentMatch),
@@ -90,7 +90,7 @@ pub enum Match {
     Unknowable { name: String, text: String },
     /// An ICMP match: never a TCP or UDP packet.
     Icmp,
-    /// One that this program does not know.
+    /// One that this program does not know: its structure, or its words.
     Other { name: String, revision: u32, info: Vec<u8> },
 }
 
@@ -106,27 +106,30 @@ pub enum Target {
     Snat(NatRange),
     /// `-j REDIRECT`.
     Redirect(Option<(u16, u16)>),
+    /// `-j NETMAP`: the network part of the destination (of the source after routing) becomes that of this range.
+    Netmap(NatRange),
     /// `-j MASQUERADE`.
     Masquerade,
     /// `-j LOG`, `-j NFLOG`, `-j ULOG`, `-j AUDIT`, `-j TRACE`.
     Log { prefix: Option<String> },
     /// `-j MARK`: `mark = (mark & !clear) ^ set`.
     Mark { clear: u32, set: u32 },
-    /// `-j CONNMARK`.
+    /// `-j CONNMARK`: `connmark = (connmark & !clear) ^ set`; with `save` or `restore`, `set` is the mask of the mark that
+    /// is copied: `to = (to & !clear) ^ (from & set)`.
     Connmark { restore: bool, save: bool, clear: u32, set: u32 },
     /// `-j NOTRACK`, `-j CT --notrack`.
     Notrack,
     /// `-j CT` otherwise (zone, helper, timeout).
     Ct,
-    /// `-j TPROXY`.
-    Tproxy { address: Option<IpAddr>, port: u16 },
+    /// `-j TPROXY`; the port of the packet for 0. Its mark becomes `(mark & !clear) ^ set`.
+    Tproxy { address: Option<IpAddr>, port: u16, clear: u32, set: u32 },
     /// Changes the packet without deciding (`TCPMSS`, `DSCP`, `CHECKSUM`, `CLASSIFY`, `TTL`, `SET` ...).
     Changes { name: String },
     /// `-j NFQUEUE`.
     Queue { number: u16, bypass: bool },
     /// `-j SYNPROXY`.
     Synproxy,
-    /// One that this program does not know.
+    /// One that this program does not know: its structure, or its words.
     Other { name: String, revision: u32, info: Vec<u8> },
 }
 
@@ -230,6 +233,8 @@ pub struct RecentMatch {
     pub ttl: bool,
     /// It keeps source addresses, not destinations.
     pub source: bool,
+    /// `--mask`: what of the address is kept; none for all of it.
+    pub mask: Option<IpAddr>,
     pub inverted: bool,
 }
 
