@@ -9,6 +9,7 @@
 //! the part that depends on it [`Fate::Unknown`], by name, and no other.
 
 pub mod sources;
+pub mod words;
 
 use std::net::{IpAddr, SocketAddr};
 
