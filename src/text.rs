@@ -38,6 +38,17 @@ pub fn fit(raw: &str, width: usize) -> String {
     kept
 }
 
+/// A name as one word of a command line that people copy into a shell: escaped unit names hold backslashes, and host
+/// text may hold anything.
+pub fn arg(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._:/-+=".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    // A line break would end a command or a comment that the word stands in.
+    format!("'{}'", line(name).replace('\'', r"'\''"))
+}
+
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',

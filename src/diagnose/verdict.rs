@@ -11,7 +11,7 @@ use super::ways::Ways;
 use crate::facts::Question;
 use crate::facts::connect::{Endpoint, Icmp, Outcome};
 use crate::facts::unit::Unit;
-use crate::text;
+pub use crate::text::arg;
 
 /// Is a box of the chart healthy?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,17 +43,6 @@ impl Evidence {
     pub fn new(source: &'static str, says: impl Into<String>, see: impl Into<String>) -> Self {
         Self { says: says.into(), source, see: see.into() }
     }
-}
-
-/// A name as one word of a command line that people copy into a shell: escaped unit names hold backslashes, and host
-/// text may hold anything.
-pub fn arg(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@._:/-+=".contains(c);
-    if !name.is_empty() && name.chars().all(plain) {
-        return name.to_owned();
-    }
-    // A line break would end a command or a comment that the word stands in.
-    format!("'{}'", text::line(name).replace('\'', r"'\''"))
 }
 
 /// A command line that /proc tells, each of its words safe to copy. Where words held blanks cannot be told any more.

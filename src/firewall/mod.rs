@@ -8,6 +8,8 @@
 //! What cannot be known before a packet comes (a rate limit, a random number, a match this program does not know) makes
 //! the part that depends on it [`Fate::Unknown`], by name, and no other.
 
+pub mod keeper;
+pub mod see;
 pub mod sources;
 pub mod words;
 

@@ -19,7 +19,7 @@ mod xt;
 
 use crate::facts::ruleset::expr::{Expr, Verdict};
 use crate::facts::ruleset::xt::{Target, Xt};
-use crate::facts::ruleset::{ChainId, Elements, Policy, Rule, Ruleset, Set, SetId, TableId};
+use crate::facts::ruleset::{Backend, ChainId, Elements, Family, Policy, Rule, Ruleset, Set, SetId, TableId};
 
 pub use reject::{Answer, answer, iptables_word, nft_words};
 
@@ -86,6 +86,31 @@ fn said(chain: &ChainId, rule: &Rule, names: &dyn Names, extent: Extent) -> Stri
         return text.clone();
     }
     native::rule(chain, rule, names, extent)
+}
+
+/// A table's name is one that iptables uses.
+pub(super) fn iptables_name(table: &TableId) -> bool {
+    matches!(table.family, Family::Ip | Family::Ip6)
+        && matches!(table.name.as_str(), "filter" | "nat" | "mangle" | "raw" | "security")
+}
+
+/// A built-in chain of iptables.
+pub(super) fn built_in(chain: &str) -> bool {
+    matches!(chain, "INPUT" | "FORWARD" | "OUTPUT" | "PREROUTING" | "POSTROUTING")
+}
+
+/// iptables keeps it: the table is one of its own, as its chains or the rule itself show. A table `ip filter` with a
+/// chain `input` is one of nft.
+pub fn in_iptables(chain: &ChainId, rule: Option<&Rule>, ruleset: Option<&Ruleset>) -> bool {
+    if chain.table.backend == Backend::Legacy {
+        return true;
+    }
+    let xt = || rule.is_some_and(|r| r.exprs.iter().any(|e| matches!(e, Expr::Xt(_))));
+    let base = || {
+        let mut chains = ruleset.iter().flat_map(|r| &r.chains).filter(|c| c.id.table == chain.table);
+        chains.any(|c| c.base.is_some() && built_in(&c.id.name))
+    };
+    iptables_name(&chain.table) && (built_in(&chain.name) || xt() || base())
 }
 
 /// The words of a policy.
