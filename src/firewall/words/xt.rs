@@ -47,6 +47,7 @@ pub(super) fn target_name(target: &Target) -> &str {
         Target::Dnat(_) => "DNAT",
         Target::Snat(_) => "SNAT",
         Target::Redirect(_) => "REDIRECT",
+        Target::Netmap(_) => "NETMAP",
         Target::Masquerade => "MASQUERADE",
         Target::Log { .. } => "LOG",
         Target::Mark { .. } => "MARK",
