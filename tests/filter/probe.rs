@@ -203,14 +203,18 @@ impl Attempt {
             self.seen = told(socket).or_else(|| echo(socket));
             return;
         }
+        // Connected: what a rule then makes of the handshake's last packet is no matter here.
+        if socket.peer_addr().is_ok() {
+            self.seen = Some(Seen::Open(None));
+            return;
+        }
         // In this order: taking an entry out of the queue clears the error.
         let failed = socket.take_error().ok().flatten().map(|e| errno(&e));
         self.seen = match (failed, told(socket)) {
             (_, Some(icmp)) => Some(icmp),
-            // Answered; what came after the handshake's second packet is no matter here.
             (Some(Errno::ECONNRESET), None) => Some(Seen::Open(None)),
             (Some(failed), None) => Some(refused(failed)),
-            (None, None) => socket.peer_addr().is_ok().then_some(Seen::Open(None)),
+            (None, None) => None,
         };
     }
 }
