@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::client;
+use super::event::Extent;
 use super::history::History;
 use super::retest::Retest;
+use super::rules::Rules;
 use super::table::Table;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::diagnose;
@@ -34,6 +37,12 @@ pub struct Chart {
     pub journal_top: Follow,
     /// The listener table.
     pub table: Table,
+    /// The rules of the packet filter.
+    pub rules: Rules,
+    /// The client whose address is being typed.
+    pub client: Option<client::Line>,
+    /// Number of the case.
+    pub number: u64,
     /// Unit whose journal is shown.
     pub journal_of: Option<String>,
     /// What the last attempts got.
@@ -71,6 +80,8 @@ pub enum Focus {
     Chart,
     /// The detail of the selected box.
     Detail,
+    /// The rules of the packet filter.
+    Rules,
     /// The listener table.
     Listeners,
     /// The filter of the listener table, being typed.
@@ -85,7 +96,8 @@ impl Focus {
     pub fn next(self) -> Self {
         match self {
             Self::Chart => Self::Detail,
-            Self::Detail => Self::Listeners,
+            Self::Detail => Self::Rules,
+            Self::Rules => Self::Listeners,
             Self::Listeners | Self::Filter => Self::Journal,
             Self::Journal => Self::Chart,
         }
@@ -97,7 +109,8 @@ impl Focus {
         match self {
             Self::Chart => Self::Journal,
             Self::Detail => Self::Chart,
-            Self::Listeners | Self::Filter => Self::Detail,
+            Self::Rules => Self::Detail,
+            Self::Listeners | Self::Filter => Self::Rules,
             Self::Journal => Self::Listeners,
         }
     }
@@ -136,12 +149,16 @@ impl Chart {
             detail_top: 0,
             journal_top: Follow::End,
             table: Table::default(),
+            rules: Rules::default(),
+            client: None,
+            number,
             journal_of: None,
             history: History::default(),
             retest: Retest::new(number),
             probes: 0,
             last_answer_ms: 0,
         };
+        chart.rules.counting.begin(&chart.case.here);
         if let Some(all) = chart.case.here.all_listeners.value() {
             chart.table.take(all, 0, &chart.case.here.owners);
         }
@@ -161,9 +178,16 @@ impl Chart {
         self.journal_of = unit.or(named.filter(known)).or(self.journal_of.take());
     }
 
+    /// Makes the tree of rules anew.
+    pub fn arrange_rules(&mut self, shown: Extent) {
+        self.rules.arrange(&self.case.here, self.diagnosis.ways.as_ref());
+        self.rules.settle(shown);
+    }
+
     /// Takes in an answer and says what it changed.
     pub fn learn(&mut self, fact: Fact, at_ms: u64) -> Learned {
         self.last_answer_ms = at_ms;
+        self.rules.counting.take(&fact);
         let learned = if let Fact::Dial(to, reading) = &fact { self.tried(to, reading) } else { self.weigh(&fact) };
         self.case.here.learn(fact);
         learned

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::asking::How;
 use super::chart::{Chart, Origin, not_recorded, unasked};
-use super::event::{Effect, Shown};
+use super::event::{Effect, Shown, Wake};
 use super::listening::{Listening, table_wants};
 use super::picker::Picker;
 use super::state::{Screen, Stale, State};
@@ -25,7 +25,11 @@ pub fn conclude(state: &mut State) -> Vec<Effect> {
         Screen::Listeners(all) => listening_wants(all, shown),
         Screen::Chart(chart) => {
             let mut questions = if state.stale == Stale::Yes { diagnosis_wants(chart) } else { Vec::new() };
+            if state.stale == Stale::Yes {
+                chart.arrange_rules(shown.rules);
+            }
             questions.extend(pane_wants(chart, shown));
+            effects.extend(next_counters(chart, shown));
             questions
         }
     };
@@ -99,8 +103,24 @@ fn pane_wants(chart: &Chart, shown: Shown) -> Vec<Question> {
     if let (true, Some(unit)) = (shown.journal.rows > 0, &chart.journal_of) {
         wants.extend(unasked(here.journals.get(unit)).then(|| Question::Journal(unit.clone())));
     }
+    if shown.rules.rows > 0 {
+        wants.extend(unasked(Some(&here.ruleset)).then_some(Question::Ruleset));
+        wants.extend(chart.rules.wants(here));
+    }
     wants.retain(|question| !chart.diagnosis.wants.contains(question));
     wants
+}
+
+/// Plans the next look at the counters on the screen.
+fn next_counters(chart: &mut Chart, shown: Shown) -> Option<Effect> {
+    let counting = &mut chart.rules.counting;
+    let idle = shown.rules.rows == 0 || counting.planned || chart.origin == Origin::Recording;
+    if idle || chart.rules.on_screen(shown.rules).is_empty() {
+        return None;
+    }
+    let counting = &mut chart.rules.counting;
+    counting.planned = true;
+    Some(Effect::WakeAfter(counting.next_ms(), Wake::Counters(chart.number)))
 }
 
 /// Brings the watches in line with what is on the screen.

@@ -53,6 +53,8 @@ pub enum Command {
     Chart(ChartCommand),
     /// Something about the listener table.
     Table(TableCommand),
+    /// Something about the rules.
+    Rules(RulesCommand),
     /// Another screen.
     Go(Goal),
     /// Something about the line being typed.
@@ -74,8 +76,12 @@ pub enum ChartCommand {
     PreviousPane,
     /// The listener table.
     Listeners,
+    /// The rules of the packet filter.
+    Rules,
     /// The journal.
     Journal,
+    /// Type the address of a client.
+    Client,
     /// Copy the command that shows the same.
     Copy,
     /// Copy what to do about it.
@@ -89,6 +95,15 @@ pub enum TableCommand {
     Filter,
     /// Sort by the next column.
     Sort,
+}
+
+/// What can be asked for where rules are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RulesCommand {
+    /// Show what is in the selected line.
+    Unfold,
+    /// No longer; or go to the line it is in.
+    Fold,
 }
 
 /// Where else to go.
@@ -171,6 +186,8 @@ pub struct Shown {
     pub detail: Extent,
     /// The listener table.
     pub listeners: Extent,
+    /// The rules of the packet filter.
+    pub rules: Extent,
     /// The journal.
     pub journal: Extent,
     /// The target picker.
@@ -188,6 +205,8 @@ pub enum Wake {
     AfterChange(u64),
     /// New rows are no longer new.
     Fade,
+    /// Counters of rules on the screen are looked at again, for the case with this number.
+    Counters(u64),
 }
 
 /// What the system tells.

@@ -14,14 +14,17 @@
 
 pub mod asking;
 pub mod chart;
+pub mod client;
 pub mod conclude;
 pub mod engine;
 pub mod event;
 pub mod history;
 pub mod listening;
+mod panes;
 pub mod picker;
 pub mod recent;
 pub mod retest;
+pub mod rules;
 pub mod state;
 pub mod table;
 mod trying;

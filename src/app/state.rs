@@ -85,6 +85,8 @@ pub enum Mode {
     Picker,
     /// The filter takes what is typed.
     Filter,
+    /// The client's address takes what is typed.
+    Client,
     /// All listeners.
     Table,
     /// A pane of the chart.
@@ -159,6 +161,7 @@ impl State {
                 Attention::Rows => Mode::Table,
                 Attention::Filter => Mode::Filter,
             },
+            (Overlay::None, Screen::Chart(chart)) if chart.client.is_some() => Mode::Client,
             (Overlay::None, Screen::Chart(chart)) if chart.focus == Focus::Filter => Mode::Filter,
             (Overlay::None, Screen::Chart(chart)) => Mode::Pane(chart.focus),
         }

@@ -35,6 +35,7 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
     }
     let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
     match wake {
+        Wake::Counters(number) if chart.number == number => look_at_counters(state),
         Wake::Continuous(number) if chart.retest.number == number && chart.retest.mode == Mode::Continuous => {
             let mut effects = try_again(state);
             effects.push(Effect::WakeAfter(EVERY_MS, Wake::Continuous(number)));
@@ -45,8 +46,18 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
             effects.extend(look_again(state, Which::Untold));
             effects
         }
-        Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Fade => Vec::new(),
+        Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Counters(_) | Wake::Fade => Vec::new(),
     }
+}
+
+/// Looks again at the counters that are on the screen.
+fn look_at_counters(state: &mut State) -> Vec<Effect> {
+    let shown = state.shown.rules;
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    chart.rules.counting.planned = false;
+    let mut questions = chart.rules.on_screen(shown);
+    questions.retain(|question| !state.asking.has(question));
+    questions.into_iter().map(|question| ask(state, question, How::Quietly)).collect()
 }
 
 /// Tries the diagnosed address again, unless an attempt is under way.

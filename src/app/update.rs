@@ -1,17 +1,17 @@
 //! What each event changes.
 
 use super::asking::How;
-use super::chart::{Chart, Focus, Follow, Learned, Origin, Selection};
+use super::chart::{Chart, Focus, Follow, Learned, Origin};
 use super::event::{
     ChartCommand, Command, Edit, Effect, Event, Extent, Goal, Leave, Session, Shown, Signal, Step, TableCommand, Wake,
     What,
 };
 use super::listening::Attention;
+use super::panes::{back, enter, turn, type_client, walk_pane};
 use super::picker::{Picker, keep, scroll, walk};
 use super::state::{Overlay, Screen, Stale, State};
 use super::table::Table;
 use super::trying::{attempted, retest, toggle_continuous, woke};
-use crate::diagnose::chart::BoxId;
 use crate::facts::{Fact, Question};
 use crate::sources::Arrival;
 use crate::sources::live::Change;
@@ -128,6 +128,11 @@ fn typed(state: &mut State, change: impl FnOnce(&mut String)) -> Vec<Effect> {
             (picker.cursor, picker.top) = (0, 0);
             picker.arrange(&state.recent);
         }
+        Screen::Chart(chart) if chart.client.is_some() => {
+            if let Some(line) = &mut chart.client {
+                line.edit(change);
+            }
+        }
         Screen::Listeners(_) | Screen::Chart(_) => search(state, change),
     }
     Vec::new()
@@ -153,12 +158,16 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
             let _ = line.pop();
         }),
         Command::Edit(Edit::Clear) => typed(state, String::clear),
-        Command::Move(_) | Command::Open | Command::Back | Command::Chart(_) | Command::Table(_) | Command::Go(_) => {
-            match state.overlay {
-                Overlay::Help(top) => help_commanded(state, top, command),
-                Overlay::None => screen_commanded(state, command),
-            }
-        }
+        Command::Move(_)
+        | Command::Open
+        | Command::Back
+        | Command::Chart(_)
+        | Command::Table(_)
+        | Command::Rules(_)
+        | Command::Go(_) => match state.overlay {
+            Overlay::Help(top) => help_commanded(state, top, command),
+            Overlay::None => screen_commanded(state, command),
+        },
     }
 }
 
@@ -181,6 +190,7 @@ fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect
         | Command::Back
         | Command::Chart(_)
         | Command::Table(_)
+        | Command::Rules(_)
         | Command::Go(_)
         | Command::Edit(_)
         | Command::Session(_) => Overlay::None,
@@ -226,19 +236,22 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
             all.back();
             Vec::new()
         }
-        (Screen::Picker(_) | Screen::Listeners(_), Command::Chart(_)) | (_, Command::Edit(_) | Command::Session(_)) => {
-            Vec::new()
-        }
+        (Screen::Picker(_) | Screen::Listeners(_), Command::Chart(_) | Command::Rules(_))
+        | (_, Command::Edit(_) | Command::Session(_)) => Vec::new(),
         (Screen::Chart(chart), Command::Move(step)) => {
             walk_pane(chart, step, shown);
             Vec::new()
         }
-        (Screen::Chart(chart), Command::Open) => {
-            chart.focus = if chart.focus == Focus::Filter { Focus::Listeners } else { Focus::Detail };
+        (Screen::Chart(_), Command::Open) => {
+            enter(state);
             Vec::new()
         }
-        (Screen::Chart(chart), Command::Back) => {
-            back(chart);
+        (Screen::Chart(_), Command::Back) => {
+            back(state);
+            Vec::new()
+        }
+        (Screen::Chart(chart), Command::Rules(command)) => {
+            turn(chart, command, shown);
             Vec::new()
         }
         (Screen::Chart(_), Command::Chart(command)) => chart_commanded(state, command),
@@ -301,7 +314,9 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::NextPane => refocus(state, Focus::next),
         ChartCommand::PreviousPane => refocus(state, Focus::previous),
         ChartCommand::Listeners => refocus(state, |_| Focus::Listeners),
+        ChartCommand::Rules => refocus(state, |_| Focus::Rules),
         ChartCommand::Journal => refocus(state, |_| Focus::Journal),
+        ChartCommand::Client => type_client(state),
     }
     Vec::new()
 }
@@ -312,58 +327,9 @@ fn refocus(state: &mut State, to: impl FnOnce(Focus) -> Focus) {
     }
 }
 
-fn walk_pane(chart: &mut Chart, step: Step, shown: Shown) {
-    match chart.focus {
-        Focus::Chart => choose(chart, step),
-        Focus::Detail => chart.detail_top = scroll(chart.detail_top, step, shown.detail),
-        Focus::Listeners | Focus::Filter => walk_table(&mut chart.table, step, shown),
-        Focus::Journal => scroll_journal(chart, step, shown.journal),
-    }
-}
-
-fn walk_table(table: &mut Table, step: Step, shown: Shown) {
+pub(super) fn walk_table(table: &mut Table, step: Step, shown: Shown) {
     let extent = Extent { of: table.len(), ..shown.listeners };
     (table.cursor, table.top) = walk(table.cursor, table.top, step, extent);
-}
-
-/// Esc: out of the filter, then out of the pane, then back to following the culprit.
-fn back(chart: &mut Chart) {
-    match chart.focus {
-        Focus::Filter => {
-            chart.table.filter.clear();
-            chart.table.arrange(&chart.case.here.owners);
-            chart.focus = Focus::Listeners;
-        }
-        Focus::Detail | Focus::Listeners | Focus::Journal => chart.focus = Focus::Chart,
-        Focus::Chart => {
-            chart.selection = Selection::Following;
-            chart.detail_top = 0;
-        }
-    }
-}
-
-fn choose(chart: &mut Chart, step: Step) {
-    let at = BoxId::ALL.iter().position(|id| *id == chart.selected()).unwrap_or_default();
-    let last = BoxId::ALL.len() - 1;
-    let to = match step {
-        Step::Up => at.saturating_sub(1),
-        Step::Down => (at + 1).min(last),
-        Step::PageUp | Step::Top => 0,
-        Step::PageDown | Step::Bottom => last,
-    };
-    if let Some(id) = BoxId::ALL.get(to) {
-        chart.selection = Selection::Chosen(*id);
-        chart.detail_top = 0;
-    }
-}
-
-fn scroll_journal(chart: &mut Chart, step: Step, extent: Extent) {
-    let top = match chart.journal_top {
-        Follow::End => extent.last_top(),
-        Follow::From(top) => top,
-    };
-    let to = scroll(top, step, extent);
-    chart.journal_top = if to >= extent.last_top() { Follow::End } else { Follow::From(to) };
 }
 
 fn copy(state: &mut State, text: impl Fn(&Chart) -> Option<String>, none: &str) -> Vec<Effect> {
@@ -385,6 +351,7 @@ fn settle_scrolls(state: &mut State) {
         Screen::Listeners(all) => settle_table(&mut all.table, shown),
         Screen::Chart(chart) => {
             settle_table(&mut chart.table, shown);
+            chart.rules.settle(shown.rules);
             chart.detail_top = chart.detail_top.min(shown.detail.last_top());
             if let Follow::From(top) = chart.journal_top {
                 chart.journal_top = Follow::From(top.min(shown.journal.last_top()));

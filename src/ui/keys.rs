@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::app::What;
 use crate::app::chart::Focus;
-use crate::app::event::{ChartCommand, Command, Edit, Goal, Session, Step, TableCommand};
+use crate::app::event::{ChartCommand, Command, Edit, Goal, RulesCommand, Session, Step, TableCommand};
 use crate::app::state::Mode;
 
 /// A key and what it does.
@@ -44,6 +44,8 @@ pub enum Place {
     Untyped,
     /// While a diagnosis is shown.
     Chart,
+    /// Where the keys go to the rules.
+    Rules,
     /// Where listeners are shown: beside a diagnosis, or alone.
     Table,
     /// While a diagnosis or all listeners are shown.
@@ -54,8 +56,9 @@ pub enum Place {
 
 impl Place {
     /// All places, in the order of the help, with their headings.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Chart, "Diagnosis"),
+        (Self::Rules, "Rules"),
         (Self::Table, "Listeners"),
         (Self::Looking, "To another screen"),
         (Self::Typing, "While typing"),
@@ -65,11 +68,12 @@ impl Place {
 
     /// Does it hold in this mode?
     pub fn holds(self, mode: Mode) -> bool {
-        let typing = matches!(mode, Mode::Picker | Mode::Filter);
+        let typing = matches!(mode, Mode::Picker | Mode::Filter | Mode::Client);
         match self {
             Self::Everywhere => true,
             Self::Untyped => !typing,
             Self::Chart => matches!(mode, Mode::Pane(_)),
+            Self::Rules => mode == Mode::Pane(Focus::Rules),
             Self::Table | Self::Looking => matches!(mode, Mode::Pane(_) | Mode::Table),
             Self::Typing => typing,
         }
@@ -99,8 +103,8 @@ impl Key {
 }
 
 use ChartCommand as Do;
-use Command::{Back, Chart, Edit as Line, Go, Move, Open, Session as Us, Table};
-use Place::{Chart as InChart, Everywhere, Looking, Table as InTable, Typing, Untyped};
+use Command::{Back, Chart, Edit as Line, Go, Move, Open, Rules as Tree, Session as Us, Table};
+use Place::{Chart as InChart, Everywhere, Looking, Rules as InRules, Table as InTable, Typing, Untyped};
 use Press::{Char, Code, Ctrl};
 
 /// The table.
@@ -118,7 +122,12 @@ pub const KEYS: &[Key] = &[
     key(Char('r'), "r", Chart(Do::Retest), InChart, "retest: look at everything again").bar("retest"),
     key(Char('l'), "l", Chart(Do::Listeners), InChart, "listeners: every socket that waits for connections")
         .bar("listeners"),
+    key(Char('w'), "w", Chart(Do::Rules), InChart, "rules of the packet filter, the packet's way lit").bar("rules"),
     key(Char('g'), "g", Chart(Do::Journal), InChart, "journal of the unit that serves the target").bar("journal"),
+    key(Char('c'), "c", Chart(Do::Client), InChart, "client: whose way is shown; none is any client").bar("client"),
+    key(Code(KeyCode::Right), "→", Tree(RulesCommand::Unfold), InRules, "show what is in the line; Enter too"),
+    key(Code(KeyCode::Left), "←", Tree(RulesCommand::Fold), InRules, "no longer, or to what the line is in")
+        .bar_as("→←", "open, close"),
     key(Char('/'), "/", Table(TableCommand::Filter), InTable, "filter the listeners").bar("filter"),
     key(Char('s'), "s", Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
     key(Char('y'), "y", Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
@@ -201,8 +210,16 @@ mod tests {
 
     #[test]
     fn no_key_has_two_meanings_in_one_place() {
-        let modes =
-            [Mode::Help, Mode::Picker, Mode::Filter, Mode::Table, Mode::Pane(Focus::Chart), Mode::Pane(Focus::Journal)];
+        let modes = [
+            Mode::Help,
+            Mode::Picker,
+            Mode::Filter,
+            Mode::Client,
+            Mode::Table,
+            Mode::Pane(Focus::Chart),
+            Mode::Pane(Focus::Rules),
+            Mode::Pane(Focus::Journal),
+        ];
         for mode in modes {
             for key in KEYS.iter().filter(|key| key.place.holds(mode)) {
                 let same = KEYS.iter().filter(|other| other.press == key.press && other.place.holds(mode)).count();
@@ -213,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_never_becomes_a_command() {
-        for mode in [Mode::Picker, Mode::Filter] {
+        for mode in [Mode::Picker, Mode::Filter, Mode::Client] {
             for c in ('!'..='~').chain(['é', ' ']) {
                 assert_eq!(press(KeyCode::Char(c), KeyModifiers::NONE, mode), Some(format!("Typed({c:?})")));
             }

@@ -29,6 +29,8 @@ pub struct Layout {
     pub chart: Rect,
     /// The detail of the selected box.
     pub detail: Rect,
+    /// The rules of the packet filter.
+    pub rules: Rect,
     /// The listener table.
     pub listeners: Rect,
     /// The journal.
@@ -39,9 +41,11 @@ pub struct Layout {
     pub framed: bool,
 }
 
-/// Which of the two shares a place with the detail.
+/// Which of them shares a place with the detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beside {
+    /// The rules of the packet filter.
+    Rules,
     /// The listener table.
     Listeners,
     /// The journal.
@@ -51,13 +55,13 @@ pub enum Beside {
 /// What goes beside the detail: the pane with the keys, else what says most about the selected box.
 pub fn beside(chart: &Chart) -> Beside {
     match chart.focus {
+        Focus::Rules => Beside::Rules,
         Focus::Listeners | Focus::Filter => Beside::Listeners,
         Focus::Journal => Beside::Journal,
         Focus::Chart | Focus::Detail => match chart.selected() {
             BoxId::Service | BoxId::Policy | BoxId::Wrappers => Beside::Journal,
-            BoxId::Connect | BoxId::Name | BoxId::Listener | BoxId::Container | BoxId::Firewall | BoxId::Network => {
-                Beside::Listeners
-            }
+            BoxId::Firewall => Beside::Rules,
+            BoxId::Connect | BoxId::Name | BoxId::Listener | BoxId::Container | BoxId::Network => Beside::Listeners,
         },
     }
 }
@@ -92,6 +96,11 @@ pub fn of(area: Rect, Wish { focus, beside, symptom }: Wish) -> Layout {
     let tall = (medium || large) && main.height >= symptom.saturating_add(FLOWCHART);
     let (symptom, rest) = split_top(main, if tall { symptom } else { SHORT });
     layout.symptom = symptom;
+    if focus == Focus::Rules && !medium {
+        // A tree needs the width more than the boxes need to be seen.
+        layout.rules = rest;
+        return layout;
+    }
     let column = if large {
         58
     } else if medium {
@@ -104,11 +113,18 @@ pub fn of(area: Rect, Wish { focus, beside, symptom }: Wish) -> Layout {
     if large {
         let (detail, below) = split_top(right, right.height * 45 / 100);
         let (listeners, journal) = split_top(below, below.height / 2);
-        (layout.detail, layout.listeners, layout.journal) = (detail, listeners, journal);
-    } else if medium {
-        let (detail, below) = split_top(right, right.height * 60 / 100);
         layout.detail = detail;
         match beside {
+            Beside::Rules => layout.rules = below,
+            Beside::Listeners | Beside::Journal => (layout.listeners, layout.journal) = (listeners, journal),
+        }
+    } else if medium {
+        // A tree is read in many lines, and what it decides is in the other boxes already.
+        let detail = if focus == Focus::Rules { 35 } else { 60 };
+        let (detail, below) = split_top(right, right.height * detail / 100);
+        layout.detail = detail;
+        match beside {
+            Beside::Rules => layout.rules = below,
             Beside::Listeners => layout.listeners = below,
             Beside::Journal => layout.journal = below,
         }
@@ -143,6 +159,7 @@ fn narrow(layout: &mut Layout, main: Rect, focus: Focus) {
 fn one_pane(layout: &mut Layout, area: Rect, focus: Focus) {
     match focus {
         Focus::Chart | Focus::Detail => layout.detail = area,
+        Focus::Rules => layout.rules = area,
         Focus::Listeners | Focus::Filter => layout.listeners = area,
         Focus::Journal => layout.journal = area,
     }
@@ -183,6 +200,7 @@ mod tests {
             layout.symptom,
             layout.chart,
             layout.detail,
+            layout.rules,
             layout.listeners,
             layout.journal,
             layout.footer,
@@ -192,9 +210,10 @@ mod tests {
 
     #[test]
     fn panes_never_overlap_and_fill_the_screen() {
-        let focuses = [Focus::Chart, Focus::Detail, Focus::Listeners, Focus::Filter, Focus::Journal];
+        let focuses = [Focus::Chart, Focus::Detail, Focus::Rules, Focus::Listeners, Focus::Filter, Focus::Journal];
         for (width, height) in (1..=300).flat_map(|w| (1..=100).map(move |h| (w, h))) {
             for focus in focuses {
+                fill(Rect::new(0, 0, width, height), focus, Beside::Rules, SHORT);
                 fill(Rect::new(0, 0, width, height), focus, Beside::Listeners, SHORT);
                 fill(Rect::new(0, 0, width, height), focus, Beside::Journal, 8);
             }
@@ -219,6 +238,7 @@ mod tests {
             let of = |focus, beside| of(area, Wish { focus, beside, symptom: 8 });
             assert!(!of(Focus::Chart, Beside::Journal).chart.is_empty());
             assert!(!of(Focus::Detail, Beside::Journal).detail.is_empty());
+            assert!(!of(Focus::Rules, Beside::Rules).rules.is_empty());
             assert!(!of(Focus::Filter, Beside::Listeners).listeners.is_empty());
             assert!(!of(Focus::Journal, Beside::Journal).journal.is_empty());
         }

@@ -22,7 +22,7 @@ use crate::app::picker::Picker;
 use crate::app::state::{Overlay, Screen, State};
 use crate::diagnose::chart::BoxId;
 use layout::Layout;
-use panes::{bars, detail, help, journal, listeners, picker, symptom};
+use panes::{bars, detail, help, journal, listeners, picker, rules, symptom};
 pub use run::run;
 use theme::Theme;
 
@@ -35,10 +35,7 @@ pub fn draw(buffer: &mut Buffer, state: &State, theme: &Theme) -> Option<Positio
             draw_listening(buffer, area, state, all, theme);
             None
         }
-        Screen::Chart(chart) => {
-            draw_chart(buffer, area, state, chart, theme);
-            None
-        }
+        Screen::Chart(chart) => draw_chart(buffer, area, state, chart, theme),
     };
     let cursor = match state.overlay {
         Overlay::None => cursor,
@@ -68,7 +65,7 @@ fn draw_listening(buffer: &mut Buffer, area: Rect, state: &State, all: &Listenin
     bars::footer(buffer, footer, state);
 }
 
-fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, theme: &Theme) {
+fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, theme: &Theme) -> Option<Position> {
     let places = places(area, chart);
     let framed = places.framed;
     let again = flowchart::looked_at_again(state.asking.again());
@@ -78,6 +75,9 @@ fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, the
     if !places.detail.is_empty() {
         detail::draw(buffer, places.detail, framed, chart, theme);
     }
+    if !places.rules.is_empty() {
+        rules::draw(buffer, places.rules, framed, (chart, places.detail.is_empty()));
+    }
     if !places.listeners.is_empty() {
         listeners::draw(buffer, places.listeners, framed, listeners::View::beside(chart));
     }
@@ -85,6 +85,7 @@ fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, the
         journal::draw(buffer, places.journal, framed, chart, theme);
     }
     bars::footer(buffer, places.footer, state);
+    chart.client.as_ref().and_then(|line| bars::client(buffer, line))
 }
 
 fn draw_flowchart(buffer: &mut Buffer, places: &Layout, chart: &Chart, again: &[BoxId]) {
@@ -121,6 +122,9 @@ pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
             let framed = places.framed;
             if !places.detail.is_empty() {
                 shown.detail = detail::extent(places.detail, framed, chart, theme);
+            }
+            if !places.rules.is_empty() {
+                shown.rules = rules::extent(places.rules, framed, chart, places.detail.is_empty());
             }
             if !places.listeners.is_empty() {
                 shown.listeners = listeners::extent(places.listeners, framed, listeners::View::beside(chart));

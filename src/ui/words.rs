@@ -132,6 +132,17 @@ impl Row {
         (first, Some(Self::of("  ", Style::new()).then(rest)).filter(|row| row.width() > 2))
     }
 
+    /// What it says, without styles.
+    pub fn plain(&self) -> String {
+        self.parts.iter().map(|(text, _)| text.as_str()).collect()
+    }
+
+    /// For a widget that draws lines.
+    pub fn line(self) -> Line<'static> {
+        let spans = self.parts.into_iter().map(|(text, style)| Span::styled(text, Style::reset().patch(style)));
+        Line::from(spans.collect::<Vec<_>>())
+    }
+
     /// Draws it at a place, cut to `width`.
     pub fn draw(&self, buffer: &mut Buffer, x: u16, y: u16, width: u16) {
         let area = buffer.area;
@@ -140,13 +151,7 @@ impl Row {
         }
         let width = width.min(area.right() - x);
         let row = self.clone().cut(usize::from(width));
-        let line = Line::from(
-            row.parts
-                .into_iter()
-                .map(|(text, style)| Span::styled(text, Style::reset().patch(style)))
-                .collect::<Vec<_>>(),
-        );
-        buffer.set_line(x, y, &line, width);
+        buffer.set_line(x, y, &row.line(), width);
     }
 }
 

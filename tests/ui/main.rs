@@ -3,9 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests keep pictures in files and time what they draw")]
 
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod pictures;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

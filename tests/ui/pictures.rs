@@ -103,7 +103,7 @@ fn without_colours_and_in_ascii() {
     check("ascii-80x24", &picture);
 }
 
-fn harmless(picture: &Buffer, when: &str) {
+pub(crate) fn harmless(picture: &Buffer, when: &str) {
     for cell in &picture.content {
         let symbol = cell.symbol();
         assert!(unrefuse::text::line(symbol) == symbol, "{symbol:?} with {when}");

@@ -1,16 +1,17 @@
 //! The line at the top (what is asked, how fresh the answer is) and the line at the bottom (keys, or a notice).
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::app::chart::{Chart, Origin};
+use crate::app::client;
 use crate::app::listening::Listening;
 use crate::app::retest::Mode;
 use crate::app::state::{Screen, State};
 use crate::diagnose::subject::Asker;
 use crate::facts::Facts;
 use crate::ui::keys;
-use crate::ui::theme::{FOCUS, GOOD, QUIET, STRONG, Theme, WARN};
+use crate::ui::theme::{BAD, FOCUS, GOOD, QUIET, STRONG, Theme, WARN};
 use crate::ui::words::Row;
 
 /// Draws the line at the top.
@@ -114,4 +115,32 @@ pub fn footer(buffer: &mut Buffer, area: Rect, state: &State) {
         row = row.say(" ").put(key, FOCUS).say(" ").put(word, QUIET).say(gap);
     }
     row.draw(buffer, area.x, area.y, area.width);
+}
+
+/// Draws the line that a client's address is typed into, over the line at the bottom; yields where the cursor belongs.
+pub fn client(buffer: &mut Buffer, line: &client::Line) -> Option<Position> {
+    let area = buffer.area;
+    let y = area.bottom().checked_sub(1)?;
+    let width = usize::from(area.width);
+    let blank = Row::new().to(width);
+    let row = Row::of(" client ", FOCUS.patch(STRONG)).put(&line.typed, STRONG);
+    let at = u16::try_from(row.width()).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+    let hint = "an address, any or here; empty: any client";
+    let (aside, style) = line.wrong.as_deref().map_or((hint, QUIET), |wrong| (wrong, BAD));
+    let aside = Row::of(aside, style);
+    let mut draw = |row: Row, y: u16| {
+        blank.draw(buffer, area.x, y, area.width);
+        buffer.set_style(Rect { y, height: 1, ..area }, ratatui::style::Style::reset());
+        row.draw(buffer, area.x, y, area.width);
+    };
+    if row.width() + 3 + aside.width() <= width {
+        draw(row.say("   ").then(aside), y);
+    } else {
+        // What is wrong is worth a line of its own.
+        draw(row, y);
+        if let (Some(_), Some(above)) = (&line.wrong, y.checked_sub(1)) {
+            draw(Row::new().say(" ").then(aside), above);
+        }
+    }
+    Some(Position { x: area.x + at, y })
 }

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Dress, content, heading, labelled, pane, part, rows};
+use super::{Dress, content, heading, labelled, pane, part, rows, sources};
 use crate::app::chart::{Chart, Focus, took};
 use crate::app::event::Extent;
 use crate::diagnose::chart::BoxId;
@@ -185,7 +185,22 @@ fn live(out: &mut Lines, chart: &Chart, id: BoxId, theme: &Theme) {
         BoxId::Name => name(out, chart),
         BoxId::Service => unit(out, chart, theme),
         BoxId::Listener => sockets(out, chart),
-        BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network => {}
+        BoxId::Firewall => filter(out, chart),
+        BoxId::Container | BoxId::Policy | BoxId::Wrappers | BoxId::Network => {}
+    }
+}
+
+fn filter(out: &mut Lines, chart: &Chart) {
+    if let Some(dispute) = &chart.diagnosis.dispute {
+        out.gap();
+        out.push(heading("Disputed"));
+        out.text("  rules   ", &dispute.rules, Style::new());
+        out.text("  kernel  ", &dispute.kernel, Style::new());
+    }
+    let shares = sources::rows(chart, out.width);
+    if !shares.is_empty() {
+        out.gap();
+        out.rows.extend(shares);
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> View<'a> {
         let keys = match chart.focus {
             Focus::Listeners => Keys::Rows,
             Focus::Filter => Keys::Filter,
-            Focus::Chart | Focus::Detail | Focus::Journal => Keys::Elsewhere,
+            Focus::Chart | Focus::Detail | Focus::Rules | Focus::Journal => Keys::Elsewhere,
         };
         let subject = Some(&chart.diagnosis.subject);
         Self { table: &chart.table, here: &chart.case.here, origin: chart.origin, keys, subject }

@@ -7,6 +7,9 @@ pub mod journal;
 pub mod listeners;
 pub mod matrix;
 pub mod picker;
+mod rule_line;
+pub mod rules;
+pub mod sources;
 pub mod symptom;
 
 use ratatui::buffer::Buffer;
