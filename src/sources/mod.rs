@@ -181,6 +181,14 @@ async fn of_the_filter(question: Question) -> Fact {
         let asked = id.clone();
         return Fact::ChainRules(id, blocking(move || nftables::chain_rules(&asked)).await);
     }
+    if let Question::Elements(id) = question {
+        let asked = id.clone();
+        return Fact::Elements(id, blocking(move || nftables::elements(&asked)).await);
+    }
+    if let Question::Member(id, key) = question {
+        let (set, wanted) = (id.clone(), key.clone());
+        return Fact::Member(id, key, blocking(move || nftables::member(&set, &wanted)).await);
+    }
     Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() })
 }
 

@@ -14,6 +14,7 @@ mod live;
 mod many;
 mod owners;
 mod rules;
+mod sets;
 mod space;
 mod unix;
 mod ways;
@@ -64,6 +65,9 @@ const TESTS: &[Test] = &[
     ("owners::a_control_group_that_is_gone", owners::gone, Needs::Root),
     ("owners::partial_without_rights", owners::as_nobody, Needs::Root),
     ("rules::all_kinds_of_expressions_are_understood", rules::kinds, Needs::Namespace),
+    ("sets::elements_of_all_kinds_of_sets", sets::listing, Needs::Namespace),
+    ("sets::one_key_in_all_kinds_of_sets", sets::membership, Needs::Namespace),
+    ("sets::a_million_elements", sets::million, Needs::Namespace),
     ("many::eighty_thousand_listeners", many::listeners, Needs::Namespace),
 ];
 

@@ -132,7 +132,8 @@ impl Netlink {
         }
     }
 
-    /// Asks for one thing. The inner error is the kernel's answer, not a failure to ask.
+    /// Asks for one thing. The inner error is the kernel's answer, not a failure to ask; ENOENT, too, where it says nothing
+    /// (some kernels do so for the missing end of an interval in a set).
     pub(super) fn one<T>(
         &mut self,
         request: Request<'_>,
@@ -151,7 +152,7 @@ impl Netlink {
                         return said.map(Ok).ok_or_else(|| Trouble::failed(format!("{}: no answer", request.doing)));
                     }
                     Step::Refused(errno) => return Ok(Err(Errno::from_raw(errno))),
-                    Step::Done => return Err(Trouble::failed(format!("{}: no answer", request.doing))),
+                    Step::Done => return Ok(Err(Errno::ENOENT)),
                     Step::Skip => {}
                 }
             }

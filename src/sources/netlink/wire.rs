@@ -12,6 +12,7 @@ const KIND_DONE: u16 = 3;
 const KIND_FIRST: u16 = 16;
 const FLAG_DUMP_INTERRUPTED: u16 = 0x10;
 const FLAG_REQUEST: u16 = 0x1;
+const FLAG_ACK: u16 = 0x4;
 const FLAG_DUMP: u16 = 0x300;
 
 /// One message.
@@ -100,9 +101,9 @@ pub fn dump_request(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     request(kind, FLAG_REQUEST | FLAG_DUMP, sequence, body)
 }
 
-/// A request for one thing: header and body.
+/// A request for one thing, to be acknowledged even where there is nothing to say: header and body.
 pub fn single_request(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
-    request(kind, FLAG_REQUEST, sequence, body)
+    request(kind, FLAG_REQUEST | FLAG_ACK, sequence, body)
 }
 
 /// Appends an attribute with its padding.

@@ -11,8 +11,11 @@
 //! netlink at all) has no rules there: that is an empty ruleset, and known. The module is loaded by being asked, where
 //! there is one, as `nft list ruleset` does.
 
+mod elements;
 mod expr;
+mod member;
 mod policy;
+mod ranges;
 mod rules;
 mod statement;
 mod sys;
@@ -32,6 +35,8 @@ use super::wire::{Message, attribute, u8_at};
 use crate::facts::ruleset::expr::Expr;
 use crate::facts::ruleset::{Backend, Family, TableId};
 use crate::sources::Trouble;
+pub use elements::{MOST, elements};
+pub use member::member;
 use policy::FAMILY_HEADER;
 pub use rules::{chain_rules, chain_rules_within};
 pub use tables::ruleset;
@@ -114,31 +119,30 @@ impl Session {
         self.netlink.one(Request { doing: ask.doing, kind: ask.kind, body: &ask.body() }, parse)
     }
 
-    /// Reads a list as it was at `generation`.
+    /// Reads a list as it was at `generation`, until `take` has enough: then true.
     fn list(
         &mut self,
         ask: Ask<'_>,
         generation: u32,
-        mut take: impl FnMut(Message<'_>) -> Result<(), Trouble>,
-    ) -> Result<Look<()>, Trouble> {
+        mut take: impl FnMut(Message<'_>) -> Result<ControlFlow<()>, Trouble>,
+    ) -> Result<Look<bool>, Trouble> {
         let request = Request { doing: ask.doing, kind: ask.kind, body: &ask.body() };
         let (mut moved, mut failed) = (false, None);
         let end = self.netlink.dump(request, |piece| {
-            for message in piece.entries() {
+            piece.entries().try_for_each(|message| {
                 moved |= is_of_another(&message, generation);
-                if let Err(trouble) = take(message) {
+                take(message).unwrap_or_else(|trouble| {
                     failed = Some(trouble);
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
+                    ControlFlow::Break(())
+                })
+            })
         });
         match (end?, failed) {
             (End::Refused(errno), _) => Err(trouble(ask.doing, errno)),
             (End::Changed, _) => Ok(Look::Moved),
             (End::Whole | End::Stopped, _) if moved => Ok(Look::Moved),
             (End::Whole | End::Stopped, Some(trouble)) => Err(trouble),
-            (End::Whole | End::Stopped, None) => Ok(Look::Read(())),
+            (end @ (End::Whole | End::Stopped), None) => Ok(Look::Read(end == End::Stopped)),
         }
     }
 }

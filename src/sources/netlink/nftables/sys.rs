@@ -165,6 +165,11 @@ object! {
     Set, nftnl_set, nftnl_set_alloc, nftnl_set_free, nftnl_set_nlmsg_parse, nftnl_set_is_set, nftnl_set_get_data
 }
 object! {
+    /// Elements of a set.
+    Elements, nftnl_set, nftnl_set_alloc, nftnl_set_free, nftnl_set_elems_nlmsg_parse, nftnl_set_is_set,
+    nftnl_set_get_data
+}
+object! {
     /// A named object.
     Object, nftnl_obj, nftnl_obj_alloc, nftnl_obj_free, nftnl_obj_nlmsg_parse, nftnl_obj_is_set, nftnl_obj_get_data
 }
@@ -173,6 +178,13 @@ object! {
 #[derive(Debug)]
 pub(super) struct Expr<'a> {
     raw: NonNull<c::nftnl_expr>,
+    of: PhantomData<&'a ()>,
+}
+
+/// An element of a set.
+#[derive(Debug)]
+pub(super) struct Element<'a> {
+    raw: NonNull<c::nftnl_set_elem>,
     of: PhantomData<&'a ()>,
 }
 
@@ -216,6 +228,41 @@ impl Set {
             // SAFETY: as for a rule.
             unsafe { c::nftnl_set_expr_foreach(self.0.as_ptr(), each, data) };
         }))
+    }
+}
+
+impl Elements {
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Element<'_>> {
+        let found = collected(|each, data| {
+            // SAFETY: as for a rule.
+            unsafe { c::nftnl_set_elem_foreach(self.0.as_ptr(), each, data) };
+        });
+        found.into_iter().map(|raw| Element { raw, of: PhantomData }).collect()
+    }
+}
+
+impl<'a> Element<'a> {
+    /// What it has.
+    pub(super) fn exprs(&self) -> Vec<Expr<'a>> {
+        exprs(collected(|each, data| {
+            // SAFETY: the element lives as long as its set, which `'a` borrows; `each` and `data` belong together.
+            unsafe { c::nftnl_set_elem_expr_foreach(self.raw.as_ptr(), each, data) };
+        }))
+    }
+}
+
+impl Values for Element<'_> {
+    fn data(&self, attribute: u32) -> Option<&[u8]> {
+        let attribute = u16::try_from(attribute).ok()?;
+        let mut length = 0;
+        // SAFETY: the element lives as long as its set; the attribute is one of elements.
+        let data = unsafe {
+            c::nftnl_set_elem_is_set(self.raw.as_ptr(), attribute)
+                .then(|| c::nftnl_set_elem_get(self.raw.as_ptr(), attribute, &raw mut length))
+        }?;
+        // SAFETY: as for other objects: where it is and how long, and nobody changes it.
+        unsafe { slice(data, length) }
     }
 }
 

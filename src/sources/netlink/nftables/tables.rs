@@ -1,13 +1,15 @@
 //! What there is: tables, chains, sets and named objects.
 
 use nftnl::nftnl_sys as c;
+use nix::errno::Errno;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::policy::{self, FAMILY_HEADER, OBJECT_DATA, OBJECT_TYPE};
 use super::statement::{self, LimitAt, QuotaAt};
 use super::sys::{self, Aligned, Values};
 use super::walk::{self, walk};
-use super::{Ask, Look, Session, exprs, family, kind, steadily, table_id, within};
+use super::{Ask, Look, Session, exprs, family, kind, path, steadily, table_id, trouble, within};
 use crate::facts::ruleset::expr::Expr;
 use crate::facts::ruleset::{
     Base, Chain, ChainId, ChainKind, Family, Hook, MapsTo, Object, Policy, Ruleset, Set, SetId, Table,
@@ -17,7 +19,7 @@ use crate::sources::netlink::wire::Message;
 
 const GET_TABLE: u16 = kind(1);
 const GET_CHAIN: u16 = kind(4);
-pub(super) const GET_SET: u16 = kind(10);
+const GET_SET: u16 = kind(10);
 const GET_OBJECT: u16 = kind(19);
 
 /// How long it may be tried again while the rules change.
@@ -29,7 +31,7 @@ pub fn ruleset() -> Result<Option<Ruleset>, Trouble> {
 }
 
 /// What cannot be read of a message.
-fn unreadable(what: &str) -> Trouble {
+pub(super) fn unreadable(what: &str) -> Trouble {
     Trouble::failed(format!("the kernel's answer about a {what} was not understood"))
 }
 
@@ -61,11 +63,11 @@ fn take<T>(
     into: &mut Vec<T>,
     what: &str,
     parse: impl FnOnce(Family) -> Option<T>,
-) -> Result<(), Trouble> {
+) -> Result<ControlFlow<()>, Trouble> {
     if let Some(family) = family(message.body) {
         into.push(parse(family).ok_or_else(|| unreadable(what))?);
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 fn comment(of: &impl Values, userdata: u32, kind: u8) -> Option<String> {
@@ -152,7 +154,7 @@ fn devices(body: &[u8]) -> Vec<String> {
     }
 }
 
-pub(super) fn set(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Set> {
+fn set(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Set> {
     const ANONYMOUS: u32 = 0x1;
     const INTERVAL: u32 = 0x4;
     const MAP: u32 = 0x8;
@@ -184,6 +186,19 @@ pub(super) fn set(message: &Message<'_>, family: Family, scratch: &mut Aligned) 
         exprs: exprs(&runs, Some(family)).unwrap_or_else(|| vec![not_understood("set")]),
         comment: comment(&set, c::NFTNL_SET_USERDATA, COMMENT),
     })
+}
+
+/// One set; none where it has gone.
+pub(super) fn one_set(session: &mut Session, id: &SetId) -> Result<Option<Set>, Trouble> {
+    let doing = "asking for a set";
+    let attributes = path(&id.table.name, &id.name)?;
+    let ask = Ask { doing, kind: GET_SET, family: Some(id.table.family), attributes: &attributes };
+    let mut scratch = Aligned::default();
+    match session.one(ask, |m| Some(set(&m, id.table.family, &mut scratch)))? {
+        Ok(set) => set.map(Some).ok_or_else(|| unreadable("set")),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(trouble(doing, errno)),
+    }
 }
 
 /// What stands where the expressions of a set or an element are that are not understood.
