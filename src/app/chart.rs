@@ -301,8 +301,11 @@ impl Chart {
         self.case.here.dials.get(&self.diagnosis.subject.endpoint()?)?.value()
     }
 
-    /// The command that shows what the selected box says.
+    /// The command that shows what the selected box says, or the selected line of the rules.
     pub fn see(&self) -> Option<String> {
+        if let (Focus::Rules, Some(chain)) = (self.focus, self.rules.selected_chain()) {
+            return Some(crate::firewall::see::chain(chain, self.case.here.ruleset.value()));
+        }
         let id = self.selected();
         let finding = self.finding(id).map(|f| f.evidence.as_slice());
         let state = self.diagnosis.get(id).map(|b| b.evidence.as_slice());

@@ -105,7 +105,7 @@ fn pane_wants(chart: &Chart, shown: Shown) -> Vec<Question> {
     }
     if shown.rules.rows > 0 {
         wants.extend(unasked(Some(&here.ruleset)).then_some(Question::Ruleset));
-        wants.extend(chart.rules.wants(here));
+        wants.extend(chart.rules.wants(here, shown.rules));
     }
     wants.retain(|question| !chart.diagnosis.wants.contains(question));
     wants

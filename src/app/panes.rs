@@ -35,6 +35,16 @@ pub(super) fn enter(state: &mut State) {
     }
 }
 
+/// The rules, and beside them their box.
+pub(super) fn show_rules(state: &mut State) {
+    let Screen::Chart(chart) = &mut state.screen else { return };
+    if chart.selected() != BoxId::Firewall {
+        chart.selection = Selection::Chosen(BoxId::Firewall);
+        chart.detail_top = 0;
+    }
+    chart.focus = Focus::Rules;
+}
+
 /// Shows what is in the selected line of the rules, or no longer.
 pub(super) fn turn(chart: &mut Chart, command: RulesCommand, shown: Shown) {
     turn_line(

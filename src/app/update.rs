@@ -7,7 +7,7 @@ use super::event::{
     What,
 };
 use super::listening::Attention;
-use super::panes::{back, enter, turn, type_client, walk_pane};
+use super::panes::{back, enter, show_rules, turn, type_client, walk_pane};
 use super::picker::{Picker, keep, scroll, walk};
 use super::state::{Overlay, Screen, Stale, State};
 use super::table::Table;
@@ -314,7 +314,7 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::NextPane => refocus(state, Focus::next),
         ChartCommand::PreviousPane => refocus(state, Focus::previous),
         ChartCommand::Listeners => refocus(state, |_| Focus::Listeners),
-        ChartCommand::Rules => refocus(state, |_| Focus::Rules),
+        ChartCommand::Rules => show_rules(state),
         ChartCommand::Journal => refocus(state, |_| Focus::Journal),
         ChartCommand::Client => type_client(state),
     }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::facts::ruleset::expr::{Expr, Verdict};
-use crate::facts::ruleset::{Backend, Base, Chain, ChainId, LegacyTable, Rule};
+use crate::facts::ruleset::{Backend, Base, Chain, ChainId, Elements, LegacyTable, Rule, Ruleset, SetId};
 use crate::facts::{Facts, Reading};
+use crate::firewall::words::{self, Names};
 
 /// Chains and rules by name.
 #[derive(Debug)]
@@ -60,6 +61,42 @@ pub fn base<'a>(here: &'a Facts, id: &ChainId) -> Option<&'a Base> {
     let nft = here.ruleset.value().and_then(|ruleset| ruleset.chain(id));
     let legacy = || legacy(here).flat_map(|t| &t.chains).map(|(chain, _)| chain).find(|chain| chain.id == *id);
     nft.or_else(legacy)?.base.as_ref()
+}
+
+/// What a rule's words need beside it.
+struct Beside<'a>(&'a Facts);
+
+impl Names for Beside<'_> {
+    fn ruleset(&self) -> Option<&Ruleset> {
+        self.0.ruleset.value()
+    }
+
+    fn elements(&self, id: &SetId) -> Option<&Elements> {
+        self.0.elements.get(id)?.value()
+    }
+
+    fn interface(&self, index: u32) -> Option<&str> {
+        self.0.links.value()?.iter().find(|link| link.index == index).map(|link| link.name.as_str())
+    }
+}
+
+/// A rule in words, as its tool prints it.
+pub fn whole(here: &Facts, chain: &ChainId, rule: &Rule) -> String {
+    words::rule(chain, rule, &Beside(here))
+}
+
+/// What a rule looks at and decides; all of it where that is nothing.
+pub fn brief(here: &Facts, chain: &ChainId, rule: &Rule) -> String {
+    let brief = words::brief(chain, rule, &Beside(here));
+    if brief.trim().is_empty() { whole(here, chain, rule) } else { brief }
+}
+
+/// Sets made for this rule alone, whose elements are a part of its words.
+pub fn own_sets(chain: &ChainId, rule: &Rule) -> impl Iterator<Item = SetId> {
+    rule.exprs.iter().filter_map(|expr| {
+        let Expr::Lookup { set, .. } = expr else { return None };
+        set.starts_with("__").then(|| SetId { table: chain.table.clone(), name: set.clone() })
+    })
 }
 
 /// The chain that a rule leads to by its own words.

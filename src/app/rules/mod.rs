@@ -141,21 +141,37 @@ impl Rules {
         self.lines.get(self.cursor)
     }
 
+    /// The chain that the selected line is about.
+    pub fn selected_chain(&self) -> Option<&ChainId> {
+        match self.selected()?.node {
+            Node::Chain(chain, _) | Node::Rule { chain, .. } | Node::Policy(chain) | Node::Note(chain) => {
+                self.chain(chain)
+            }
+            Node::Hook(..) | Node::More(_) | Node::Aside(_) | Node::Table(..) => None,
+        }
+    }
+
     /// The chain that a line means by a number.
     pub fn chain(&self, number: usize) -> Option<&ChainId> {
         self.chains.get(number)
     }
 
-    /// Chains that are open and whose rules nobody asked for yet.
-    pub fn wants(&self, here: &Facts) -> Vec<Question> {
-        let open = self.lines.iter().filter_map(|line| {
+    /// What is not known of what is open: the rules of chains, and the sets that rules on the screen speak of.
+    pub fn wants(&self, here: &Facts, shown: Extent) -> Vec<Question> {
+        let unread = self.lines.iter().filter_map(|line| {
             let Node::Note(chain) = line.node else { return None };
             self.chain(chain)
         });
-        let unasked = |id: &&ChainId| {
-            id.table.backend == Backend::Nftables && matches!(here.chains.get(*id), None | Some(Reading::NotAsked))
-        };
-        open.filter(unasked).map(|id| Question::ChainRules(id.clone())).collect()
+        let unasked = |id: &&ChainId| id.table.backend == Backend::Nftables && never(here.chains.get(*id));
+        let mut wants: Vec<Question> = unread.filter(unasked).map(|id| Question::ChainRules(id.clone())).collect();
+        for line in self.lines.iter().skip(self.top).take(shown.rows) {
+            let Node::Rule { chain, at } = line.node else { continue };
+            let Some(id) = self.chain(chain) else { continue };
+            let Some(rule) = book::rules(here, id).and_then(|rules| rules.get(at)) else { continue };
+            let sets = book::own_sets(id, rule).filter(|set| never(here.elements.get(set))).map(Question::Elements);
+            wants.extend(sets);
+        }
+        wants
     }
 
     /// What has to be asked for the counters on the screen to be fresh.
@@ -174,4 +190,9 @@ impl Rules {
         }
         questions
     }
+}
+
+/// Nobody asked.
+fn never<T>(reading: Option<&Reading<T>>) -> bool {
+    matches!(reading, None | Some(Reading::NotAsked))
 }

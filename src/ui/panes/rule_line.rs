@@ -4,10 +4,11 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::chart::{Chart, Origin};
-use crate::app::rules::book::{base, packets, rules};
+use crate::app::rules::book::{base, brief, packets, rules, whole};
 use crate::app::rules::line::{Does, Line, Node, Reach};
 use crate::facts::Reading;
 use crate::facts::ruleset::{Backend, Base, ChainId, ChainKind, Hook, Policy, Rule, TableId};
+use crate::firewall::keeper::keeper;
 use crate::firewall::{Leg, Place};
 use crate::ui::theme::{BAD, GOOD, Mark, QUIET, STRONG, WARN};
 use crate::ui::words::{Row, wrap};
@@ -28,7 +29,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn of(width: usize) -> Self {
         let from = |least: usize, wide: usize| if width >= least { wide } else { 0 };
-        Self { width, word: from(56, 10), handle: from(84, 8), packets: from(44, 11), moved: from(36, 7) }
+        Self { width, word: from(56, 10), handle: from(84, 8), packets: from(44, 8), moved: from(44, 7) }
     }
 
     /// The columns' names.
@@ -160,7 +161,7 @@ impl Own {
         let counted = packets(rule);
         let moved = counted.map_or(0, |now| chart.rules.counting.moved(id, rule.handle, now));
         Self {
-            text: Row::of(words(rule), lit),
+            text: Row::of(brief(&chart.case.here, id, rule), lit),
             handle: rule.handle.to_string(),
             packets: counted.map(short).unwrap_or_default(),
             moved: if moved == 0 { String::new() } else { format!("+{}", short(moved)) },
@@ -171,11 +172,6 @@ impl Own {
         let packets = base.packets.map(short).unwrap_or_default();
         Self { packets, ..Self::text(Row::of(format!("policy {}", policy(base.policy)), lit)) }
     }
-}
-
-/// A rule in words.
-pub(super) fn words(rule: &Rule) -> String {
-    rule.text.clone().unwrap_or_else(|| format!("rule with handle {}", rule.handle))
 }
 
 fn hooked(leg: Leg, hook: Hook) -> Row {
@@ -272,22 +268,11 @@ fn short(number: u64) -> String {
 pub(super) fn foot(chart: &Chart, width: usize, height: usize) -> Vec<Row> {
     let Some(line) = chart.rules.selected() else { return Vec::new() };
     let own = Own::of(chart, line);
-    let place = match &line.node {
-        Node::Rule { chain, .. } => {
-            chart.rules.chain(*chain).map(|id| format!("{} handle {}", chain_words(id), own.handle))
-        }
-        Node::Policy(chain) | Node::Note(chain) => chart.rules.chain(*chain).map(chain_words),
-        Node::Hook(..) | Node::Chain(..) | Node::More(_) | Node::Aside(_) | Node::Table(..) => None,
-    };
-    let counted = match (own.packets.as_str(), own.moved.as_str()) {
-        ("", _) => String::new(),
-        (packets, "") => format!("· {packets} packets "),
-        (packets, moved) => format!("· {packets} packets {moved} "),
-    };
-    let edge = place.map_or_else(Row::new, |place| Row::of("─ ", QUIET).say(place).say(" ").put(&counted, QUIET));
+    let selected = selected_rule(chart, line);
+    let text = selected.map_or_else(|| own.text.plain(), |(id, rule)| whole(&chart.case.here, id, rule));
+    let edge = edge(chart, line, &own);
     let rest = width.saturating_sub(edge.width());
     let mut rows = vec![edge.put("─".repeat(rest), QUIET).cut(width)];
-    let text = own.text.plain();
     let mut lines = wrap(&text, width);
     let room = height.saturating_sub(1);
     if lines.len() > room {
@@ -298,4 +283,39 @@ pub(super) fn foot(chart: &Chart, width: usize, height: usize) -> Vec<Row> {
     }
     rows.extend(lines.into_iter().map(|line| Row::new().say(line)));
     rows
+}
+
+fn selected_rule<'a>(chart: &'a Chart, line: &Line) -> Option<(&'a ChainId, &'a Rule)> {
+    let Node::Rule { chain, at } = line.node else { return None };
+    let id = chart.rules.chain(chain)?;
+    Some((id, rules(&chart.case.here, id)?.get(at)?))
+}
+
+/// Where the selected line is, how often it counted and who keeps it.
+fn edge(chart: &Chart, line: &Line, own: &Own) -> Row {
+    let Some(id) = chart.rules.selected_chain() else { return Row::new() };
+    let rule = selected_rule(chart, line).map(|(_, rule)| rule);
+    let name = match (&line.node, id.table.backend) {
+        (Node::Rule { .. }, Backend::Nftables) => format!("{} handle {}", chain_words(id), own.handle),
+        (Node::Rule { .. }, Backend::Legacy) => format!("{} rule {}", chain_words(id), own.handle),
+        (_, _) => chain_words(id),
+    };
+    let mut row = Row::of("─ ", QUIET).say(name);
+    if !own.packets.is_empty() {
+        row = row.put(format!(" · {} packets", own.packets), QUIET);
+    }
+    if !own.moved.is_empty() {
+        row = row.put(format!(" {}", own.moved), WARN);
+    }
+    row.put(format!(" · {} ", kept_by(id, rule)), QUIET)
+}
+
+/// Who keeps a rule or a chain.
+pub(super) fn kept_by(id: &ChainId, rule: Option<&Rule>) -> String {
+    let keeper = keeper(id, rule);
+    if keeper.program.by_hand() {
+        format!("by hand with {}", keeper.words())
+    } else {
+        format!("kept by {}", keeper.words())
+    }
 }

@@ -4,13 +4,13 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::heading;
-use super::rule_line::{place_words, words};
+use super::rule_line::{kept_by, place_words};
 use crate::app::chart::Chart;
-use crate::app::rules::book::rules;
+use crate::app::rules::book::{base, brief, rules};
 use crate::diagnose::ways::{Gets, gets};
 use crate::facts::ruleset::Policy;
 use crate::facts::socket::Transport;
-use crate::firewall::{Fate, Part, Place};
+use crate::firewall::{Fate, Part};
 use crate::text;
 use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN};
 use crate::ui::words::{Row, wrap};
@@ -195,6 +195,7 @@ fn percent(share: f64) -> String {
 
 /// The rule or policy that decides about a part: `inet filter input handle 7: tcp dport 80 reject`.
 fn by(part: &Part, chart: &Chart) -> Option<String> {
+    let here = &chart.case.here;
     let place = match &part.fate {
         Fate::Rejected { by, .. } | Fate::Dropped { by } => by,
         Fate::Unknown { by, .. } => by.as_ref()?,
@@ -202,16 +203,13 @@ fn by(part: &Part, chart: &Chart) -> Option<String> {
         Fate::Unrouted { .. } => return None,
     };
     let name = place_words(place);
-    Some(rule_of(place, chart).map_or(name.clone(), |rule| format!("{name}: {rule}")))
-}
-
-fn rule_of(place: &Place, chart: &Chart) -> Option<String> {
-    let here = &chart.case.here;
     let Some(handle) = place.rule else {
-        let base = crate::app::rules::book::base(here, &place.chain)?;
-        return Some(if base.policy == Policy::Drop { "drop" } else { "accept" }.into());
+        let says = if base(here, &place.chain)?.policy == Policy::Drop { "drop" } else { "accept" };
+        return Some(format!("{name}: {says}"));
     };
-    rules(here, &place.chain)?.iter().find(|rule| rule.handle == handle).map(words)
+    let rule = rules(here, &place.chain).and_then(|rules| rules.iter().find(|rule| rule.handle == handle));
+    let said = rule.map(|rule| format!(": {}", brief(here, &place.chain, rule))).unwrap_or_default();
+    Some(format!("{name}{said} ({})", kept_by(&place.chain, rule)))
 }
 
 #[cfg(test)]
