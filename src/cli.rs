@@ -329,6 +329,7 @@ fn show(start: Start) -> Result<u8, Error> {
     let ended = runtime.block_on(crate::ui::run(start));
     // A resolver that does not answer must not keep the program.
     runtime.shutdown_background();
+    crate::sources::tracefs::remove_all();
     ended.map(|()| 0)
 }
 
@@ -353,6 +354,7 @@ fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), 
     let settled = runtime.block_on(check::settle(case, limit));
     // A resolver or a file system that does not answer must not keep the program.
     runtime.shutdown_background();
+    crate::sources::tracefs::remove_all();
     Ok(settled)
 }
 

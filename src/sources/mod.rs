@@ -15,7 +15,9 @@ pub mod live;
 pub mod netlink;
 pub mod procfs;
 pub mod resolver;
+pub mod tracefs;
 pub mod trouble;
+pub mod watched;
 pub mod xtables;
 
 use std::collections::BTreeMap;
@@ -188,6 +190,9 @@ async fn of_the_filter(question: Question) -> Fact {
     if let Question::Member(id, key) = question {
         let (set, wanted) = (id.clone(), key.clone());
         return Fact::Member(id, key, blocking(move || nftables::member(&set, &wanted)).await);
+    }
+    if let Question::Watched(key) = question {
+        return Fact::Watched(key.clone(), watched::watch(&key).await);
     }
     Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() })
 }

@@ -17,6 +17,7 @@ mod rules;
 mod sets;
 mod space;
 mod unix;
+mod watched;
 mod ways;
 
 use libtest_mimic::{Arguments, Trial};
@@ -44,6 +45,11 @@ const TESTS: &[Test] = &[
     ("addresses::while_they_change", addresses::while_changing, Needs::Namespace),
     ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
     ("hooks::in_the_order_the_kernel_runs_them", hooks::in_order, Needs::Namespace),
+    ("watched::what_the_kernel_says_of_an_attempt", watched::words, Needs::Root),
+    ("watched::a_full_accept_queue", watched::full_queue, Needs::Root),
+    ("watched::rules_that_counted", watched::counters, Needs::Namespace),
+    ("watched::nothing_is_left_behind", watched::tidy, Needs::Root),
+    ("watched::without_rights", watched::untraced, Needs::Namespace),
     ("live::one_rule_of_ten_thousand", live::one_rule_of_ten_thousand, Needs::Namespace),
     ("live::links_and_routes", live::links_and_routes, Needs::Namespace),
     ("ways::links_as_ip_tells_them", ways::links, Needs::Namespace),

@@ -15,6 +15,7 @@ use crate::facts::ruleset::{
     Base, Chain, ChainId, ChainKind, Family, Hook, MapsTo, Object, Policy, Ruleset, Set, SetId, Table,
 };
 use crate::sources::Trouble;
+use crate::sources::netlink::hooks;
 use crate::sources::netlink::wire::Message;
 
 const GET_TABLE: u16 = kind(1);
@@ -25,9 +26,12 @@ const GET_OBJECT: u16 = kind(19);
 /// How long it may be tried again while the rules change.
 const LIMIT: Duration = Duration::from_millis(1500);
 
-/// Tables, chains, sets and named objects of all families. Without nf_tables there are none.
+/// Tables, chains, sets and named objects of all families, and what is hooked in. Without nf_tables there are none.
 pub fn ruleset() -> Result<Option<Ruleset>, Trouble> {
-    Ok(Some(steadily(within(LIMIT), read)?.unwrap_or_default()))
+    let mut all = steadily(within(LIMIT), read)?.unwrap_or_default();
+    // Not to know the order of the hooks is no reason not to know the rules.
+    all.hooks = hooks::hooks().ok().flatten();
+    Ok(Some(all))
 }
 
 /// What cannot be read of a message.
