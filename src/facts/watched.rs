@@ -22,7 +22,8 @@ pub struct Watched {
     /// The attempt; it is a probe and is counted as one.
     pub dial: Dial,
     /// What the kernel said about exactly its packets, in order. It may say something later, or where it cannot be told
-    /// from others' packets: that there are none proves nothing.
+    /// from others' packets (an answer from another host, a SYN that is sent again). A full accept queue is no word of
+    /// Linux 6.18: that there are none proves nothing.
     pub words: Vec<Word>,
     /// Why nothing could be traced, as a clause after "because".
     pub untraced: Option<String>,
