@@ -16,15 +16,23 @@ use crate::sources::{self, Arrival, Sources};
 /// Answers that may be on their way at once.
 const IN_FLIGHT: usize = 256;
 
+/// How often the packet filter's rules are read again because they changed while they were read.
+const RULES_AGAIN: u32 = 3;
+
 /// Looks at this host until everything that matters is known, at most for `limit`.
 pub async fn settle(mut case: Case, limit: Duration) -> (Case, Diagnosis) {
     let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
     let sources = Sources::new(sender);
-    let mut asked = BTreeSet::new();
+    let (mut asked, mut again) = (BTreeSet::new(), 0);
     let end = tokio::time::sleep(limit);
     tokio::pin!(end);
     loop {
         let diagnosis = diagnose(&case);
+        if diagnosis.settled && again < RULES_AGAIN && case.here.rules_moved() {
+            again += 1;
+            case.here.forget_rules();
+            continue;
+        }
         if diagnosis.settled {
             return (case, diagnosis);
         }

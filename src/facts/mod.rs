@@ -14,6 +14,7 @@ pub mod reading;
 pub mod recording;
 pub mod redact;
 pub mod route;
+mod rules;
 pub mod ruleset;
 pub mod socket;
 pub mod unit;

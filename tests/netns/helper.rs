@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use socket2::{Domain, Socket, Type};
 use unrefuse::facts::Reading;
 use unrefuse::facts::socket::Transport;
+use unrefuse::sources::netlink::nftables;
 use unrefuse::sources::procfs;
 use unrefuse::sources::trouble::timed;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(words: &[String]) -> Outcome {
             let (pid, port) = (pid.parse()?, port.parse()?);
             answer(&timed(|| procfs::other_network(pid, Transport::Tcp, port)))
         }
+        [ASK, "ruleset"] => answer(&timed(nftables::ruleset)),
         [ASK, "owner", inode, group] => {
             let inode = inode.parse()?;
             answer(&timed(|| procfs::owner(inode, group.parse().ok())))

@@ -20,6 +20,8 @@ mod rules;
 mod statement;
 mod sys;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::cell::Cell;

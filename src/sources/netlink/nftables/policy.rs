@@ -64,12 +64,12 @@ pub(super) const FAMILY_HEADER: usize = 4;
 /// How deep expressions may lie within expressions.
 const DEPTH: u8 = 2;
 
-const NEW_TABLE: u16 = 0x0a00;
-const NEW_CHAIN: u16 = 0x0a03;
-const NEW_RULE: u16 = 0x0a06;
-const NEW_SET: u16 = 0x0a09;
-const NEW_SET_ELEM: u16 = 0x0a0c;
-const NEW_OBJ: u16 = 0x0a12;
+pub(super) const NEW_TABLE: u16 = 0x0a00;
+pub(super) const NEW_CHAIN: u16 = 0x0a03;
+pub(super) const NEW_RULE: u16 = 0x0a06;
+pub(super) const NEW_SET: u16 = 0x0a09;
+pub(super) const NEW_SET_ELEM: u16 = 0x0a0c;
+pub(super) const NEW_OBJ: u16 = 0x0a12;
 
 /// NFTA_RULE_EXPRESSIONS
 const RULE_EXPRESSIONS: u16 = 4;

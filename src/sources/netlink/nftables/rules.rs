@@ -79,7 +79,7 @@ fn read(session: &mut Session, ask: Ask<'_>, generation: u32, until: Instant) ->
 }
 
 /// A rule as plain data, with each of its expressions.
-fn rule(message: &Message<'_>, scratch: &mut Aligned) -> Rule {
+pub(super) fn rule(message: &Message<'_>, scratch: &mut Aligned) -> Rule {
     const HANDLE: u16 = 3;
     const EXPRESSIONS: u16 = 4;
     const USERDATA: u16 = 7;

@@ -7,7 +7,8 @@ use super::sys::{self, Values};
 use super::{exprs, family_of};
 use crate::facts::ruleset::Family;
 use crate::facts::ruleset::expr::{CmpOp, DynsetOp, Expr, MetaKey, Register, RejectWith, Verdict};
-use crate::facts::ruleset::xt::{Match, Target, Xt};
+use crate::facts::ruleset::xt::Xt;
+use crate::sources::xtables::binary::{match_of, target_of};
 
 /// An expression as plain data.
 pub(super) fn decode(e: &sys::Expr<'_>, around: Around<'_>) -> Option<Expr> {
@@ -38,8 +39,8 @@ pub(super) fn decode(e: &sys::Expr<'_>, around: Around<'_>) -> Option<Expr> {
         }),
         b"queue" => queue(e),
         b"notrack" => Some(Expr::Notrack),
-        b"match" => matched(e),
-        b"target" => target(e),
+        b"match" => matched(e, around),
+        b"target" => target(e, around),
         _ => None,
     }
 }
@@ -250,14 +251,14 @@ fn queue(e: &sys::Expr<'_>) -> Option<Expr> {
     Some(Expr::Queue { from, to: from.checked_add(total.saturating_sub(1))?, bypass })
 }
 
-fn matched(e: &sys::Expr<'_>) -> Option<Expr> {
+fn matched(e: &sys::Expr<'_>, around: Around<'_>) -> Option<Expr> {
     let (name, revision) = (e.text(c::NFTNL_EXPR_MT_NAME)?, e.u32(c::NFTNL_EXPR_MT_REV)?);
-    let info = e.data(c::NFTNL_EXPR_MT_INFO).unwrap_or_default().to_vec();
-    Some(Expr::Xt(Xt::Match(Match::Other { name, revision, info })))
+    let info = e.data(c::NFTNL_EXPR_MT_INFO).unwrap_or_default();
+    Some(Expr::Xt(Xt::Match(match_of(&name, revision, info, around.family?))))
 }
 
-fn target(e: &sys::Expr<'_>) -> Option<Expr> {
+fn target(e: &sys::Expr<'_>, around: Around<'_>) -> Option<Expr> {
     let (name, revision) = (e.text(c::NFTNL_EXPR_TG_NAME)?, e.u32(c::NFTNL_EXPR_TG_REV)?);
-    let info = e.data(c::NFTNL_EXPR_TG_INFO).unwrap_or_default().to_vec();
-    Some(Expr::Xt(Xt::Target(Target::Other { name, revision, info })))
+    let info = e.data(c::NFTNL_EXPR_TG_INFO).unwrap_or_default();
+    Some(Expr::Xt(Xt::Target(target_of(&name, revision, info, around.family?))))
 }

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 
 use nftnl::nftnl_sys as c;
 
-use super::policy::Sane;
+use super::policy::{self, Sane};
 
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = size_of::<c::libc::nlmsghdr>();
@@ -24,6 +24,7 @@ const ZEROS: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Aligned {
     words: Vec<u64>,
+    kind: u16,
 }
 
 impl Aligned {
@@ -31,6 +32,7 @@ impl Aligned {
     pub(super) fn load(&mut self, message: &Sane<'_>) -> &Self {
         let body = message.body();
         let length = HEADER + body.len();
+        self.kind = message.kind();
         self.words.clear();
         self.words.resize(length.div_ceil(size_of::<u64>()) + ZEROS, 0);
         let room = self.words.len() * size_of::<u64>();
@@ -104,18 +106,21 @@ unsafe fn slice<'a>(data: *const c_void, length: u32) -> Option<&'a [u8]> {
 }
 
 macro_rules! object {
-    ($(#[$doc:meta])* $name:ident, $raw:ident, $alloc:ident, $free:ident, $parse:ident, $is_set:ident, $get:ident) => {
+    ($(#[$doc:meta])* $name:ident, $kind:expr, $raw:ident, $alloc:ident, $free:ident, $parse:ident, $is_set:ident, $get:ident) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub(super) struct $name(NonNull<c::$raw>);
 
         impl $name {
-            /// None where libnftnl could not make sense of all of it.
+            /// None where libnftnl could not make sense of all of it, or it is a message about something else.
             pub(super) fn parse(message: &Aligned) -> Option<Self> {
+                if message.kind != $kind {
+                    return None;
+                }
                 // SAFETY: takes nothing, returns null or an object that is ours alone.
                 let object = Self(NonNull::new(unsafe { c::$alloc() })?);
                 // SAFETY: `header` is aligned and followed by as many bytes as it says (`Aligned::load`), which were
-                // checked (`Sane`); the object is a fresh one of this kind.
+                // checked for this kind (`Sane`); the object is a fresh one of this kind.
                 let done = unsafe { c::$parse(message.header(), object.0.as_ptr()) };
                 (done >= 0).then_some(object)
             }
@@ -147,31 +152,31 @@ macro_rules! object {
 
 object! {
     /// A table.
-    Table, nftnl_table, nftnl_table_alloc, nftnl_table_free, nftnl_table_nlmsg_parse, nftnl_table_is_set,
+    Table, policy::NEW_TABLE, nftnl_table, nftnl_table_alloc, nftnl_table_free, nftnl_table_nlmsg_parse, nftnl_table_is_set,
     nftnl_table_get_data
 }
 object! {
     /// A chain.
-    Chain, nftnl_chain, nftnl_chain_alloc, nftnl_chain_free, nftnl_chain_nlmsg_parse, nftnl_chain_is_set,
+    Chain, policy::NEW_CHAIN, nftnl_chain, nftnl_chain_alloc, nftnl_chain_free, nftnl_chain_nlmsg_parse, nftnl_chain_is_set,
     nftnl_chain_get_data
 }
 object! {
     /// A rule.
-    Rule, nftnl_rule, nftnl_rule_alloc, nftnl_rule_free, nftnl_rule_nlmsg_parse, nftnl_rule_is_set,
+    Rule, policy::NEW_RULE, nftnl_rule, nftnl_rule_alloc, nftnl_rule_free, nftnl_rule_nlmsg_parse, nftnl_rule_is_set,
     nftnl_rule_get_data
 }
 object! {
     /// What a set is.
-    Set, nftnl_set, nftnl_set_alloc, nftnl_set_free, nftnl_set_nlmsg_parse, nftnl_set_is_set, nftnl_set_get_data
+    Set, policy::NEW_SET, nftnl_set, nftnl_set_alloc, nftnl_set_free, nftnl_set_nlmsg_parse, nftnl_set_is_set, nftnl_set_get_data
 }
 object! {
     /// Elements of a set.
-    Elements, nftnl_set, nftnl_set_alloc, nftnl_set_free, nftnl_set_elems_nlmsg_parse, nftnl_set_is_set,
+    Elements, policy::NEW_SET_ELEM, nftnl_set, nftnl_set_alloc, nftnl_set_free, nftnl_set_elems_nlmsg_parse, nftnl_set_is_set,
     nftnl_set_get_data
 }
 object! {
     /// A named object.
-    Object, nftnl_obj, nftnl_obj_alloc, nftnl_obj_free, nftnl_obj_nlmsg_parse, nftnl_obj_is_set, nftnl_obj_get_data
+    Object, policy::NEW_OBJ, nftnl_obj, nftnl_obj_alloc, nftnl_obj_free, nftnl_obj_nlmsg_parse, nftnl_obj_is_set, nftnl_obj_get_data
 }
 
 /// An expression of a rule, set or element.

@@ -78,7 +78,7 @@ fn comment(of: &impl Values, userdata: u32, kind: u8) -> Option<String> {
     of.data(userdata).and_then(|u| walk::comment(u, kind))
 }
 
-fn table(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Table> {
+pub(super) fn table(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Table> {
     const DORMANT: u32 = 1;
     let table = sys::Table::parse(scratch.load(&policy::message(message.kind, message.body)?))?;
     Some(Table {
@@ -89,7 +89,7 @@ fn table(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option
     })
 }
 
-fn chain(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Chain> {
+pub(super) fn chain(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Chain> {
     let chain = sys::Chain::parse(scratch.load(&policy::message(message.kind, message.body)?))?;
     let table = table_id(family, chain.text(c::NFTNL_CHAIN_TABLE)?);
     let base = match chain.u32(c::NFTNL_CHAIN_HOOKNUM) {
@@ -158,7 +158,7 @@ fn devices(body: &[u8]) -> Vec<String> {
     }
 }
 
-fn set(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Set> {
+pub(super) fn set(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Set> {
     const ANONYMOUS: u32 = 0x1;
     const INTERVAL: u32 = 0x4;
     const MAP: u32 = 0x8;
@@ -260,7 +260,7 @@ const LIMIT_AT: LimitAt = LimitAt {
 const QUOTA_AT: QuotaAt =
     QuotaAt { bytes: c::NFTNL_OBJ_QUOTA_BYTES, used: c::NFTNL_OBJ_QUOTA_CONSUMED, flags: c::NFTNL_OBJ_QUOTA_FLAGS };
 
-fn object(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Object> {
+pub(super) fn object(message: &Message<'_>, family: Family, scratch: &mut Aligned) -> Option<Object> {
     let attributes = message.body.get(FAMILY_HEADER..)?;
     if !walk(attributes).all(|a| a.is_ok()) {
         return None;

@@ -1,0 +1,48 @@
+//! Whether what was read of the packet filter's rules belongs together.
+
+use super::{Facts, Reading};
+
+impl Facts {
+    /// The rules changed while they were read: the tables, chains and sets that are known are not of one generation, and
+    /// what they do together may be what no packet ever met.
+    pub fn rules_moved(&self) -> bool {
+        let mut generations = self
+            .ruleset
+            .value()
+            .map(|r| r.generation)
+            .into_iter()
+            .chain(self.chains.values().filter_map(|r| r.value().map(|c| c.generation)))
+            .chain(self.elements.values().filter_map(|r| r.value().map(|e| e.generation)));
+        let first = generations.next();
+        generations.any(|g| Some(g) != first)
+    }
+
+    /// Forgets what was read of the rules, so that it is asked for again.
+    pub fn forget_rules(&mut self) {
+        self.ruleset = Reading::NotAsked;
+        self.chains.clear();
+        self.elements.clear();
+        self.members.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ruleset::{Backend, ChainId, ChainRules, Family, Ruleset, TableId};
+    use super::*;
+
+    #[test]
+    fn rules_of_two_generations_do_not_belong_together() {
+        let mut facts = Facts::default();
+        assert!(!facts.rules_moved());
+        facts.ruleset = Reading::known(Ruleset { generation: 7, ..Ruleset::default() });
+        let table = TableId { backend: Backend::Nftables, family: Family::Ip, name: "t".into() };
+        let chain = ChainId { table, name: "c".into() };
+        facts.chains.insert(chain.clone(), Reading::known(ChainRules { generation: 7, ..ChainRules::default() }));
+        assert!(!facts.rules_moved());
+        facts.chains.insert(chain, Reading::known(ChainRules { generation: 8, ..ChainRules::default() }));
+        assert!(facts.rules_moved());
+        facts.forget_rules();
+        assert_eq!(facts, Facts::default());
+    }
+}
