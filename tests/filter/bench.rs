@@ -121,7 +121,7 @@ impl<'a> Bench<'a> {
                 let holds = match &expect {
                     Expect::Unknown { why, by } => {
                         *report.unknown.entry(why.clone()).or_default() += 1;
-                        unknown::may_be(why, by.as_ref(), &reader, script)
+                        unknown::may_be(by.as_ref(), client == "any", &reader, script)
                     }
                     _ => expect.holds(&seen).unwrap_or(true),
                 };

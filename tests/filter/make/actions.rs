@@ -163,5 +163,9 @@ fn of_inet<'a>(place: &Place<'_>, ip: &'a str) -> &'a str {
 
 /// A match that most nat rules have: they rarely translate everything.
 pub(super) fn which(dice: &mut Dice, place: &Place<'_>) -> String {
-    if dice.chance(60) { format!("{} dport {}", place.transport, ports(dice)) } else { place.one(dice) }
+    match dice.below(10) {
+        0..=3 => format!("{} dport {}", place.transport, ports(dice)),
+        4..=7 => place.one(dice),
+        _ => format!("meta l4proto {}", place.transport),
+    }
 }

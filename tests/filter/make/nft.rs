@@ -126,6 +126,9 @@ fn rule(
     let mut parts: Vec<String> = (0..dice.weighted(&[1, 6, 4, 1])).map(|_| place.one(dice)).collect();
     parts.extend(statements(dice, &place));
     if chain.kind == "nat" && dice.chance(75) {
+        if dice.chance(60) {
+            parts.clear();
+        }
         parts.push(which(dice, &place));
         parts.push(translation(dice, &place));
     } else if chain.kind == "nat" {
