@@ -139,8 +139,8 @@ impl Tally {
     /// Passes if nothing differed, everything was tried and nearly all rules were loaded.
     fn judge(&self, cases: u64) -> Result<(), Failed> {
         if !self.differing.is_empty() {
-            let seeds = self.differing.join("\n");
-            return Err(format!("{} cases differ:\n{seeds}", self.differing.len()).into());
+            let seeds: Vec<&str> = self.differing.iter().filter_map(|text| text.lines().next()).collect();
+            return Err(format!("{} cases differ:\n{}", seeds.len(), seeds.join("\n")).into());
         }
         let tried = u64::try_from(self.cases).unwrap_or(u64::MAX);
         if tried != cases {
