@@ -90,6 +90,7 @@ impl<'a> Bench<'a> {
     /// Does this connection differ, when everything is done anew and with patience?
     pub(crate) fn differs(&mut self, script: &Script, probe: &Probe) -> Option<Difference> {
         script.load_whole(&mut self.touched).ok()?;
+        self.world.listen();
         let mut report = Report::default();
         self.compare(script, &[*probe], LONG, &mut report);
         report.differences.pop()
@@ -99,6 +100,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn seen(&mut self, script: &Script, probe: &Probe) -> Result<Seen, String> {
         script.load_whole(&mut self.touched)?;
         self.conntrack.forget();
+        self.world.listen();
         Ok(probe::run(self.world, &[*probe], &[false], LONG)[0])
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{IoSliceMut, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, socko
 use socket2::{Domain, Protocol, Socket, Type};
 use unrefuse::facts::socket::Transport;
 
-use crate::world::{Listening, World};
+use crate::world::World;
 
 /// One connection to be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,9 +119,9 @@ pub(crate) fn run(world: &World, probes: &[Probe], quiet: &[bool], patience: Pat
         if waited >= until || (quiet_ones.is_empty() && others.is_empty()) {
             break;
         }
-        wait(&mut attempts, &world.listening, until.saturating_sub(waited));
+        wait(&mut attempts, &world.udp, until.saturating_sub(waited));
     }
-    for listener in &world.listening.tcp {
+    for listener in world.tcp.lock().unwrap().iter() {
         accepted(listener, &mut attempts);
     }
     attempts
@@ -231,7 +231,7 @@ fn echo(socket: &Socket) -> Option<Seen> {
 }
 
 /// Waits until something happens to one of the sockets, and takes it in; datagrams are answered.
-fn wait(attempts: &mut [Attempt], listening: &Listening, longest: Duration) {
+fn wait(attempts: &mut [Attempt], answering: &[UdpSocket], longest: Duration) {
     let mut fds: Vec<PollFd<'_>> = Vec::new();
     for attempt in attempts.iter().filter(|a| a.seen.is_none()) {
         if let Some(socket) = &attempt.socket {
@@ -242,10 +242,10 @@ fn wait(attempts: &mut [Attempt], listening: &Listening, longest: Duration) {
             fds.push(PollFd::new(socket.as_fd(), wanted));
         }
     }
-    fds.extend(listening.udp.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)));
+    fds.extend(answering.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)));
     let longest = u16::try_from(longest.as_millis()).unwrap_or(u16::MAX).max(1);
     let _ = poll(&mut fds, PollTimeout::from(longest));
-    for socket in &listening.udp {
+    for socket in answering {
         let mut nothing = [0; 8];
         while let Ok((_, whom)) = socket.recv_from(&mut nothing) {
             let own = socket.local_addr().map_or_else(|e| e.to_string(), |own| own.to_string());

@@ -10,6 +10,7 @@
 //! kernel comes at once or never.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Mutex;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -71,12 +72,10 @@ const WIRES: [(&str, &str, u8); 3] = [("s0", "c0", 1), ("s1", "c1", 2), ("s2", "
 pub(crate) struct World {
     pub(crate) client: Net,
     pub(crate) server: Net,
-    pub(crate) listening: Listening,
-}
-
-/// Sockets that answer.
-pub(crate) struct Listening {
-    pub(crate) tcp: Vec<TcpListener>,
+    back: Net,
+    /// Sockets that accept.
+    pub(crate) tcp: Mutex<Vec<TcpListener>>,
+    /// Sockets that answer datagrams.
     pub(crate) udp: Vec<UdpSocket>,
 }
 
@@ -105,11 +104,19 @@ impl World {
         back.ip("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:03 dev b0 nud permanent\n\
              neigh replace fd00:9::1 lladdr 02:00:00:00:00:03 dev b0 nud permanent\n\
              route add default via 10.9.0.1\nroute add default via fd00:9::1\n");
-        let mut listening = server.run(|| listen(&server_addresses()));
-        let behind = back.run(|| listen(&BACK.map(parse)));
-        listening.tcp.extend(behind.tcp);
-        listening.udp.extend(behind.udp);
-        Self { client, server, listening }
+        let mut udp = server.run(|| answer(&server_addresses()));
+        udp.extend(back.run(|| answer(&BACK.map(parse))));
+        let world = Self { client, server, back, tcp: Mutex::default(), udp };
+        world.listen();
+        world
+    }
+
+    /// Listens anew: what half-open connections there were is forgotten.
+    pub(crate) fn listen(&self) {
+        let mut tcp = self.tcp.lock().unwrap();
+        tcp.clear();
+        tcp.extend(self.server.run(accept));
+        tcp.extend(self.back.run(accept));
     }
 }
 
@@ -196,15 +203,17 @@ pub(crate) fn server_addresses() -> Vec<IpAddr> {
     own.chain(["127.0.0.1", "::1"].map(parse)).collect()
 }
 
-fn listen(addresses: &[IpAddr]) -> Listening {
+fn accept() -> Vec<TcpListener> {
     let everywhere = ["0.0.0.0", "::"].map(parse);
-    let tcp = TCP_OPEN.iter().flat_map(|port| everywhere.map(|address| tcp((address, *port).into()))).collect();
-    let udp = UDP_OPEN
+    TCP_OPEN.iter().flat_map(|port| everywhere.map(|address| tcp((address, *port).into()))).collect()
+}
+
+fn answer(addresses: &[IpAddr]) -> Vec<UdpSocket> {
+    UDP_OPEN
         .iter()
         .flat_map(|port| addresses.iter().map(|address| UdpSocket::bind((*address, *port)).unwrap()))
         .inspect(|socket| socket.set_nonblocking(true).unwrap())
-        .collect();
-    Listening { tcp, udp }
+        .collect()
 }
 
 fn tcp(at: SocketAddr) -> TcpListener {
