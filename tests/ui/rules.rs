@@ -185,3 +185,24 @@ fn every_size_draws() {
         }
     }
 }
+
+#[test]
+fn ten_thousand_open_rules_draw_quickly() {
+    let mut session = followed(long(5_000), (200, 60));
+    session.keys("w");
+    session.press(KeyCode::Home);
+    for _ in 0..60 {
+        session.press(KeyCode::Right);
+        session.press(KeyCode::Down);
+    }
+    session.press(KeyCode::End);
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        session.press(KeyCode::Up);
+        session.picture();
+    }
+    let each = began.elapsed() / 20;
+    println!("a frame with its update took {each:?}");
+    let limit = if cfg!(debug_assertions) { 200 } else { 2 };
+    assert!(each.as_millis() < limit, "{each:?}");
+}
