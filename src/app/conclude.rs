@@ -105,6 +105,8 @@ fn pane_wants(chart: &Chart, shown: Shown) -> Vec<Question> {
     }
     if shown.rules.rows > 0 {
         wants.extend(unasked(Some(&here.ruleset)).then_some(Question::Ruleset));
+        // Rules speak of interfaces by number.
+        wants.extend(unasked(Some(&here.links)).then_some(Question::Links));
         wants.extend(chart.rules.wants(here, shown.rules));
     }
     wants.retain(|question| !chart.diagnosis.wants.contains(question));

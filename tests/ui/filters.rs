@@ -160,6 +160,7 @@ pub(crate) fn followed(facts: Facts, size: (u16, u16)) -> Session {
 /// The way of the packet, as it would have been followed.
 pub(crate) fn follow(session: &mut Session) {
     let packet = Packet { transport: Transport::Tcp, client: Client::Any, to: to() };
+    session.event(What::Changed(Change::Fact(Fact::Links(known(Vec::new())))));
     for (id, rules) in session.host.chains.clone() {
         session.event(What::Changed(Change::Fact(Fact::ChainRules(id, rules))));
     }

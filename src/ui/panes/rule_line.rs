@@ -37,7 +37,7 @@ impl Columns {
         let names = [("", self.word), ("handle", self.handle), ("packets", self.packets), ("moved", self.moved)];
         let right: usize = names.iter().map(|(_, width)| width).sum();
         let row = Row::new().cell("in the order of the packet's way", self.width.saturating_sub(right), QUIET);
-        names.into_iter().fold(row, |row, (name, width)| row.put(right_aligned(name, width), QUIET))
+        names.into_iter().fold(row, |row, (name, width)| right_aligned(row, name, (width, QUIET)))
     }
 
     /// A line, as wide as the tree leaves it.
@@ -46,7 +46,9 @@ impl Columns {
         let own = Own::of(chart, line);
         let sign = if signed(&line.node) { Row::of(mark.sign, mark.style).say(" ") } else { Row::new() };
         let before = usize::from(line.depth) * 2 + FOLD + sign.width();
-        let after = self.word + self.handle + self.packets + self.moved;
+        // A line without a word has its column for its text.
+        let word = if mark.word.is_empty() { 0 } else { self.word };
+        let after = word + self.handle + self.packets + self.moved;
         let room = self.width.saturating_sub(before + after);
         let style = if line.reach == Reach::NotReached { QUIET } else { Style::new() };
         let mut text = Row::new();
@@ -55,10 +57,14 @@ impl Columns {
         }
         let text = text.then(own.text).under(style).cut(room).to(room);
         let row = sign.then(text);
-        let row = row.put(left_padded(mark.word, self.word), mark.style);
-        let row = row.put(right_aligned(&own.handle, self.handle), QUIET);
-        let row = row.put(right_aligned(&own.packets, self.packets), style);
-        row.put(right_aligned(&own.moved, self.moved), WARN.patch(STRONG))
+        let end = row.width();
+        let row = if word == 0 { row } else { row.say(" ").put(mark.word, mark.style).to(end + word) };
+        let cells = [
+            (&own.handle, self.handle, QUIET),
+            (&own.packets, self.packets, style),
+            (&own.moved, self.moved, WARN.patch(STRONG)),
+        ];
+        cells.into_iter().fold(row, |row, (text, width, style)| right_aligned(row, text, (width, style)))
     }
 }
 
@@ -67,12 +73,13 @@ fn signed(node: &Node) -> bool {
     matches!(node, Node::Chain(..) | Node::Rule { .. } | Node::Policy(_))
 }
 
-fn right_aligned(text: &str, width: usize) -> String {
-    if width == 0 { String::new() } else { format!("{text:>width$}") }
-}
-
-fn left_padded(word: &str, width: usize) -> String {
-    if width == 0 { String::new() } else { format!(" {word:<rest$}", rest = width - 1) }
+/// Adds a column whose text ends at its right edge.
+fn right_aligned(row: Row, text: &str, (width, style): (usize, Style)) -> Row {
+    if width == 0 {
+        return row;
+    }
+    let before = width.saturating_sub(text.width());
+    row.say(" ".repeat(before)).put(text, style)
 }
 
 /// What became of the packet at a line: sign and word.
@@ -125,7 +132,8 @@ impl Own {
             Node::More(count) => Self::text(Row::of(format!("… {} more rules", grouped(*count as u64)), QUIET)),
             Node::Aside(count) => {
                 let chains = if *count == 1 { "1 chain" } else { &format!("{count} chains") };
-                Self::text(Row::of("not on this way", STRONG).put(format!("  {chains}"), QUIET))
+                let heading = if line.reach == Reach::Untold { "other chains" } else { "not on this way" };
+                Self::text(Row::of(heading, STRONG).put(format!("  {chains}"), QUIET))
             }
             Node::Table(table, count) => {
                 let row = Row::new().say(table_words(table)).put(format!("  {count}"), QUIET);
