@@ -75,6 +75,9 @@ pub struct Ufw {
 pub struct UfwRule {
     /// `allow`, `deny`, `reject` or `limit`.
     pub action: String,
+    /// For what passes through this host: its words start with `ufw route`.
+    #[serde(default)]
+    pub routed: bool,
     /// The words of `ufw` that make it, without the action: `in on eth0 from 10.0.0.0/8 to any port 80 proto tcp`.
     pub spec: String,
     /// Its number in `ufw status numbered`, from 1.

@@ -10,6 +10,7 @@ pub mod counters;
 pub mod dbus;
 pub mod dial;
 pub mod files;
+pub mod firewalls;
 pub mod journal;
 pub mod live;
 pub mod netlink;
@@ -170,12 +171,12 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Ufw
         | Question::Fail2ban
         | Question::RuleFiles
-        | Question::Watched(_) => of_the_filter(question).await,
+        | Question::Watched(_) => of_the_filter(bus, question).await,
     }
 }
 
 /// Questions about the packet filter; some no source answers yet.
-async fn of_the_filter(question: Question) -> Fact {
+async fn of_the_filter(bus: &Bus, question: Question) -> Fact {
     if let Question::Ruleset = question {
         return Fact::Ruleset(blocking(nftables::ruleset).await);
     }
@@ -194,7 +195,26 @@ async fn of_the_filter(question: Question) -> Fact {
     if let Question::Watched(key) = question {
         return Fact::Watched(key.clone(), watched::watch(&key).await);
     }
-    Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() })
+    let of_the_managers = of_the_managers(bus, &question).await;
+    of_the_managers
+        .unwrap_or_else(|| Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() }))
+}
+
+/// Questions about what the firewall managers were told.
+async fn of_the_managers(bus: &Bus, question: &Question) -> Option<Fact> {
+    if *question == Question::Firewalld {
+        return Some(Fact::Firewalld(dbus::firewalld::read(bus).await));
+    }
+    if *question == Question::Ufw {
+        return Some(Fact::Ufw(blocking(firewalls::ufw::read).await));
+    }
+    if *question == Question::Fail2ban {
+        return Some(Fact::Fail2ban(firewalls::fail2ban::read().await));
+    }
+    if *question == Question::RuleFiles {
+        return Some(Fact::RuleFiles(blocking(firewalls::rule_files::read).await));
+    }
+    None
 }
 
 /// Who holds each of these sockets; none where that cannot be told in time.

@@ -6,12 +6,12 @@ use super::files::{Files, Unread};
 const MOST: usize = 4_000;
 
 /// Is there anything to expand?
-pub(super) fn is_pattern(path: &str) -> bool {
+pub(in crate::sources) fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
 /// The paths an absolute pattern matches, sorted, and directories on the way that could not be read.
-pub(super) fn expand(files: &dyn Files, pattern: &str) -> (Vec<String>, Vec<(String, Unread)>) {
+pub(in crate::sources) fn expand(files: &dyn Files, pattern: &str) -> (Vec<String>, Vec<(String, Unread)>) {
     let mut found = vec![String::new()];
     let mut troubles = Vec::new();
     for part in pattern.split('/').filter(|p| !p.is_empty()) {

@@ -6,7 +6,7 @@
 mod address;
 mod apache;
 pub(super) mod files;
-mod glob;
+pub(super) mod glob;
 mod haproxy;
 mod installed;
 mod memcached;

@@ -3,6 +3,7 @@
 //! A host without a bus, a bus that hangs and a bus that dies are ordinary here: each is said in plain words, within
 //! half a second, and tried again a moment later.
 
+pub mod firewalld;
 mod private;
 mod props;
 pub mod systemd;
