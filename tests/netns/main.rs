@@ -19,6 +19,7 @@ mod space;
 mod unix;
 mod watched;
 mod ways;
+mod xtables;
 
 use libtest_mimic::{Arguments, Trial};
 use space::Outcome;
@@ -57,6 +58,9 @@ const TESTS: &[Test] = &[
     ("ways::routes_as_ip_tells_them", ways::routes, Needs::Namespace),
     ("ways::routes_that_lead_nowhere", ways::nowhere, Needs::Namespace),
     ("ways::the_way_of_what_comes_in", ways::input, Needs::Namespace),
+    ("xtables::nothing_that_iptables_writes_is_unknown", xtables::nothing_is_unknown, Needs::Namespace),
+    ("xtables::rejects_have_their_true_codes", xtables::rejects, Needs::Namespace),
+    ("xtables::values_are_those_of_the_words", xtables::values, Needs::Namespace),
     ("unix::a_listening_socket_as_ss_tells_it", unix::listening, Needs::Namespace),
     ("unix::names_that_lead_to_the_same_file", unix::other_names, Needs::Namespace),
     ("unix::stale_replaced_and_removed_files", unix::stale, Needs::Namespace),
