@@ -8,10 +8,31 @@
 //! What cannot be known before a packet comes (a rate limit, a random number, a match this program does not know) makes
 //! the part that depends on it [`Fate::Unknown`], by name, and no other.
 
+mod bytes;
+mod doubt;
+mod effect;
+mod fib;
+mod hooks;
 pub mod keeper;
+mod load;
+mod lookup;
+mod nat;
+mod outcome;
+mod ranges;
+mod refusal;
+mod rule;
 pub mod see;
 pub mod sources;
+mod split;
+mod step;
+mod strand;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod walker;
+mod way;
 pub mod words;
+mod xt;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +42,7 @@ use crate::facts::ruleset::expr::RejectWith;
 use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, Hook, LegacyTable, Recent, Ruleset, SetId};
 use crate::facts::socket::Transport;
 use sources::Sources;
+use walker::Walker;
 
 /// Why something about the host is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +122,7 @@ pub struct Part {
 }
 
 /// What a part gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// It comes to `to` on this host, and the answer comes out.
     Delivered,
@@ -147,7 +169,7 @@ pub enum Leg {
 }
 
 /// A rule, or the policy of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The base chain the packet was in.
     pub base: ChainId,
@@ -164,7 +186,7 @@ pub struct Place {
 }
 
 /// A base chain that was passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pass {
     /// What let it pass: an accepting rule, or the policy.
     pub by: Place,
@@ -172,18 +194,25 @@ pub struct Pass {
 
 /// Follows a packet.
 pub fn follow(packet: &Packet, known: &dyn Known) -> Walk {
-    let why = match known.ruleset() {
-        Err(Missing::Blind(why)) => Fate::Unknown { why, open: false, by: None },
-        Err(Missing::Open) => Fate::Unknown { why: "the rules are still being read".into(), open: true, by: None },
-        Ok(rules) if rules.chains.is_empty() => match known.legacy() {
-            Ok([]) => Fate::Delivered,
-            Ok(_) => Fate::Unknown { why: "not looked at yet".into(), open: false, by: None },
-            Err(Missing::Open) => Fate::Unknown { why: "still being read".into(), open: true, by: None },
-            Err(Missing::Blind(why)) => Fate::Unknown { why, open: false, by: None },
-        },
-        Ok(_) => Fate::Unknown { why: "not looked at yet".into(), open: false, by: None },
+    let blind = |missing: Missing, what: &str| {
+        let (why, open) = match missing {
+            Missing::Blind(why) => (format!("{what} cannot be read: {why}"), false),
+            Missing::Open => (format!("{what} are still being read"), true),
+        };
+        let fate = Fate::Unknown { why, open, by: None };
+        let sources = Sources::all(packet.to.is_ipv6());
+        let part = Part { sources, fate, to: packet.to, translated: None, passed: Vec::new() };
+        Walk { parts: vec![part], entered: Vec::new() }
     };
-    let sources = Sources::all(packet.to.is_ipv6());
-    let part = Part { sources, fate: why, to: packet.to, translated: None, passed: Vec::new() };
-    Walk { parts: vec![part], entered: Vec::new() }
+    // All is asked for at once, whatever is missing first.
+    let (ruleset, addresses) = (known.ruleset(), known.addresses());
+    match (ruleset, addresses) {
+        (Ok(ruleset), Ok(addresses)) => {
+            let mut walker = Walker::new(known, ruleset, addresses, *packet);
+            walker.walk();
+            walker.outcome()
+        }
+        (Err(missing), _) => blind(missing, "the rules"),
+        (_, Err(missing)) => blind(missing, "this host's addresses"),
+    }
 }

@@ -116,7 +116,7 @@ pub enum Expr {
 }
 
 /// What a verdict says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Passes this base chain; later ones may still refuse.

@@ -340,7 +340,7 @@ pub struct Element {
 }
 
 /// What an element of a map leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leads {
     /// A verdict.

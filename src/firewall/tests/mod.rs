@@ -1,0 +1,4 @@
+//! Packets followed through small rulesets.
+
+mod basic;
+pub(crate) mod world;

@@ -1,0 +1,463 @@
+//! The way of a packet through the hooks: in, through or out, and the answer's way back.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+
+use super::bytes::{Byte, number};
+use super::hooks::Item;
+use super::ranges::Ranges;
+use super::strand::{Address, Connection, Device, End, Kind, Port, State, Strand, Tracking};
+use super::walker::{Frame, Walker};
+use super::{Client, Fate, Leg};
+use crate::facts::route::{Route, RouteKey, RouteKind};
+use crate::facts::ruleset::{Chain, Hook, LegacyTable, Policy};
+use crate::facts::socket::Transport;
+
+/// A base chain, with its table if that is a legacy one.
+type Based<'k> = (&'k Chain, Option<&'k LegacyTable>);
+
+impl<'k> Walker<'k> {
+    /// Sends the packet, and what becomes of it is in `done`.
+    pub(super) fn walk(&mut self) {
+        match self.packet.client {
+            Client::Here => self.depart(),
+            Client::Any | Client::Address(_) => {
+                for strand in self.arrivals() {
+                    self.arrive(strand);
+                }
+            }
+        }
+    }
+
+    /// Highest number of an address.
+    pub(super) fn last(&self) -> u128 {
+        if self.v6 { u128::MAX } else { u128::from(u32::MAX) }
+    }
+
+    /// A strand as it sets out.
+    fn strand(&self, addresses: Ranges, client: Address) -> Strand {
+        let to = End { address: Address::Fixed(self.packet.to.ip()), port: Port::Fixed(self.packet.to.port()) };
+        let from = End { address: client, port: Port::Client };
+        let zero = [Byte::Const(0); 4];
+        let connection = Connection {
+            mark: zero,
+            original: (from, to),
+            reply: (to, from),
+            exists: false,
+            labelled: false,
+            settled: (false, false),
+            translated: (false, false),
+        };
+        let state = State {
+            kind: Kind::First(self.packet.transport),
+            source: from,
+            destination: to,
+            mark: zero,
+            tracking: Tracking::Unseen,
+            connection,
+            reply: false,
+            arrived: None,
+            input: None,
+            output: None,
+            looped: false,
+            passed: Vec::new(),
+            translated: None,
+            added: Vec::new(),
+            listed: Vec::new(),
+            doubts: Vec::new(),
+            ghost: false,
+        };
+        Strand { addresses, ports: Ranges::one(0, u128::from(u16::MAX)), members: Vec::new(), state: Rc::new(state) }
+    }
+
+    /// Sources by the interface they come in on: the one their answers leave by.
+    fn arrivals(&mut self) -> Vec<Strand> {
+        if let Client::Address(client) = self.packet.client {
+            let one = number_of(client);
+            let mut strand = self.strand(Ranges::one(one, one), Address::Fixed(client));
+            let route = RouteKey { to: client, from: Some(self.packet.to.ip()), input: None, mark: 0 };
+            let local = self.addresses.holds(client);
+            return match self.known.route(&route) {
+                _ if local => {
+                    strand.state().input = Some(device("lo"));
+                    vec![strand]
+                }
+                Ok(Route { interface: Some(name), .. }) => {
+                    strand.state().input = Some(device(name));
+                    vec![strand]
+                }
+                Ok(_) => {
+                    self.end(strand, Fate::Unrouted { to: client });
+                    Vec::new()
+                }
+                Err(missing) => {
+                    let doubt = self.missing(&missing, "the way back to the client");
+                    self.give_up(strand, doubt, None).into_iter().collect()
+                }
+            };
+        }
+        let mut rest = Ranges::one(0, self.last());
+        let mut arrivals = Vec::new();
+        for (name, net) in self.networks() {
+            let near = rest.split(&net);
+            if near.is_empty() {
+                continue;
+            }
+            let mut strand = self.strand(near, Address::Client);
+            strand.state().input = Some(device(&name));
+            arrivals.push(strand);
+        }
+        let mut far = self.strand(rest, Address::Client);
+        far.state().input = self.outside().map(|name| device(&name));
+        arrivals.push(far);
+        super::split::join(arrivals)
+    }
+
+    /// Connected networks with their interfaces, the narrowest first.
+    fn networks(&self) -> Vec<(String, Ranges)> {
+        let width: u8 = if self.v6 { 128 } else { 32 };
+        let near = |a: &&crate::facts::host::LocalAddress| {
+            a.up && a.address.is_ipv6() == self.v6 && a.prefix > 0 && a.prefix < width && !a.address.is_loopback()
+        };
+        let mut found: Vec<_> = self.addresses.all.iter().filter(near).collect();
+        found.sort_by_key(|a| std::cmp::Reverse(a.prefix));
+        let net = |a: &crate::facts::host::LocalAddress| {
+            let host = 1u128.checked_shl(u32::from(width - a.prefix)).map_or(u128::MAX, |size| size - 1);
+            let low = number_of(a.address) & !host;
+            (a.interface.clone(), Ranges::one(low, low | host))
+        };
+        found.into_iter().map(net).collect()
+    }
+
+    /// The interface that everybody else comes in on: the one with the target's address, else the default one.
+    fn outside(&self) -> Option<String> {
+        let to = self.packet.to.ip();
+        let holder = self.addresses.all.iter().find(|a| a.address == to && !a.address.is_loopback());
+        let dull = |name: &str| name == "lo" || name.starts_with("dummy");
+        let holder = holder.map(|a| a.interface.clone()).filter(|name| !dull(name));
+        let first =
+            || self.addresses.all.iter().find(|a| a.up && !a.address.is_loopback()).map(|a| a.interface.clone());
+        holder.or_else(|| self.addresses.default_interface.clone()).or_else(first)
+    }
+
+    /// A packet that comes from another host.
+    fn arrive(&mut self, mut strand: Strand) {
+        let input = strand.state.input.clone();
+        strand.state().arrived = input;
+        let strands = self.hook(Hook::Ingress, Leg::Request, vec![strand]);
+        let strands = self.hook(Hook::Prerouting, Leg::Request, strands);
+        for strand in strands {
+            self.routed(strand);
+        }
+    }
+
+    /// Routing: to this host, or on to another.
+    fn routed(&mut self, mut strand: Strand) {
+        let Address::Fixed(to) = strand.state.destination.address else {
+            let doubt = self.why("where the packet goes is chosen when it comes");
+            self.give_up(strand, doubt, None);
+            return;
+        };
+        if self.addresses.holds(to) {
+            let strands = self.hook(Hook::Input, Leg::Request, vec![strand]);
+            for strand in strands {
+                self.answer(strand);
+            }
+            return;
+        }
+        let input = strand.state.input.as_ref().map(|device| device.name.to_string());
+        let from = if let Client::Address(client) = self.packet.client { Some(client) } else { None };
+        let Some(mark) = number(&strand.state.mark) else {
+            let doubt = self.why("the route depends on a mark that is not known");
+            self.give_up(strand, doubt, None);
+            return;
+        };
+        match self.known.route(&RouteKey { to, from, input, mark }) {
+            Ok(Route { kind: RouteKind::Unicast, interface, .. }) => {
+                strand.state().output = interface.as_deref().map(device);
+                self.through(strand);
+            }
+            Ok(Route { kind: RouteKind::Local, .. }) => {
+                let strands = self.hook(Hook::Input, Leg::Request, vec![strand]);
+                for strand in strands {
+                    self.answer(strand);
+                }
+            }
+            Ok(_) => self.end(strand, Fate::Unrouted { to }),
+            Err(missing) => {
+                let doubt = self.missing(&missing, "the way onwards");
+                self.give_up(strand, doubt, None);
+            }
+        }
+    }
+
+    /// From one interface to another, and the answer back.
+    fn through(&mut self, strand: Strand) {
+        let interface = strand.state.output.as_ref().map(|device| device.name.to_string());
+        let mut strands = vec![strand];
+        for hook in [Hook::Forward, Hook::Postrouting, Hook::Egress] {
+            strands = self.hook(hook, Leg::Request, strands);
+        }
+        for strand in &mut strands {
+            turn(strand.state(), Kind::Answer(self.packet.transport));
+        }
+        for hook in [Hook::Ingress, Hook::Prerouting, Hook::Forward, Hook::Postrouting, Hook::Egress] {
+            strands = self.hook(hook, Leg::Reply, strands);
+        }
+        for strand in strands {
+            self.end(strand, Fate::Forwarded { interface: interface.clone() });
+        }
+    }
+
+    /// The answer of this host's socket.
+    fn answer(&mut self, mut strand: Strand) {
+        turn(strand.state(), Kind::Answer(self.packet.transport));
+        strand.state().input = None;
+        let strands = self.out(strand, Leg::Reply);
+        for strand in strands {
+            self.end(strand, Fate::Delivered);
+        }
+    }
+
+    /// What this host sends itself leaves; over lo it comes in again.
+    pub(super) fn out(&mut self, strand: Strand, leg: Leg) -> Vec<Strand> {
+        let mut strands = vec![strand];
+        for hook in [Hook::Output, Hook::Postrouting, Hook::Egress] {
+            strands = self.hook(hook, leg, strands);
+        }
+        let looped = |strand: &Strand| strand.state.output.as_ref().is_some_and(|device| &*device.name == "lo");
+        let (mut back, mut gone): (Vec<Strand>, Vec<Strand>) = strands.into_iter().partition(looped);
+        if leg == Leg::Reply && !back.is_empty() {
+            back = self.back_in(back, leg);
+            back = self.hook(Hook::Input, leg, back);
+        }
+        gone.extend(back);
+        gone
+    }
+
+    /// Over lo, as far as routing.
+    fn back_in(&mut self, mut strands: Vec<Strand>, leg: Leg) -> Vec<Strand> {
+        for strand in &mut strands {
+            let state = strand.state();
+            state.input = state.output.take();
+            state.looped = true;
+        }
+        let strands = self.hook(Hook::Ingress, leg, strands);
+        self.hook(Hook::Prerouting, leg, strands)
+    }
+
+    /// This host's own packet.
+    fn depart(&mut self) {
+        let to = self.packet.to.ip();
+        let local: IpAddr = if self.v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        let (source, interface) = if self.addresses.holds(to) {
+            let source = if to.is_loopback() || to.is_unspecified() { local } else { to };
+            (source, Some("lo".to_owned()))
+        } else {
+            match self.known.route(&RouteKey { to, from: None, input: None, mark: 0 }) {
+                Ok(Route { kind: RouteKind::Unicast, interface, source, .. }) => {
+                    (source.unwrap_or(local), interface.clone())
+                }
+                Ok(_) => {
+                    let strand = self.strand(Ranges::one(0, self.last()), Address::Client);
+                    return self.end(strand, Fate::Unrouted { to });
+                }
+                Err(missing) => {
+                    let strand = self.strand(Ranges::one(0, self.last()), Address::Client);
+                    let doubt = self.missing(&missing, "the way to the target");
+                    self.give_up(strand, doubt, None);
+                    return;
+                }
+            }
+        };
+        let one = number_of(source);
+        let mut strand = self.strand(Ranges::one(one, one), Address::Fixed(source));
+        strand.state().output = interface.as_deref().map(device);
+        let strands = self.hook(Hook::Output, Leg::Request, vec![strand]);
+        for strand in strands {
+            self.leave(strand);
+        }
+    }
+
+    /// After this host's own output: to itself, or out.
+    fn leave(&mut self, strand: Strand) {
+        let mut strands = vec![strand];
+        for hook in [Hook::Postrouting, Hook::Egress] {
+            strands = self.hook(hook, Leg::Request, strands);
+        }
+        for mut strand in strands {
+            let interface = strand.state.output.as_ref().map(|device| device.name.to_string());
+            if interface.as_deref() == Some("lo") {
+                for strand in self.back_in(vec![strand], Leg::Request) {
+                    self.routed(strand);
+                }
+                continue;
+            }
+            turn(strand.state(), Kind::Answer(self.packet.transport));
+            let mut strands = vec![strand];
+            for hook in [Hook::Ingress, Hook::Prerouting, Hook::Input] {
+                strands = self.hook(hook, Leg::Reply, strands);
+            }
+            for strand in strands {
+                self.end(strand, Fate::Forwarded { interface: interface.clone() });
+            }
+        }
+    }
+
+    /// Everything at a hook.
+    pub(super) fn hook(&mut self, hook: Hook, leg: Leg, strands: Vec<Strand>) -> Vec<Strand> {
+        let Some(first) = strands.first() else { return strands };
+        let side = match hook {
+            Hook::Ingress => first.state.input.as_ref(),
+            Hook::Egress => first.state.output.as_ref(),
+            Hook::Prerouting | Hook::Input | Hook::Forward | Hook::Output | Hook::Postrouting => None,
+        };
+        let side = side.map(|device| Rc::clone(&device.name));
+        let items = match self.items_once(hook, side) {
+            Ok(items) => items,
+            Err(missing) => return self.blocked(&missing, strands),
+        };
+        let mut strands = strands;
+        for item in items.iter().copied() {
+            strands = self.item(item, hook, leg, strands);
+        }
+        strands
+    }
+
+    fn blocked(&mut self, missing: &super::Missing, strands: Vec<Strand>) -> Vec<Strand> {
+        let doubt = self.missing(missing, "the legacy tables");
+        strands.into_iter().filter_map(|strand| self.give_up(strand, doubt, None)).collect()
+    }
+
+    fn item(&mut self, item: Item<'k>, hook: Hook, leg: Leg, mut strands: Vec<Strand>) -> Vec<Strand> {
+        match item {
+            Item::Chain(chain, legacy) => self.base((chain, legacy), hook, leg, strands),
+            Item::Track => {
+                for strand in &mut strands {
+                    track(strand.state());
+                }
+                strands
+            }
+            Item::Translate => self.translation(hook, leg, strands),
+            Item::Foreign(name) => {
+                let doubt = self.why(&format!("a kernel function that is no rule sees the packet ({name})"));
+                strands.into_iter().filter_map(|strand| self.give_up(strand, doubt, None)).collect()
+            }
+        }
+    }
+
+    /// A base chain; what comes out of it goes on.
+    fn base(&mut self, (chain, legacy): Based<'k>, hook: Hook, leg: Leg, strands: Vec<Strand>) -> Vec<Strand> {
+        let frame = Frame { base: chain, hook, leg, via: Vec::new(), chain: chain.id.clone(), legacy };
+        let mut accepted = Vec::new();
+        let fallen = self.chain(&frame, strands, &mut accepted);
+        let policy = chain.base.as_ref().map_or(Policy::Accept, |base| base.policy);
+        let place = frame.place(None);
+        for mut strand in fallen {
+            match policy {
+                Policy::Accept => {
+                    Self::pass(&mut strand, place.clone());
+                    accepted.push(strand);
+                }
+                Policy::Drop if strand.state.ghost => accepted.push(strand),
+                Policy::Drop => self.end(strand, Fate::Dropped { by: place.clone() }),
+            }
+        }
+        super::doubt::agree(super::split::join(accepted))
+    }
+
+    /// Address translation: by rules for the first packet, and the same again for the answers.
+    fn translation(&mut self, hook: Hook, leg: Leg, strands: Vec<Strand>) -> Vec<Strand> {
+        let of_source = matches!(hook, Hook::Postrouting | Hook::Input);
+        let settled = |strand: &Strand| {
+            let (destination, source) = strand.state.connection.settled;
+            strand.state.tracking != Tracking::New || if of_source { source } else { destination }
+        };
+        let (mut done, mut open): (Vec<Strand>, Vec<Strand>) = strands.into_iter().partition(settled);
+        if leg == Leg::Reply {
+            for strand in &mut done {
+                back(strand.state(), of_source);
+            }
+        }
+        if open.is_empty() {
+            return done;
+        }
+        let chains = match self.nat_chains(hook) {
+            Ok(chains) => chains,
+            Err(missing) => {
+                done.extend(self.blocked(&missing, open));
+                return done;
+            }
+        };
+        for item in chains {
+            let Item::Chain(chain, legacy) = item else { continue };
+            open = self.base((chain, legacy), hook, leg, open);
+            let (now, still): (Vec<Strand>, Vec<Strand>) = open.into_iter().partition(settled);
+            done.extend(now);
+            open = still;
+        }
+        for strand in &mut open {
+            let settled = &mut strand.state().connection.settled;
+            if of_source { settled.1 = true } else { settled.0 = true }
+        }
+        done.extend(open);
+        super::split::join(done)
+    }
+}
+
+/// Connection tracking sees the packet.
+fn track(state: &mut State) {
+    if state.tracking != Tracking::Unseen {
+        return;
+    }
+    state.tracking = match (state.reply, state.connection.exists, state.kind) {
+        (true, true, _) => Tracking::Established,
+        // An answer to what was not tracked: a datagram begins a connection of its own.
+        (false, ..) | (true, false, Kind::Answer(Transport::Udp)) => Tracking::New,
+        (true, false, _) => Tracking::Invalid,
+    };
+    state.connection.exists |= state.tracking == Tracking::New;
+}
+
+/// Turns the packet into its answer, as the other end sends it.
+pub(super) fn turn(state: &mut State, kind: Kind) {
+    let (input, output) = (state.input.take(), state.output.take());
+    (state.input, state.output) = (output, input);
+    state.kind = kind;
+    state.reply = true;
+    state.looped = false;
+    state.mark = [Byte::Const(0); 4];
+    if state.tracking == Tracking::Untracked {
+        state.connection.exists = false;
+        state.connection.settled = (true, true);
+    }
+    state.tracking = Tracking::Unseen;
+    (state.source, state.destination) = state.connection.reply;
+    state.listed.clear();
+    state.added.clear();
+}
+
+/// Translates an answer back.
+fn back(state: &mut State, of_source: bool) {
+    if !matches!(state.tracking, Tracking::Established | Tracking::Related) {
+        return;
+    }
+    let (from, to) = state.connection.original;
+    if of_source {
+        state.source = to;
+    } else {
+        state.destination = from;
+    }
+}
+
+pub(super) fn device(name: &str) -> Device {
+    Device { name: name.into() }
+}
+
+/// An address as a number.
+pub(super) fn number_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
