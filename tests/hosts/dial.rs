@@ -4,7 +4,7 @@
 //! again there with [`FLAG`] and prints the word.
 
 use std::io::{Error, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::cmd::{Step, While};
 
 /// The hidden first argument that turns the test program into a dialler.
 pub(crate) const FLAG: &str = "--dial";
+
+/// The hidden first argument that turns the test program into a server.
+pub(crate) const SERVE: &str = "--serve";
 
 /// Longer than an ICMPv6 reject (1 s) and a failed neighbour lookup (3 s) take.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -81,6 +84,14 @@ pub(crate) fn dial(target: &str) -> String {
         Ok(outcome) => outcome.word().to_owned(),
         Err(error) => format!("{} {error}", outcome_of(&error).word()),
     }
+}
+
+/// Takes every connection to an address, for ever; says `ready` when it does.
+pub(crate) fn serve(at: &str) -> Step {
+    let listener = TcpListener::bind(at).while_(format!("listening at {at}"))?;
+    println!("ready");
+    listener.incoming().for_each(drop);
+    Ok(())
 }
 
 /// The same from Rust code in another process: the words to start this program with.

@@ -1,7 +1,10 @@
 //! Three network namespaces, `client 10.1.0.2 – router – server 10.2.0.2` (and `fd00:1::2`, `fd00:2::2`), gone with the value.
 
+use std::cell::RefCell;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cmd::{Step, While, command, feed, ok, run, wait_until};
@@ -24,6 +27,8 @@ static LABS: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub(crate) struct Lab {
     id: String,
+    /// Servers at the ends.
+    servers: RefCell<Vec<Child>>,
 }
 
 impl Lab {
@@ -31,7 +36,10 @@ impl Lab {
     pub(crate) fn new() -> Step<Self> {
         let pid = std::process::id();
         let nth = LABS.fetch_add(1, Ordering::Relaxed);
-        let lab = Self { id: format!("{PREFIX}-{pid}-{}-{nth}", started_at(pid).unwrap_or_default()) };
+        let lab = Self {
+            id: format!("{PREFIX}-{pid}-{}-{nth}", started_at(pid).unwrap_or_default()),
+            servers: RefCell::default(),
+        };
         for end in ENDS {
             ok(&mut command(&["ip", "netns", "add", &lab.netns(end)]))?;
         }
@@ -53,6 +61,19 @@ impl Lab {
     pub(crate) fn client_connect(&self, target: &str) -> Step<Outcome> {
         let printed = ok(&mut self.command_at("client", &[&dial::own_program()?, dial::FLAG, target]))?;
         Outcome::parse(&printed)
+    }
+
+    /// Starts a server at one end of the network that takes every connection to this address.
+    pub(crate) fn serve(&self, end: &str, at: &str) -> Step {
+        let words = ["setpriv", "--pdeathsig", "KILL", &dial::own_program()?, dial::SERVE, at];
+        let server = self.command_at(end, &words).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut server = server.while_(format!("starting a server at {at}"))?;
+        let mut answer = String::new();
+        if let Some(stdout) = server.stdout.take() {
+            BufReader::new(stdout).read_line(&mut answer).while_(format!("starting a server at {at}"))?;
+        }
+        self.servers.borrow_mut().push(server);
+        if answer.trim() == "ready" { Ok(()) } else { Err(format!("no server at {at} (its message is above)")) }
     }
 
     /// A program that will run at one end of the network, in this machine's own file system.
@@ -94,6 +115,11 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        for server in self.servers.get_mut() {
+            // It serves for ever.
+            drop(server.kill());
+            complain(server.wait().while_("waiting for a killed server"));
+        }
         for end in ENDS {
             complain(ok(&mut command(&["ip", "netns", "del", &self.netns(end)])));
         }

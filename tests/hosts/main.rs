@@ -58,6 +58,17 @@ fn main() -> ExitCode {
         println!("{}", dial::dial(target));
         return ExitCode::SUCCESS;
     }
+    if let [_, flag, at] = words.as_slice()
+        && flag == dial::SERVE
+    {
+        return dial::serve(at).map_or_else(
+            |why| {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
     run_trials()
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Scenario {
     pub cause: &'static str,
     /// What tells this scenario from others with the same cause: mostly the daemon.
     pub name: &'static str,
+    /// Prepares the network around the host: who else serves there, what the router does.
+    pub network: fn(&Lab) -> Step,
     /// Changes the disk before the host boots.
     pub before_boot: fn(&Host) -> Step,
     /// Breaks the running host as it would break in life.
@@ -82,6 +84,7 @@ pub(crate) const HEALTHY: &str = "healthy";
 pub(crate) const SCENARIO: Scenario = Scenario {
     cause: "",
     name: "",
+    network: nothing_around,
     before_boot: nothing,
     break_it: nothing,
     seen: &[],
@@ -113,6 +116,12 @@ pub(crate) const fn fails(culprit: &'static str, outcome: &'static str, names: &
     Expect { culprit: Some(culprit), outcome, exit: 1, boxes: &[], names }
 }
 
+/// Leaves the network as it is.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where steps stand that can fail")]
+pub(crate) fn nothing_around(_: &Lab) -> Step {
+    Ok(())
+}
+
 /// Leaves the host as it is.
 #[expect(clippy::unnecessary_wraps, reason = "it stands where steps stand that can fail")]
 pub(crate) fn nothing(_: &Host) -> Step {
@@ -138,6 +147,7 @@ impl Scenario {
     pub(crate) fn play(&self) -> Step {
         let root = shared_root()?;
         let lab = Lab::new()?;
+        (self.network)(&lab).map_err(|why| format!("preparing the network: {why}"))?;
         let host = lab.boot_server(root, self.before_boot)?;
         let trace = |act: &str, result: Step| result.map_err(|why| format!("{act}: {why}\n{}", state_of(&host)));
         trace("breaking it", (self.break_it)(&host))?;

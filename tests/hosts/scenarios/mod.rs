@@ -2,8 +2,10 @@
 
 mod bind;
 mod failed;
+mod filters;
 mod firewall;
 mod healthy;
+mod managers;
 mod name;
 mod policy;
 mod port;
@@ -28,6 +30,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         name::SCENARIOS,
         policy::SCENARIOS,
         firewall::SCENARIOS,
+        managers::SCENARIOS,
+        filters::SCENARIOS,
         wrappers::SCENARIOS,
     ];
     files.into_iter().flatten()
