@@ -141,9 +141,12 @@ fn walk() -> Walk {
         fate: Fate::Rejected { with: RejectWith::TcpReset, by },
         to: to(),
         translated: None,
-        passed: vec![Pass { by: place(&nat, Hook::Prerouting, Leg::Request, None) }],
+        passed: vec![
+            Pass { by: place(&nat, Hook::Prerouting, Leg::Request, None) },
+            Pass { by: place(&chain("output"), Hook::Output, Leg::Reply, None) },
+        ],
     };
-    Walk { parts: vec![part], entered: vec![nat, chain("input"), chain("web")] }
+    Walk { parts: vec![part], entered: vec![nat, chain("input"), chain("web"), chain("output")] }
 }
 
 fn to() -> SocketAddr {

@@ -87,12 +87,15 @@ impl Way {
             after = way.visit(place, after);
             way.mark(place, does, book);
         };
-        for pass in &part.passed {
-            note(self, &pass.by, Does::Accepts);
-        }
-        if let Some((place, does)) = decided(part) {
-            note(self, place, does);
-            self.open(place);
+        // What rejects comes before the way of its own answer.
+        for leg in [Leg::Request, Leg::Reply] {
+            for pass in part.passed.iter().filter(|pass| pass.by.leg == leg) {
+                note(self, &pass.by, Does::Accepts);
+            }
+            if let Some((place, does)) = decided(part).filter(|(place, _)| place.leg == leg) {
+                note(self, place, does);
+                self.open(place);
+            }
         }
         if let Some(place) = &part.translated {
             let keys = path(place);

@@ -56,11 +56,19 @@ fn title(chart: &Chart) -> Row {
 pub fn lines(chart: &Chart, width: usize, theme: &Theme) -> Vec<Row> {
     let id = chart.selected();
     let mut out = Lines { rows: Vec::new(), width: width.min(WIDEST) };
+    // Beside the rules, who gets what from them comes first.
+    let rules = chart.focus == Focus::Rules && id == BoxId::Firewall;
+    if rules {
+        filter(&mut out, chart);
+        out.gap();
+    }
     match chart.finding(id) {
         Some(finding) => found(&mut out, chart, finding),
         None => unfound(&mut out, chart, id),
     }
-    live(&mut out, chart, id, theme);
+    if !rules {
+        live(&mut out, chart, id, theme);
+    }
     for other in chart.diagnosis.causes.iter().filter(|f| f.in_box == id).skip(1) {
         out.gap();
         out.text("also: ", &other.summary, Style::new());

@@ -151,6 +151,10 @@ fn listed(share: &Share<'_>, chart: &Chart, (width, several): (usize, bool)) -> 
     if let Fate::Unknown { why, .. } = &share.part.fate {
         rows.extend(hanging(Row::of("    because ", QUIET), why, (width, indent), QUIET));
     }
+    if let Fate::Unrouted { to } = &share.part.fate {
+        let to = format!("there is no route to {to}");
+        rows.extend(hanging(Row::of("    ", QUIET), &to, (width, indent), Style::new()));
+    }
     if let Some(by) = &share.part.translated {
         let to = format!("sent on to {} by {}", share.part.to, place_words(by));
         rows.extend(hanging(Row::of("    ", QUIET), &to, (width, indent), Style::new()));
