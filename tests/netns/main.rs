@@ -19,6 +19,7 @@ mod space;
 mod unix;
 mod watched;
 mod ways;
+mod words;
 mod xtables;
 
 use libtest_mimic::{Arguments, Trial};
@@ -81,6 +82,8 @@ const TESTS: &[Test] = &[
     ("sets::elements_of_all_kinds_of_sets", sets::listing, Needs::Namespace),
     ("sets::one_key_in_all_kinds_of_sets", sets::membership, Needs::Namespace),
     ("sets::a_million_elements", sets::million, Needs::Namespace),
+    ("words::rules_as_nft_lists_them", words::as_nft, Needs::Namespace),
+    ("words::rules_as_iptables_lists_them", words::as_iptables, Needs::Namespace),
     ("many::eighty_thousand_listeners", many::listeners, Needs::Namespace),
 ];
 

@@ -28,7 +28,7 @@ pub(crate) fn rules(of: &ChainId) -> Result<ChainRules, Failed> {
     Ok(nftables::chain_rules(of).map_err(|e| format!("{e:?}"))?.ok_or("none")?)
 }
 
-const KINDS: &str = include_str!("kinds.nft");
+pub(crate) const KINDS: &str = include_str!("kinds.nft");
 
 /// Every expression of a ruleset with all kinds of them is understood, in as many rules as nft shows.
 pub(crate) fn kinds() -> Outcome {

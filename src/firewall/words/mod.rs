@@ -10,6 +10,7 @@
 
 mod fields;
 mod held;
+mod iptables;
 mod native;
 mod reject;
 mod sets;
@@ -84,6 +85,9 @@ pub fn brief(chain: &ChainId, rule: &Rule, names: &dyn Names) -> String {
 fn said(chain: &ChainId, rule: &Rule, names: &dyn Names, extent: Extent) -> String {
     if let Some(text) = &rule.text {
         return text.clone();
+    }
+    if in_iptables(chain, Some(rule), names.ruleset()) {
+        return iptables::rule(chain, rule, extent);
     }
     native::rule(chain, rule, names, extent)
 }

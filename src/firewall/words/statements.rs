@@ -99,7 +99,8 @@ fn limit((rate, unit): (u64, u64), burst: u32, bytes: bool, inverted: bool) -> S
         let burst = if burst == 0 { String::new() } else { format!(" burst {}", amount(u64::from(burst))) };
         return format!("limit rate {over}{}/{unit}{burst}", amount(rate));
     }
-    let burst = if burst == 0 { String::new() } else { format!(" burst {burst} packets") };
+    // 5 is what nft means where nothing is said.
+    let burst = if burst == 0 || burst == 5 { String::new() } else { format!(" burst {burst} packets") };
     format!("limit rate {over}{rate}/{unit}{burst}")
 }
 

@@ -1,0 +1,278 @@
+//! Rules in words: what is said of a rule is what nft and iptables say of it, line by line.
+
+use libtest_mimic::Failed;
+use unrefuse::facts::ruleset::expr::Expr;
+use unrefuse::facts::ruleset::xt::{Match, Target, Xt};
+use unrefuse::facts::ruleset::{ChainId, Elements, Family, Rule, Ruleset, SetId};
+use unrefuse::firewall::words::{Names, in_iptables, rule};
+use unrefuse::sources::xtables::binary::{match_of, target_of};
+
+use super::rules::{load, rules, ruleset};
+use super::space::{Outcome, run, wire};
+
+struct Here {
+    rules: Ruleset,
+}
+
+impl Here {
+    fn look() -> Result<Self, Failed> {
+        Ok(Self { rules: ruleset()? })
+    }
+
+    fn chains(&self) -> Vec<ChainId> {
+        self.rules.chains.iter().map(|chain| chain.id.clone()).collect()
+    }
+}
+
+impl Names for Here {
+    fn ruleset(&self) -> Option<&Ruleset> {
+        Some(&self.rules)
+    }
+
+    fn elements(&self, _: &SetId) -> Option<&Elements> {
+        None
+    }
+
+    fn interface(&self, index: u32) -> Option<&str> {
+        (index == 1).then_some("lo")
+    }
+}
+
+/// Without the elements of sets.
+fn unlisted(line: &str) -> String {
+    let split = line.split_once("{ ").and_then(|(before, rest)| Some((before, rest.split_once(" }")?.1)));
+    match split {
+        Some((before, after)) if !line.contains(" @meter") => format!("{before}{{ … }}{after}"),
+        _ => line.to_owned(),
+    }
+}
+
+/// Without what changes between two looks.
+fn plain(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines that differ are printed; the share of equal ones must be at least this.
+fn held_against(theirs: &[String], ours: &[String], least: f64) -> Outcome {
+    let mut equal = 0;
+    for (theirs, ours) in theirs.iter().zip(ours) {
+        if theirs == ours {
+            equal += 1;
+        } else {
+            println!("  theirs: {theirs}\n    ours: {ours}");
+        }
+    }
+    println!("{equal} of {} lines are equal ({} said)", theirs.len(), ours.len());
+    let share = f64::from(equal) / f64::from(u32::try_from(theirs.len().max(ours.len()).max(1))?);
+    if share < least { Err(format!("only {share:.2} of the lines are equal").into()) } else { Ok(()) }
+}
+
+/// All kinds of rules, as nft lists them.
+pub(crate) fn as_nft() -> Outcome {
+    wire("d0", "d1")?;
+    load(super::rules::KINDS)?;
+    load(MORE)?;
+    let here = Here::look()?;
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for chain in here.chains() {
+        let table = &chain.table;
+        let listed = run("nft", &["-a", "list", "chain", table.family.word(), &table.name, &chain.name])?;
+        let lines = listed.lines().filter(|l| l.contains("# handle") && !l.contains("{ # handle"));
+        theirs.extend(lines.map(|l| unlisted(&plain(l.split(" # handle").next().unwrap_or_default()))));
+        ours.extend(rules(&chain)?.rules.iter().map(|r| plain(&rule(&chain, r, &here))));
+    }
+    held_against(&theirs, &ours, 0.8)
+}
+
+/// With the structures of iptables taken apart.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are as they were read")]
+fn decoded(read: &Rule, family: Family) -> Rule {
+    let exprs = read.exprs.iter().map(|expr| match expr {
+        Expr::Xt(Xt::Match(Match::Other { name, revision, info })) => {
+            Expr::Xt(Xt::Match(match_of(name, *revision, info, family)))
+        }
+        Expr::Xt(Xt::Target(Target::Other { name, revision, info })) => {
+            Expr::Xt(Xt::Target(target_of(name, *revision, info, family)))
+        }
+        other => other.clone(),
+    });
+    Rule { exprs: exprs.collect(), ..read.clone() }
+}
+
+/// Rules of iptables-nft, as iptables lists them.
+pub(crate) fn as_iptables() -> Outcome {
+    for line in IPTABLES.lines().filter(|line| !line.is_empty()) {
+        let words = words(line);
+        run("iptables", &words.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    for line in IP6TABLES.lines().filter(|line| !line.is_empty()) {
+        let words = words(line);
+        run("ip6tables", &words.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    let here = Here::look()?;
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for chain in here.chains() {
+        let program = if chain.table.family == Family::Ip6 { "ip6tables" } else { "iptables" };
+        let listed = run(program, &["-t", &chain.table.name, "-S", &chain.name])?;
+        theirs.extend(listed.lines().filter(|l| l.starts_with("-A ")).map(plain));
+        for read in &rules(&chain)?.rules {
+            assert!(in_iptables(&chain, Some(read), Some(&here.rules)));
+            ours.push(plain(&rule(&chain, &decoded(read, chain.table.family), &here)));
+        }
+    }
+    held_against(&theirs, &ours, 0.8)
+}
+
+/// Words of a command line; quotes keep blanks.
+fn words(line: &str) -> Vec<String> {
+    let odd = |at: usize| at % 2 == 1;
+    let parts = line.split('"').enumerate();
+    parts
+        .flat_map(
+            |(at, part)| {
+                if odd(at) { vec![part.to_owned()] } else { part.split_whitespace().map(str::to_owned).collect() }
+            },
+        )
+        .collect()
+}
+
+const IPTABLES: &str = r#"
+-A INPUT -s 10.0.0.0/8 -i eth0 -p tcp -m tcp --dport 80 -m conntrack --ctstate NEW -m comment --comment "a b" -j REJECT
+-A INPUT -s 10.1.2.3 -j DROP
+-A INPUT ! -s 10.128.0.0/9 -d 10.0.0.1/255.0.255.0 -j ACCEPT
+-A INPUT -p tcp --dport 1000:2000 -j ACCEPT
+-A INPUT -p tcp ! --dport 22 -j ACCEPT
+-A INPUT -p tcp ! --dport 22:25 -j ACCEPT
+-A INPUT -p udp --sport 53 --dport 1024:65535 -j ACCEPT
+-A INPUT -p tcp --syn -j ACCEPT
+-A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j DROP
+-A INPUT -p tcp --tcp-flags ALL NONE -j DROP
+-A INPUT -p tcp -m multiport --dports 80,443,8000:8100 -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -m conntrack ! --ctstate INVALID -j ACCEPT
+-A INPUT -m conntrack --ctorigdst 10.0.0.1 --ctdir ORIGINAL -j ACCEPT
+-A INPUT -m addrtype --dst-type LOCAL -j ACCEPT
+-A INPUT -m addrtype ! --src-type BROADCAST --limit-iface-in -j ACCEPT
+-A INPUT -m limit --limit 5/min -j ACCEPT
+-A INPUT -m limit --limit 10/sec --limit-burst 20 -j ACCEPT
+-A INPUT -m mark --mark 1 -j ACCEPT
+-A INPUT -m mark ! --mark 0x1/0xff -j ACCEPT
+-A INPUT -m connmark --mark 2 -j ACCEPT
+-A OUTPUT -m owner --uid-owner 1000 -j DROP
+-A OUTPUT -m owner --uid-owner 1000-2000 -j REJECT --reject-with icmp-admin-prohibited
+-A INPUT -m iprange --src-range 10.0.0.1-10.0.0.9 -j DROP
+-A INPUT -p tcp --dport 22 -m recent --set --name SSH
+-A INPUT -p tcp --dport 22 -m recent --update --seconds 30 --hitcount 6 --name SSH -j DROP
+-A INPUT -m pkttype --pkt-type broadcast -j DROP
+-A INPUT -m length --length 100:200 -j DROP
+-A INPUT -i wg+ -j ACCEPT
+-A INPUT ! -i lo -j ACCEPT
+-A FORWARD -i eth0 -o eth1 -j ACCEPT
+-A INPUT -p icmp -j ACCEPT
+-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT
+-A INPUT -p 47 -j ACCEPT
+-A INPUT -p tcp -j REJECT --reject-with tcp-reset
+-A INPUT -j REJECT --reject-with icmp-host-prohibited
+-A INPUT -j LOG --log-prefix "seen: "
+-A INPUT -j NFLOG --nflog-group 3
+-N sub
+-A sub -j RETURN
+-A INPUT -j sub
+-A INPUT -g sub
+-A INPUT -m comment --comment plain
+-A INPUT -p tcp --dport 5000 -j NFQUEUE --queue-num 3 --queue-bypass
+-t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.0.0.9:80
+-t nat -A PREROUTING -p tcp --dport 8081 -j DNAT --to-destination 10.0.0.9-10.0.0.12
+-t nat -A PREROUTING -p tcp --dport 8082 -j REDIRECT --to-ports 82
+-t nat -A POSTROUTING -o eth1 -j MASQUERADE
+-t nat -A POSTROUTING -s 10.9.0.0/24 -j SNAT --to-source 192.0.2.1
+-t mangle -A PREROUTING -j MARK --set-mark 1
+-t mangle -A PREROUTING -j MARK --or-mark 0x10
+-t mangle -A PREROUTING -j CONNMARK --restore-mark
+-t mangle -A PREROUTING -j CONNMARK --save-mark
+-t raw -A PREROUTING -p udp --dport 53 -j CT --notrack
+"#;
+
+const IP6TABLES: &str = "
+-A INPUT -s fd00::/7 -j ACCEPT
+-A INPUT -s fd00::1 -p tcp --dport 80 -j REJECT --reject-with icmp6-adm-prohibited
+-A INPUT -p ipv6-icmp -j ACCEPT
+-A INPUT -j REJECT
+-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination [fd00::2]:8080
+";
+
+/// What people write by hand, beside one of each kind.
+const MORE: &str = r#"
+table inet filter {
+	set banned { type ipv4_addr; flags interval; elements = { 203.0.113.0/24 } }
+	chain web { tcp dport { 80, 443 } accept; }
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iif "lo" accept
+		iifname { "eth0", "wg*" } tcp dport 22 accept
+		ct state vmap { established : accept, related : accept, invalid : drop }
+		ip saddr 10.0.0.0/8 tcp dport { 80, 443 } ct state new counter reject with icmpx admin-prohibited
+		ip saddr { 10.0.0.0/8, 192.168.1.0/24, 172.16.0.5 } tcp dport 5432 accept
+		ip6 saddr fe80::/10 accept
+		ip saddr @banned drop
+		ip protocol icmp accept
+		icmp type echo-request limit rate 5/second accept
+		icmpv6 type { nd-neighbor-solicit, nd-router-advert, nd-neighbor-advert } accept
+		meta l4proto ipv6-icmp accept
+		udp dport 1024-65535 drop
+		tcp dport >= 1024 drop
+		tcp dport != 22 drop
+		tcp dport != { 22, 80 } drop
+		tcp sport 1 tcp dport 2 drop
+		ip saddr 10.0.0.1 ip daddr 10.0.0.2 drop
+		ip saddr . tcp dport { 10.0.0.1 . 22, 10.0.0.2 . 80-90 } accept
+		ip saddr vmap { 10.0.0.1 : jump web, 10.0.0.2 : drop }
+		th dport 53 accept
+		meta l4proto { tcp, udp } th dport 53 accept
+		meta mark 0x2a accept
+		meta mark 1-5 accept
+		meta mark { 1, 2 } accept
+		ct mark and 0xff == 1 accept
+		ct status dnat accept
+		ct direction reply accept
+		ct state != new accept
+		ct state new,untracked drop
+		tcp flags syn drop
+		tcp flags == syn drop
+		tcp flags != syn drop
+		meta pkttype broadcast drop
+		fib daddr type { local, broadcast } accept
+		fib saddr . iif oif 0 drop
+		meta nfproto ipv4 tcp dport 99 drop
+		meta protocol ip drop
+		ip ttl < 5 drop
+		ip dscp cs1 drop
+		ip6 hoplimit 255 accept
+		ip saddr != 10.0.0.1-10.0.0.9 drop
+		iifname != "lo" jump web
+		tcp dport 23 log prefix "telnet: " reject with tcp reset
+		reject with icmpx host-unreachable
+		meta skuid 0 meta skgid 1000 accept
+		meta mark set ct mark
+		ct mark set meta mark and 0xff
+		meta mark set 0x1 tcp dport 7 accept
+		sctp dport 5060 accept
+		ether saddr 00:11:22:33:44:55 accept
+		rt type 0 drop
+		meta cpu 1 accept
+		meta length 100-200 accept
+		meta hour "08:00"-"17:00" accept
+		iifgroup 5 accept
+		udp dport 67 udp sport 68 accept
+		tcp dport 1 comment "with: \\ strange"
+	}
+	chain pre {
+		type nat hook prerouting priority dstnat;
+		tcp dport 8080 dnat ip to 10.0.0.9:80
+		tcp dport 8081 dnat ip6 to [fd00::2]:80
+		ip6 daddr fd00::1 dnat to fd00::2
+		dnat ip to tcp dport map { 80 : 10.0.0.1, 81 : 10.0.0.2 }
+		meta l4proto tcp redirect to :tcp dport map { 1 : 2, 3 : 4 }
+	}
+}
+"#;
