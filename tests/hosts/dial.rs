@@ -86,11 +86,12 @@ pub(crate) fn dial(target: &str) -> String {
     }
 }
 
-/// Takes every connection to an address, for ever; says `ready` when it does.
+/// Takes and keeps every connection to an address, for ever; says `ready` when it does.
 pub(crate) fn serve(at: &str) -> Step {
     let listener = TcpListener::bind(at).while_(format!("listening at {at}"))?;
     println!("ready");
-    listener.incoming().for_each(drop);
+    let mut held = Vec::new();
+    held.extend(listener.incoming());
     Ok(())
 }
 

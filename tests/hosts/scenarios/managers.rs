@@ -91,7 +91,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "without-reload",
         break_it: |host| firewalld(host, &["--permanent --add-service=http"]),
         seen: &[client("10.2.0.2:80", HostUnreach)],
-        expect: fails("fw-firewalld-permanent-not-loaded", "unreachable", &["public", "http"]),
+        expect: fails("fw-firewalld-permanent-not-loaded", "unreachable", &["public", "80/tcp"]),
         repair: Some(|host| host.run(&["firewall-cmd", "--quiet", "--reload"])),
         ..NGINX
     },
