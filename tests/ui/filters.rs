@@ -1,23 +1,30 @@
 //! Made-up packet filters, and what becomes of packets in them.
 
-use std::net::SocketAddr;
-
-use unrefuse::app::What;
-use unrefuse::app::state::Screen;
-use unrefuse::diagnose::ways::Ways;
+use unrefuse::facts::connect::{Counter, Dial, Outcome};
+use unrefuse::facts::route::Link;
 use unrefuse::facts::ruleset::expr::{Base, BitOp, CmpOp, CtKey, Expr, MetaKey, RejectWith, Verdict};
 use unrefuse::facts::ruleset::{
     Backend, Base as Hooking, Chain, ChainId, ChainKind, ChainRules, Family, Hook, Policy, Rule, Ruleset, Table,
     TableId,
 };
-use unrefuse::facts::socket::Transport;
-use unrefuse::facts::{Fact, Facts, Reading};
-use unrefuse::firewall::sources::Sources;
-use unrefuse::firewall::{Client, Fate, Leg, Packet, Part, Pass, Place, Walk};
-use unrefuse::sources::live::Change;
+use unrefuse::facts::{Facts, Reading};
 
 use crate::hosts::{self, known};
 use crate::session::Session;
+
+fn link(index: u32, name: &str) -> Link {
+    Link {
+        index,
+        name: name.into(),
+        kind: None,
+        hardware: 1,
+        group: 0,
+        master: None,
+        up: true,
+        xdp: None,
+        tc: Vec::new(),
+    }
+}
 
 fn table(family: Family, name: &str) -> TableId {
     TableId { backend: Backend::Nftables, family, name: name.into() }
@@ -92,6 +99,14 @@ fn input() -> Vec<Rule> {
 /// nginx waits on all addresses, and a rule of the chain `web` rejects what comes to it.
 pub(crate) fn rejected() -> Facts {
     let mut facts = hosts::all_open();
+    for reading in facts.dials.values_mut() {
+        let Reading::Known(known) = reading else { continue };
+        let Some(ip) = known.value.to.ip() else { continue };
+        let refused = hosts::dial(ip, 8080, Outcome::Refused);
+        known.value = Dial { counters: vec![Counter { name: "Tcp.OutRsts".into(), delta: 0 }], ..refused };
+    }
+    facts.legacy = known(Vec::new());
+    facts.links = known(vec![link(1, "lo"), link(2, "eth0")]);
     let nat = ChainId { table: table(Family::Ip, "nat"), name: "prerouting".into() };
     let chains = vec![
         hooked(chain("input"), Hook::Input, Policy::Accept),
@@ -124,55 +139,25 @@ pub(crate) fn long(count: u64) -> Facts {
     facts
 }
 
-fn place(base: &ChainId, hook: Hook, leg: Leg, rule: Option<u64>) -> Place {
-    Place { base: base.clone(), hook, leg, via: Vec::new(), chain: base.clone(), rule }
-}
-
-/// What becomes of everybody in [`rejected`].
-fn walk() -> Walk {
-    let nat = ChainId { table: table(Family::Ip, "nat"), name: "prerouting".into() };
-    let by = Place {
-        via: vec![(chain("input"), 13)],
-        chain: chain("web"),
-        ..place(&chain("input"), Hook::Input, Leg::Request, Some(22))
-    };
-    let part = Part {
-        sources: Sources::all(false),
-        fate: Fate::Rejected { with: RejectWith::TcpReset, by },
-        to: to(),
-        translated: None,
-        passed: vec![
-            Pass { by: place(&nat, Hook::Prerouting, Leg::Request, None) },
-            Pass { by: place(&chain("output"), Hook::Output, Leg::Reply, None) },
-        ],
-    };
-    Walk { parts: vec![part], entered: vec![nat, chain("input"), chain("web"), chain("output")] }
-}
-
-fn to() -> SocketAddr {
-    SocketAddr::new(hosts::OUTSIDE, 8080)
+/// Clients of 203.0.113.0/24 are let in before that.
+pub(crate) fn partly() -> Facts {
+    let mut facts = rejected();
+    let mut rules = web();
+    let mut office = vec![
+        Expr::Meta { key: MetaKey::Nfproto, to: 4 },
+        eq(&[2]),
+        Expr::Payload { base: Base::Network, offset: 12, len: 3, to: 4 },
+        eq(&[203, 0, 113]),
+    ];
+    office.extend(dport(8080));
+    rules.insert(0, rule(20, counted(office, 41, Expr::Verdict(Verdict::Accept))));
+    facts.chains.insert(chain("web"), known(ChainRules { generation: 5, rules, more: false }));
+    facts
 }
 
 /// A session in which the packet was followed.
 pub(crate) fn followed(facts: Facts, size: (u16, u16)) -> Session {
-    let mut session = Session::answered(Some("8080"), facts, size);
-    follow(&mut session);
-    session
-}
-
-/// The way of the packet, as it would have been followed.
-pub(crate) fn follow(session: &mut Session) {
-    let packet = Packet { transport: Transport::Tcp, client: Client::Any, to: to() };
-    session.event(What::Changed(Change::Fact(Fact::Links(known(Vec::new())))));
-    for (id, rules) in session.host.chains.clone() {
-        session.event(What::Changed(Change::Fact(Fact::ChainRules(id, rules))));
-    }
-    let shown = session.state.shown.rules;
-    if let Screen::Chart(chart) = &mut session.state.screen {
-        chart.diagnosis.ways = Some(Ways { packet, asked: walk(), here: walk() });
-        chart.arrange_rules(shown);
-    }
-    session.again();
+    Session::answered(Some("8080"), facts, size)
 }
 
 /// The same after three more packets came to the rule that decides.

@@ -7,6 +7,7 @@ use unrefuse::facts::claim::{Claim, ClaimSource, Claims};
 use unrefuse::facts::connect::{Counter, Dial, Endpoint, Outcome};
 use unrefuse::facts::host::{Addresses, Host, LocalAddress};
 use unrefuse::facts::journal::{Entry, Journal};
+use unrefuse::facts::route::{Route, RouteKey, RouteKind};
 use unrefuse::facts::socket::{Listener, Owner, Process, Transport};
 use unrefuse::facts::unit::{Service, Unit};
 use unrefuse::facts::{Fact, Facts, Known, Question, Reading};
@@ -284,17 +285,31 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
             Fact::ChainRules(k.clone(), facts.chains.get(&k).cloned().unwrap_or(Reading::Absent))
         }
         Question::Elements(k) => Fact::Elements(k.clone(), facts.elements.get(&k).cloned().unwrap_or(Reading::Absent)),
+        Question::Legacy => {
+            Fact::Legacy(if facts.legacy.is_not_asked() { Reading::Absent } else { facts.legacy.clone() })
+        }
         Question::Links => Fact::Links(known(facts.links.value().cloned().unwrap_or_default())),
-        Question::Route(k) => Fact::Route(k.clone(), facts.routes.get(&k).cloned().unwrap_or(Reading::Absent)),
+        Question::Route(k) => {
+            let known_links = facts.links.value().is_some();
+            let out = || if known_links { known(route(&k)) } else { Reading::Absent };
+            Fact::Route(k.clone(), facts.routes.get(&k).cloned().unwrap_or_else(out))
+        }
         Question::Watched(k) => Fact::Watched(k.clone(), facts.watched.get(&k).cloned().unwrap_or(Reading::Absent)),
         other @ (Question::OtherNetwork { .. }
         | Question::Sysctl(_)
         | Question::Member(..)
-        | Question::Legacy
         | Question::Recent(_)
         | Question::Firewalld
         | Question::Ufw
         | Question::Fail2ban
         | Question::RuleFiles) => Fact::without_value(&other, Reading::Absent),
     }
+}
+
+/// Everybody is behind eth0.
+fn route(key: &RouteKey) -> Route {
+    let local = key.to == OUTSIDE || key.to.is_loopback();
+    let kind = if local { RouteKind::Local } else { RouteKind::Unicast };
+    let interface = Some(if local { "lo" } else { "eth0" }.to_owned());
+    Route { kind, interface, gateway: None, source: Some(OUTSIDE), table: if local { 255 } else { 254 } }
 }

@@ -5,7 +5,7 @@ use unrefuse::app::event::{Effect, Size, Wake, What};
 use unrefuse::app::state::Screen;
 use unrefuse::facts::Question;
 
-use crate::filters::{chain, follow, followed, long, moved, rejected};
+use crate::filters::{chain, followed, long, moved, partly, rejected};
 use crate::session::Session;
 use crate::snapshot::check;
 
@@ -14,7 +14,28 @@ const SIZES: [(u16, u16); 4] = [(40, 15), (80, 24), (120, 40), (200, 60)];
 fn opened(size: (u16, u16)) -> Session {
     let mut session = followed(rejected(), size);
     session.keys("w");
+    session.answer_all();
+    session.done();
     session
+}
+
+#[test]
+fn sources_are_parted() {
+    for (width, height) in SIZES {
+        let mut session = followed(partly(), (width, height));
+        session.keys("w");
+        session.answer_all();
+        check(&format!("parted-{width}x{height}"), &session.picture());
+    }
+    let mut session = followed(partly(), (120, 40));
+    session.keys("c203.0.113.7");
+    session.press(KeyCode::Enter);
+    session.keys("w");
+    session.answer_all();
+    let text = session.text();
+    assert!(text.contains("✔ let in  203.0.113.7"), "{text}");
+    let line = text.lines().find(|line| line.contains("decides")).unwrap_or_default();
+    assert!(line.contains('✔'), "{text}");
 }
 
 #[test]
@@ -105,13 +126,13 @@ fn counters_on_the_screen_are_looked_at_again_while_they_are_there() {
     assert!(wakes(&mut session).iter().all(|(_, wake)| !matches!(wake, Wake::Counters(_))), "not on the screen");
     session.keys("w");
     let planned = wakes(&mut session);
+    session.answer_all();
     let [(1_000, wake @ Wake::Counters(_))] = planned[..] else { panic!("{planned:?}") };
     session.event(What::Woke(wake));
     let asked: Vec<Question> = session.asked.iter().map(|(question, _)| question.clone()).collect();
     assert_eq!(asked, [Question::ChainRules(chain("input")), Question::ChainRules(chain("web"))]);
     session.host = moved(rejected());
     session.answer_all();
-    follow(&mut session);
     let line = session.text().lines().find(|line| line.contains("decides")).map(str::to_owned).unwrap_or_default();
     assert!(line.contains("15") && line.contains("+3"), "{}", session.text());
     // Away from the pane nothing is looked at.
@@ -139,7 +160,7 @@ fn a_client_is_typed_and_its_way_is_shown() {
     session.press(KeyCode::Esc);
     session.answer_all();
     assert!(session.text().contains("from any client"), "{}", session.text());
-    session.keys("c10.1.2.3");
+    session.keys("c203.0.113.7");
     session.press(KeyCode::Enter);
     session.keys("c");
     session.press(KeyCode::Enter);

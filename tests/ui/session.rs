@@ -64,11 +64,6 @@ impl Session {
         self.settle();
     }
 
-    /// Takes in what was changed from outside.
-    pub(crate) fn again(&mut self) {
-        self.event(What::Resized(self.state.size));
-    }
-
     fn settle(&mut self) {
         let effects = conclude(&mut self.state);
         self.perform(effects);

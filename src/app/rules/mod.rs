@@ -82,7 +82,8 @@ impl Rules {
         if extent.rows == 0 {
             return;
         }
-        let seen = (self.top..self.top + extent.rows).contains(&self.cursor);
+        // What follows the rule that decides tells as much as what comes before it.
+        let seen = (self.top..self.top + extent.rows * 3 / 4).contains(&self.cursor);
         if self.chosen == Chosen::Following && (!seen || self.top > extent.last_top()) {
             self.top = self.cursor.saturating_sub(extent.rows / 2);
         }
