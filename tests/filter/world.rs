@@ -11,6 +11,8 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -222,7 +224,12 @@ fn tcp(at: SocketAddr) -> TcpListener {
         socket.set_only_v6(true).unwrap();
     }
     socket.set_reuse_address(true).unwrap();
-    socket.bind(&at.into()).unwrap();
+    // A program that another thread starts holds the listener before for a moment.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while let Err(error) = socket.bind(&at.into()) {
+        assert!(Instant::now() < deadline, "{at}: {error}");
+        thread::yield_now();
+    }
     socket.listen(4096).unwrap();
     socket.into()
 }
