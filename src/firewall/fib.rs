@@ -1,35 +1,48 @@
 //! What the routing table says of an address in the packet.
 
 use super::bytes::constant;
-use super::load::{Loaded, padded};
+use super::load::{Loaded, padded, sides};
 use super::ranges::Ranges;
 use super::rule::{Step, Task, Then};
 use super::split::{Cond, Region};
-use super::strand::Address;
-use super::walker::Walker;
+use super::strand::{Address, Device};
+use super::walker::{Frame, Walker};
 use super::way::number_of;
 use crate::facts::ruleset::expr::FibResult;
 
 /// `NFTA_FIB_F_*`.
 const OF_SOURCE: u32 = 1;
+const OF_INPUT: u32 = 8;
+const OF_OUTPUT: u32 = 16;
 const PRESENT: u32 = 32;
 
 /// `RTN_*`.
 pub(super) const UNICAST: u32 = 1;
 pub(super) const LOCAL: u32 = 2;
-pub(super) const BROADCAST: u32 = 3;
+const BROADCAST: u32 = 3;
 pub(super) const MULTICAST: u32 = 5;
+pub(super) const UNSPEC: u32 = 0;
+pub(super) const ANYCAST: u32 = 4;
+pub(super) const UNREACHABLE: u32 = 7;
+pub(super) const PROHIBIT: u32 = 8;
 
 impl Walker<'_> {
     /// `fib`.
-    pub(super) fn fib(&mut self, result: FibResult, flags: u32, to: u8, task: &mut Task) -> Step {
+    pub(super) fn fib(&mut self, frame: &Frame<'_>, result: FibResult, flags: u32, to: u8, task: &mut Task) -> Step {
         let state = &task.strand.state;
         let of_source = flags & OF_SOURCE != 0;
         let address = if of_source { state.source.address } else { state.destination.address };
         let input = state.input.clone();
         match result {
-            FibResult::AddrType => self.type_of(address, to),
-            FibResult::Oif | FibResult::Oifname if of_source && !state.reply => {
+            FibResult::AddrType => {
+                let (input, output) = sides(frame, state);
+                let on = if flags & OF_INPUT != 0 { input } else { output.filter(|_| flags & OF_OUTPUT != 0) };
+                self.type_of(address, on, to)
+            }
+            // What comes over lo has no way back to be looked up.
+            FibResult::Oif | FibResult::Oifname
+                if of_source && (!state.reply || input.as_ref().is_some_and(|device| &*device.name == "lo")) =>
+            {
                 // Sources come in on the interface their answers leave by.
                 let Some(device) = input else { return self.doubtful("it depends on the routing table") };
                 if flags & PRESENT != 0 {
@@ -52,33 +65,41 @@ impl Walker<'_> {
     }
 
     /// Type of an address: for the client's, by source.
-    fn type_of(&mut self, address: Address, to: u8) -> Step {
+    fn type_of(&mut self, address: Address, on: Option<&Device>, to: u8) -> Step {
         let kind = |kind: u32| Then::Load(to, constant(&kind.to_ne_bytes()));
         match address {
             Address::Fixed(address) => {
                 let number = number_of(address);
-                let found = self.address_types().into_iter().find(|(_, ranges)| ranges.contains(number));
+                let found = self.address_types(on).into_iter().find(|(_, ranges)| ranges.contains(number));
                 Step::Do(kind(found.map_or(UNICAST, |(kind, _)| kind)))
             }
             Address::Client => {
                 let choice = |(number, ranges)| {
                     (Cond::within(Region { addresses: Some(ranges), ..Region::default() }), kind(number))
                 };
-                Step::Choose(self.address_types().into_iter().map(choice).collect(), kind(UNICAST))
+                Step::Choose(self.address_types(on).into_iter().map(choice).collect(), kind(UNICAST))
             }
             Address::Unknown(doubt) => Step::Do(Then::Doubt(doubt)),
         }
     }
 
-    /// Addresses that are not simply somebody else's, with their types.
-    pub(super) fn address_types(&self) -> Vec<(u32, Ranges)> {
-        let of_family = self.addresses.all.iter().filter(|a| a.address.is_ipv6() == self.v6);
+    /// Addresses that are not simply somebody else's, with their types; with an interface, as it knows them: those that
+    /// are on another are somebody else's to it.
+    pub(super) fn address_types(&self, on: Option<&Device>) -> Vec<(u32, Ranges)> {
+        let lo = on.is_none_or(|device| &*device.name == "lo");
+        let there = |interface: &str| on.is_none_or(|device| &*device.name == interface);
+        let all = self.addresses.all.iter();
+        let of_family = all.filter(|a| a.address.is_ipv6() == self.v6 && there(&a.interface));
         let mut local: Ranges = of_family.clone().map(|a| (number_of(a.address), number_of(a.address))).collect();
         if self.v6 {
-            local.insert(1, 1);
+            if lo {
+                local.insert(1, 1);
+            }
             return vec![(LOCAL, local), (MULTICAST, Ranges::one(0xff << 120, u128::MAX))];
         }
-        local.insert(0x7f00_0000, 0x7fff_ffff);
+        if lo {
+            local.insert(0x7f00_0000, 0x7fff_ffff);
+        }
         let mut broadcast = Ranges::one(0xffff_ffff, 0xffff_ffff);
         for a in of_family.filter(|a| a.prefix > 0 && a.prefix < 31 && !a.address.is_loopback()) {
             let last = number_of(a.address) | (0xffff_ffff >> a.prefix);

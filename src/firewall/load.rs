@@ -217,7 +217,6 @@ impl Walker<'_> {
     /// What is known about its connection.
     pub(super) fn ct(&mut self, state: &State, key: CtKey, direction: Option<Direction>) -> Loaded {
         let number = |n: u32| Loaded::Bytes(constant(&n.to_ne_bytes()));
-        let established = matches!(state.tracking, Tracking::Established | Tracking::Related);
         if key == CtKey::State {
             return number(match state.tracking {
                 Tracking::Unseen | Tracking::Invalid => 1,
@@ -233,11 +232,7 @@ impl Walker<'_> {
         let connection = &state.connection;
         match key {
             CtKey::Direction => Loaded::Bytes(constant(&[u8::from(state.reply)])),
-            CtKey::Status => {
-                let seen = if established { 0x2 | 0x8 } else { 0 };
-                let (to, from) = connection.translated;
-                number(seen | if to { 0x20 } else { 0 } | if from { 0x10 } else { 0 })
-            }
+            CtKey::Status => number(status_of(state)),
             CtKey::Mark => Loaded::Bytes(connection.mark.to_vec()),
             CtKey::Labels if connection.labelled => {
                 Loaded::Bytes(self.blank("it depends on the connection's labels", 16))
@@ -281,6 +276,14 @@ fn tuple(state: &State, direction: Option<Direction>) -> (End, End) {
         None if state.reply => state.connection.reply,
         Some(Direction::Original) | None => state.connection.original,
     }
+}
+
+/// `IPS_*` bits of the packet's connection.
+pub(super) fn status_of(state: &State) -> u32 {
+    let connection = &state.connection;
+    let (to, from) = connection.translated;
+    let answered = state.tracking == Tracking::Established;
+    u32::from(answered) * 0x2 + u32::from(connection.confirmed) * 0x8 + u32::from(from) * 0x10 + u32::from(to) * 0x20
 }
 
 /// The interfaces that rules of a hook see.

@@ -9,8 +9,8 @@ use super::effect::address_of;
 use super::rule::{Spot, Step, Task, Then};
 use super::strand::{Address, Port};
 use super::walker::Walker;
-use crate::facts::ruleset::Hook;
 use crate::facts::ruleset::expr::{Expr, Verdict};
+use crate::facts::ruleset::{Family, Hook};
 
 /// What a rule wants an end to be; none: as it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,8 @@ impl<'k> Walker<'k> {
     /// Expressions of nft that translate.
     pub(super) fn nat(&mut self, spot: Spot<'_, 'k>, expr: &Expr, task: &mut Task) -> Step {
         match expr {
+            Expr::Nat { family: Family::Ip, .. } if self.v6 => Step::Do(Then::On),
+            Expr::Nat { family: Family::Ip6, .. } if !self.v6 => Step::Do(Then::On),
             Expr::Nat { source, address, port, .. } => {
                 let len = if self.v6 { 16 } else { 4 };
                 let mut wanted = Wanted::default();

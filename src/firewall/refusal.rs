@@ -1,9 +1,10 @@
 //! A refusal: the packet is gone, and an error goes back to the client, through rules itself.
 
-use super::strand::{Address, Kind, Port, Strand, Tracking};
+use super::strand::{Address, Kind, Strand, Tracking};
 use super::walker::Walker;
 use super::way::{device, turn};
 use super::{Client, Fate, Leg, Place};
+use crate::facts::route::{Route, RouteKey};
 use crate::facts::ruleset::Hook;
 use crate::facts::ruleset::expr::RejectWith;
 use crate::facts::socket::Transport;
@@ -25,19 +26,64 @@ impl Walker<'_> {
             state.output = Some(device("lo"));
         }
         state.input = None;
-        if matches!(state.kind, Kind::Icmp { .. }) && by.hook == Hook::Forward {
-            let own = self.why("it depends on the address this host sends its errors from");
-            state.source.address = Address::Unknown(own);
-            state.source.port = Port::Unknown(own);
+        let strands = if self.names_itself(&strand, by.hook) { self.by_own_address(strand) } else { vec![strand] };
+        let mut out = Vec::new();
+        for strand in strands {
+            out.extend(if by.hook == Hook::Ingress {
+                self.hook(Hook::Egress, Leg::Reply, vec![strand])
+            } else {
+                self.out(strand, Leg::Reply)
+            });
         }
-        let out = if by.hook == Hook::Ingress {
-            self.hook(Hook::Egress, Leg::Reply, vec![strand])
-        } else {
-            self.out(strand, Leg::Reply)
-        };
         for strand in out {
             self.end(strand, Fate::Rejected { with, by: by.clone() });
         }
+    }
+
+    /// Does an error come from an address that this host chooses? Else it comes from the one that was asked.
+    fn names_itself(&self, error: &Strand, hook: Hook) -> bool {
+        if !matches!(error.state.kind, Kind::Icmp { .. }) || hook == Hook::Ingress {
+            return false;
+        }
+        let asked = match error.state.source.address {
+            Address::Fixed(address) => self.addresses.holds(address),
+            Address::Client | Address::Unknown(_) => false,
+        };
+        // Before routing IPv4 does not know yet that the address is this host's.
+        !asked || (!self.v6 && hook == Hook::Prerouting)
+    }
+
+    /// An error from the address that this host would send to the client from.
+    fn by_own_address(&mut self, mut strand: Strand) -> Vec<Strand> {
+        let end = |strand: &mut Strand, address| {
+            let source = &mut strand.state().source;
+            source.address = address;
+        };
+        let odd = Address::Unknown(self.why("it depends on the address this host sends its errors from"));
+        if let Client::Address(client) = self.packet.client {
+            let key = RouteKey { to: client, from: None, input: None, mark: 0 };
+            let address = match self.known.route(&key) {
+                Ok(Route { source: Some(source), .. }) => Address::Fixed(*source),
+                Ok(_) => odd,
+                Err(missing) => Address::Unknown(self.missing(&missing, "the way back to the client")),
+            };
+            end(&mut strand, address);
+            return vec![strand];
+        }
+        let mut strands = Vec::new();
+        for (_, net, own) in self.networks() {
+            let near = strand.addresses.split(&net);
+            if !near.is_empty() {
+                let mut near = strand.with_addresses(near);
+                end(&mut near, Address::Fixed(own));
+                strands.push(near);
+            }
+        }
+        if !strand.addresses.is_empty() {
+            end(&mut strand, odd);
+            strands.push(strand);
+        }
+        strands
     }
 
     /// The packet that says so.

@@ -45,6 +45,8 @@ pub(super) struct Task {
     pending: Vec<Cond>,
     /// Next expression.
     at: usize,
+    /// It was told apart already whether what cannot be known of this rule matches, and nothing was done since.
+    told_apart: bool,
 }
 
 /// What an expression does with a strand.
@@ -146,7 +148,7 @@ impl<'k> Walker<'k> {
         let exprs = &spot.rule.exprs;
         // Beyond the last that matters nothing more happens in this rule.
         let last = exprs.iter().rposition(matters);
-        flow.tasks.push(Task { strand, registers: Registers::new(), pending: Vec::new(), at: 0 });
+        flow.tasks.push(Task { strand, registers: Registers::new(), pending: Vec::new(), at: 0, told_apart: false });
         while let Some(mut task) = flow.tasks.pop() {
             loop {
                 let Some(expr) = exprs.get(task.at).filter(|_| last.is_some_and(|last| task.at <= last)) else {
@@ -158,6 +160,7 @@ impl<'k> Walker<'k> {
                     break;
                 }
                 task.at += 1;
+                task.told_apart &= !is_effect(expr);
                 let step = self.step(spot, expr, &mut task);
                 match self.act(spot, step, task, &mut flow) {
                     Some(same) => task = same,
@@ -206,7 +209,7 @@ impl<'k> Walker<'k> {
 
     /// Cuts a strand by what its sources lead to; the last choice holds everybody.
     fn choose(&mut self, spot: Spot<'_, 'k>, choices: Vec<(Cond, Then)>, task: Task, flow: &mut Flow) {
-        let Task { strand, registers, pending, at } = task;
+        let Task { strand, registers, pending, at, told_apart } = task;
         let settled = cut_all(strand, &pending);
         flow.next.extend(settled.outside);
         let mut rest = settled.inside;
@@ -221,7 +224,7 @@ impl<'k> Walker<'k> {
             rest = left;
         }
         for (strand, then) in chosen {
-            let task = Task { strand, registers: registers.clone(), pending: Vec::new(), at };
+            let task = Task { strand, registers: registers.clone(), pending: Vec::new(), at, told_apart };
             if let Some(task) = self.then(spot, then, task, flow) {
                 flow.tasks.push(task);
             }
@@ -251,7 +254,11 @@ impl<'k> Walker<'k> {
 
     /// Follows both ways of what cannot be told.
     fn both_ways(&mut self, spot: Spot<'_, 'k>, doubt: DoubtId, task: Task, flow: &mut Flow) {
-        let Task { strand, registers, pending, at } = task;
+        if task.told_apart {
+            flow.tasks.push(task);
+            return;
+        }
+        let Task { strand, registers, pending, at, .. } = task;
         let fork = self.fork(doubt, Some(spot.place()));
         let pieces = cut_all(strand, &pending);
         flow.next.extend(pieces.outside);
@@ -260,7 +267,7 @@ impl<'k> Walker<'k> {
             not.state().doubts.push((fork, false));
             flow.next.push(not);
             strand.state().doubts.push((fork, true));
-            flow.tasks.push(Task { strand, registers: registers.clone(), pending: Vec::new(), at });
+            flow.tasks.push(Task { strand, registers: registers.clone(), pending: Vec::new(), at, told_apart: true });
         }
     }
 
@@ -305,10 +312,10 @@ impl<'k> Walker<'k> {
 impl Flow {
     /// Cuts a strand by the matches it passed.
     fn settle(&mut self, task: Task) {
-        let Task { strand, registers, pending, at } = task;
+        let Task { strand, registers, pending, at, told_apart } = task;
         let cut = cut_all(strand, &pending);
         self.next.extend(cut.outside);
-        let on = |strand| Task { strand, registers: registers.clone(), pending: Vec::new(), at };
+        let on = |strand| Task { strand, registers: registers.clone(), pending: Vec::new(), at, told_apart };
         self.tasks.extend(cut.inside.into_iter().map(on));
     }
 }

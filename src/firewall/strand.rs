@@ -168,6 +168,8 @@ pub(super) struct Connection {
     pub(super) reply: (End, End),
     /// It is tracked at all.
     pub(super) exists: bool,
+    /// Its first packet went all the way through this host, or out of it.
+    pub(super) confirmed: bool,
     /// Labels were set.
     pub(super) labelled: bool,
     /// Whether the destination and the source may not be translated any more.

@@ -44,6 +44,7 @@ impl<'k> Walker<'k> {
             original: (from, to),
             reply: (to, from),
             exists: false,
+            confirmed: false,
             labelled: false,
             settled: (false, false),
             translated: (false, false),
@@ -75,7 +76,9 @@ impl<'k> Walker<'k> {
         if let Client::Address(client) = self.packet.client {
             let one = number_of(client);
             let mut strand = self.strand(Ranges::one(one, one), Address::Fixed(client));
-            let route = RouteKey { to: client, from: Some(self.packet.to.ip()), input: None, mark: 0 };
+            let target = self.packet.to.ip();
+            let from = self.addresses.holds(target).then_some(target);
+            let route = RouteKey { to: client, from, input: None, mark: 0 };
             let local = self.addresses.holds(client);
             return match self.known.route(&route) {
                 _ if local => {
@@ -98,7 +101,7 @@ impl<'k> Walker<'k> {
         }
         let mut rest = Ranges::one(0, self.last());
         let mut arrivals = Vec::new();
-        for (name, net) in self.networks() {
+        for (name, net, _) in self.networks() {
             let near = rest.split(&net);
             if near.is_empty() {
                 continue;
@@ -113,8 +116,8 @@ impl<'k> Walker<'k> {
         super::split::join(arrivals)
     }
 
-    /// Connected networks with their interfaces, the narrowest first.
-    fn networks(&self) -> Vec<(String, Ranges)> {
+    /// Connected networks with their interfaces and this host's own address there, the narrowest first.
+    pub(super) fn networks(&self) -> Vec<(String, Ranges, IpAddr)> {
         let width: u8 = if self.v6 { 128 } else { 32 };
         let near = |a: &&crate::facts::host::LocalAddress| {
             a.up && a.address.is_ipv6() == self.v6 && a.prefix > 0 && a.prefix < width && !a.address.is_loopback()
@@ -124,7 +127,7 @@ impl<'k> Walker<'k> {
         let net = |a: &crate::facts::host::LocalAddress| {
             let host = 1u128.checked_shl(u32::from(width - a.prefix)).map_or(u128::MAX, |size| size - 1);
             let low = number_of(a.address) & !host;
-            (a.interface.clone(), Ranges::one(low, low | host))
+            (a.interface.clone(), Ranges::one(low, low | host), a.address)
         };
         found.into_iter().map(net).collect()
     }
@@ -166,7 +169,11 @@ impl<'k> Walker<'k> {
             return;
         }
         let input = strand.state.input.as_ref().map(|device| device.name.to_string());
-        let from = if let Client::Address(client) = self.packet.client { Some(client) } else { None };
+        // Without one source the way is that of what this host would send there itself.
+        let (from, input) = match self.packet.client {
+            Client::Address(client) => (Some(client), input),
+            Client::Any | Client::Here => (None, None),
+        };
         let Some(mark) = number(&strand.state.mark) else {
             let doubt = self.why("the route depends on a mark that is not known");
             self.give_up(strand, doubt, None);
@@ -241,6 +248,7 @@ impl<'k> Walker<'k> {
             let state = strand.state();
             state.input = state.output.take();
             state.looped = true;
+            state.connection.confirmed = true;
         }
         let strands = self.hook(Hook::Ingress, leg, strands);
         self.hook(Hook::Prerouting, leg, strands)
@@ -425,6 +433,8 @@ pub(super) fn turn(state: &mut State, kind: Kind) {
     (state.input, state.output) = (output, input);
     state.kind = kind;
     state.reply = true;
+    // What is refused never came to its end.
+    state.connection.confirmed |= matches!(kind, Kind::Answer(_));
     state.looped = false;
     state.mark = [Byte::Const(0); 4];
     if state.tracking == Tracking::Untracked {

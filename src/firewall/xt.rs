@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::bytes::{self, Byte, number};
-use super::fib::{BROADCAST, LOCAL, MULTICAST, UNICAST};
-use super::load::sides;
+use super::fib::{ANYCAST, LOCAL, MULTICAST, PROHIBIT, UNICAST, UNREACHABLE, UNSPEC};
+use super::load::{sides, status_of};
 use super::ranges::Ranges;
 use super::rule::{Step, Task, Then};
 use super::split::{Cond, Test};
-use super::strand::{Address, Kind, Port, State, Tracking};
+use super::strand::{Address, Device, Kind, Port, State, Tracking};
 use super::walker::{Frame, ODD, Walker};
 use super::way::number_of;
 use crate::facts::ruleset::Hook;
@@ -33,10 +33,10 @@ impl<'k> Walker<'k> {
             Match::Multiport { which, ports, inverted } => vec![multiport(&state, *which, ports).inverted(*inverted)],
             Match::Conntrack(ct) => self.conntrack(&state, ct),
             Match::Addrtype { source, source_inverted, destination, destination_inverted, limit_in, limit_out } => {
-                let limited = *limit_in || *limit_out;
-                let from =
-                    self.addrtype(state.source.address, *source, limited).inverted(*source_inverted && *source != 0);
-                let to = self.addrtype(state.destination.address, *destination, limited);
+                let (input, output) = sides(frame, &state);
+                let on = if *limit_in { input } else { output.filter(|_| *limit_out) };
+                let from = self.addrtype(state.source.address, *source, on).inverted(*source_inverted && *source != 0);
+                let to = self.addrtype(state.destination.address, *destination, on);
                 vec![from, to.inverted(*destination_inverted && *destination != 0)]
             }
             Match::Mark { value, mask, inverted } => vec![marked(&state.mark, *value, *mask).inverted(*inverted)],
@@ -96,7 +96,7 @@ impl<'k> Walker<'k> {
 
     fn ip(&mut self, frame: &Frame<'_>, state: &State, ip: &IpMatch) -> Vec<Test> {
         let (input, output) = sides(frame, state);
-        let name = |device: Option<&super::strand::Device>| device.map(|d| d.name.to_string()).unwrap_or_default();
+        let name = |device: Option<&Device>| device.map(|d| d.name.to_string()).unwrap_or_default();
         let wild = |want: &Option<String>, inverted: bool, name: &str| {
             want.as_deref().map_or(Test::Yes, |want| Test::of(named(want, name)).inverted(inverted))
         };
@@ -189,8 +189,7 @@ impl<'k> Walker<'k> {
         tests.push(ports(to.port, ct.original_destination_ports, ct.original_destination_ports_inverted));
         tests.push(ct.reply_direction.map_or(Test::Yes, |reply| Test::of(reply == state.reply)));
         if let Some(status) = ct.status {
-            let seen = if matches!(state.tracking, Tracking::Established | Tracking::Related) { 0x2 | 0x8 } else { 0 };
-            let now = seen + u32::from(connection.translated.1) * 0x10 + u32::from(connection.translated.0) * 0x20;
+            let now = status_of(state);
             // `--ctstatus NONE` is no bit at all.
             let fits = if status == 0 { now == 0 } else { now & status != 0 };
             tests.push(Test::of(fits).inverted(ct.status_inverted));
@@ -198,33 +197,58 @@ impl<'k> Walker<'k> {
         tests
     }
 
-    fn addrtype(&mut self, address: Address, wanted: u16, limited: bool) -> Test {
+    fn addrtype(&mut self, address: Address, wanted: u16, on: Option<&Device>) -> Test {
         if wanted == 0 {
             return Test::Yes;
         }
-        if limited {
-            return self.unsure("it depends on the interface of an address");
-        }
-        let wants = |kind: u32| wanted & 1u16.checked_shl(kind).unwrap_or(0) != 0;
-        let types = self.address_types();
-        match address {
-            Address::Unknown(doubt) => Test::Doubt(doubt),
-            Address::Fixed(address) => {
-                let number = number_of(address);
-                let kind =
-                    types.into_iter().find(|(_, ranges)| ranges.contains(number)).map_or(UNICAST, |(kind, _)| kind);
-                Test::of(wants(kind))
-            }
-            Address::Client => {
-                let mut not = Ranges::default();
-                for (kind, ranges) in types {
-                    if wants(kind) != wants(UNICAST) && matches!(kind, LOCAL | BROADCAST | MULTICAST) {
-                        not.join(ranges);
-                    }
-                }
-                Test::addresses(not).inverted(wants(UNICAST))
+        let (fitting, unsure) = if self.v6 { self.types_6(wanted, on) } else { (self.types_4(wanted, on), false) };
+        let found = match address {
+            Address::Unknown(doubt) => return Test::Doubt(doubt),
+            Address::Fixed(address) => Test::of(fitting.contains(number_of(address))),
+            Address::Client => Test::addresses(fitting),
+        };
+        if unsure { self.unsure("it depends on the type of an address in the routing table") } else { found }
+    }
+
+    /// Addresses of one of these types.
+    fn types_4(&self, wanted: u16, on: Option<&Device>) -> Ranges {
+        let mut rest = Ranges::one(0, self.last());
+        let mut fitting = Ranges::default();
+        for (kind, ranges) in self.address_types(on) {
+            let these = rest.split(&ranges);
+            if wants(wanted, kind) {
+                fitting.join(these);
             }
         }
+        if wants(wanted, UNICAST) {
+            fitting.join(rest);
+        }
+        fitting
+    }
+
+    /// Addresses that are of these types: of unicast and multicast and unspecified each that is asked for, and by the
+    /// routing table one of the others. True where the table would have to be asked for more than local addresses.
+    fn types_6(&self, wanted: u16, on: Option<&Device>) -> (Ranges, bool) {
+        let multicast = Ranges::one(0xff << 120, u128::MAX);
+        let mut fitting = Ranges::one(0, u128::MAX);
+        if wants(wanted, MULTICAST) {
+            fitting = fitting.both(&multicast);
+        }
+        if wants(wanted, UNICAST) {
+            fitting = fitting.both(&Ranges::one(1, (0xff << 120) - 1));
+        }
+        if wants(wanted, UNSPEC) {
+            fitting = fitting.both(&Ranges::one(0, 0));
+        }
+        let looked_up = [LOCAL, ANYCAST, UNREACHABLE, PROHIBIT].into_iter().filter(|kind| wants(wanted, *kind));
+        let looked_up: Vec<u32> = looked_up.collect();
+        if !looked_up.is_empty() {
+            let types = self.address_types(on).into_iter();
+            let local: Ranges =
+                types.filter(|(kind, _)| *kind == LOCAL).flat_map(|(_, r)| r.iter().collect::<Vec<_>>()).collect();
+            fitting = fitting.both(&local);
+        }
+        (fitting, looked_up.iter().any(|kind| *kind != LOCAL))
     }
 
     fn iprange(&self, address: Address, range: Option<&(IpAddr, IpAddr)>) -> Test {
@@ -324,4 +348,9 @@ pub(super) fn octets(address: IpAddr) -> Vec<u8> {
         IpAddr::V4(v4) => v4.octets().into(),
         IpAddr::V6(v6) => v6.octets().into(),
     }
+}
+
+/// Is a type of address (`RTN_*`) among these?
+fn wants(wanted: u16, kind: u32) -> bool {
+    wanted & 1u16.checked_shl(kind).unwrap_or(0) != 0
 }
