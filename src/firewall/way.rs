@@ -283,7 +283,45 @@ impl<'k> Walker<'k> {
         strand.state().output = interface.as_deref().map(device);
         let strands = self.hook(Hook::Output, Leg::Request, vec![strand]);
         for strand in strands {
-            self.leave(strand);
+            if let Some(strand) = self.rerouted(strand) {
+                self.leave(strand);
+            }
+        }
+    }
+
+    /// Whoever changes where this host's own packet goes has its way looked up again.
+    fn rerouted(&mut self, mut strand: Strand) -> Option<Strand> {
+        let destination = strand.state.destination.address;
+        if destination == Address::Fixed(self.packet.to.ip()) {
+            return Some(strand);
+        }
+        let Address::Fixed(to) = destination else {
+            let doubt = self.why("where the packet goes is chosen when it comes");
+            return self.give_up(strand, doubt, None);
+        };
+        if self.addresses.holds(to) {
+            strand.state().output = Some(device("lo"));
+            return Some(strand);
+        }
+        let Some(mark) = number(&strand.state.mark) else {
+            let doubt = self.why("the route depends on a mark that is not known");
+            return self.give_up(strand, doubt, None);
+        };
+        // Nothing of lo's own leaves this host.
+        let inside = matches!(strand.state.source.address, Address::Fixed(source) if source.is_loopback());
+        match self.known.route(&RouteKey { to, from: None, input: None, mark }) {
+            Ok(Route { kind: RouteKind::Unicast, interface, .. }) if !inside => {
+                strand.state().output = interface.as_deref().map(device);
+                Some(strand)
+            }
+            Ok(_) => {
+                self.end(strand, Fate::Unrouted { to });
+                None
+            }
+            Err(missing) => {
+                let doubt = self.missing(&missing, "the way onwards");
+                self.give_up(strand, doubt, None)
+            }
         }
     }
 
