@@ -1,13 +1,14 @@
 //! What the routing table says of an address in the packet.
 
-use super::bytes::constant;
+use super::bytes::{Byte, DoubtId, constant};
 use super::load::{Loaded, padded, sides};
 use super::ranges::Ranges;
 use super::rule::{Step, Task, Then};
 use super::split::{Cond, Region};
 use super::strand::{Address, Device};
 use super::walker::{Frame, Walker};
-use super::way::number_of;
+use super::way::{device, number_of};
+use crate::facts::route::{Route, RouteKey, RouteKind};
 use crate::facts::ruleset::expr::FibResult;
 
 /// `NFTA_FIB_F_*`.
@@ -28,7 +29,13 @@ pub(super) const PROHIBIT: u32 = 8;
 
 impl Walker<'_> {
     /// `fib`.
-    pub(super) fn fib(&mut self, frame: &Frame<'_>, result: FibResult, flags: u32, to: u8, task: &mut Task) -> Step {
+    pub(super) fn fib(
+        &mut self,
+        frame: &Frame<'_>,
+        result: FibResult,
+        (flags, to): (u32, u8),
+        task: &mut Task,
+    ) -> Step {
         let state = &task.strand.state;
         let of_source = flags & OF_SOURCE != 0;
         let address = if of_source { state.source.address } else { state.destination.address };
@@ -39,29 +46,61 @@ impl Walker<'_> {
                 let on = if flags & OF_INPUT != 0 { input } else { output.filter(|_| flags & OF_OUTPUT != 0) };
                 self.type_of(address, on, to)
             }
-            // What comes over lo has no way back to be looked up.
-            FibResult::Oif | FibResult::Oifname
-                if of_source && (!state.reply || input.as_ref().is_some_and(|device| &*device.name == "lo")) =>
-            {
-                // Sources come in on the interface their answers leave by.
-                let Some(device) = input else { return self.doubtful("it depends on the routing table") };
-                if flags & PRESENT != 0 {
-                    return Self::loaded(to, Loaded::Bytes(constant(&[1])), task);
-                }
-                if result == FibResult::Oifname {
-                    return Self::loaded(to, Loaded::Bytes(padded(&device.name)), task);
-                }
-                let bytes = match self.link(&device) {
-                    Ok(link) => constant(&link.index.to_ne_bytes()),
-                    Err(doubt) => return Step::Do(Then::Doubt(doubt)),
+            FibResult::Oif | FibResult::Oifname => {
+                let way = if of_source && (!state.reply || input.as_ref().is_some_and(|device| &*device.name == "lo")) {
+                    // Sources come in on the interface their answers leave by, and over lo none is looked up.
+                    input.map(Some).ok_or_else(|| self.why("it depends on the routing table"))
+                } else {
+                    let (input, output) = sides(frame, state);
+                    let on = if flags & OF_INPUT != 0 { input } else { output.filter(|_| flags & OF_OUTPUT != 0) };
+                    self.way_to(address, on.cloned().as_ref())
                 };
-                Self::loaded(to, Loaded::Bytes(bytes), task)
+                self.interface_of(way, result, flags & PRESENT != 0, (to, task))
             }
-            FibResult::Oif | FibResult::Oifname | FibResult::Other(_) => {
+            FibResult::Other(_) => {
                 let bytes = self.blank("it depends on the routing table", 16);
                 Self::loaded(to, Loaded::Bytes(bytes), task)
             }
         }
+    }
+
+    /// The interface that leads to an address, if it is this one (or none is asked for); none leads to this host itself.
+    fn way_to(&mut self, address: Address, on: Option<&Device>) -> Result<Option<Device>, DoubtId> {
+        let to = match address {
+            Address::Fixed(to) => to,
+            Address::Client => return Err(self.why("it depends on the routing table")),
+            Address::Unknown(doubt) => return Err(doubt),
+        };
+        match self.known.route(&RouteKey { to, from: None, input: None, mark: 0 }) {
+            Ok(Route { kind: RouteKind::Unicast, interface: Some(name), .. }) => {
+                Ok(Some(device(name)).filter(|found| on.is_none_or(|on| on == found)))
+            }
+            Ok(_) => Ok(None),
+            Err(missing) => Err(self.missing(&missing, "the way to an address")),
+        }
+    }
+
+    /// Loads an interface that the routing table gave, or that there is one.
+    fn interface_of(
+        &mut self,
+        way: Result<Option<Device>, DoubtId>,
+        result: FibResult,
+        present: bool,
+        (to, task): (u8, &mut Task),
+    ) -> Step {
+        let named = result == FibResult::Oifname;
+        let bytes = match way {
+            Err(doubt) => vec![Byte::unknown(doubt); if present { 1 } else { 16 }],
+            Ok(found) if present => constant(&[u8::from(found.is_some())]),
+            Ok(None) if named => padded(""),
+            Ok(None) => constant(&[0; 4]),
+            Ok(Some(device)) if named => padded(&device.name),
+            Ok(Some(device)) => match self.link(&device) {
+                Ok(link) => constant(&link.index.to_ne_bytes()),
+                Err(doubt) => return Step::Do(Then::Doubt(doubt)),
+            },
+        };
+        Self::loaded(to, Loaded::Bytes(bytes), task)
     }
 
     /// Type of an address: for the client's, by source.

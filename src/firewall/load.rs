@@ -60,7 +60,11 @@ impl Walker<'_> {
             {
                 return Loaded::Break;
             }
-            Base::Link => self.blank("what the link layer's header says is not known", 64),
+            Base::Link => {
+                let mut bytes = self.blank("what the link layer's header says is not known", 12);
+                bytes.extend(constant(&if self.v6 { [0x86, 0xdd] } else { [0x08, 0x00] }));
+                bytes
+            }
             Base::Network => {
                 let mut bytes = self.network_header(state);
                 bytes.extend(self.transport_header(state));

@@ -5,8 +5,8 @@ use super::walker::Walker;
 use super::way::{device, turn};
 use super::{Client, Fate, Leg, Place};
 use crate::facts::route::{Route, RouteKey};
-use crate::facts::ruleset::Hook;
 use crate::facts::ruleset::expr::RejectWith;
+use crate::facts::ruleset::{Family, Hook};
 use crate::facts::socket::Transport;
 
 impl Walker<'_> {
@@ -26,10 +26,10 @@ impl Walker<'_> {
             state.output = Some(device("lo"));
         }
         state.input = None;
-        let strands = if self.names_itself(&strand, by.hook) { self.by_own_address(strand) } else { vec![strand] };
+        let strands = if self.names_itself(&strand, &by) { self.by_own_address(strand) } else { vec![strand] };
         let mut out = Vec::new();
         for strand in strands {
-            out.extend(if by.hook == Hook::Ingress {
+            out.extend(if at_device(&by) {
                 self.hook(Hook::Egress, Leg::Reply, vec![strand])
             } else {
                 self.out(strand, Leg::Reply)
@@ -41,8 +41,8 @@ impl Walker<'_> {
     }
 
     /// Does an error come from an address that this host chooses? Else it comes from the one that was asked.
-    fn names_itself(&self, error: &Strand, hook: Hook) -> bool {
-        if !matches!(error.state.kind, Kind::Icmp { .. }) || hook == Hook::Ingress {
+    fn names_itself(&self, error: &Strand, by: &Place) -> bool {
+        if !matches!(error.state.kind, Kind::Icmp { .. }) || at_device(by) {
             return false;
         }
         let asked = match error.state.source.address {
@@ -50,7 +50,7 @@ impl Walker<'_> {
             Address::Client | Address::Unknown(_) => false,
         };
         // Before routing IPv4 does not know yet that the address is this host's.
-        !asked || (!self.v6 && hook == Hook::Prerouting)
+        !asked || (!self.v6 && matches!(by.hook, Hook::Prerouting | Hook::Ingress))
     }
 
     /// An error from the address that this host would send to the client from.
@@ -101,4 +101,9 @@ impl Walker<'_> {
             }
         }
     }
+}
+
+/// Refused by a table of netdev: the error goes back out of the device at once.
+fn at_device(by: &Place) -> bool {
+    by.base.table.family == Family::Netdev
 }

@@ -43,7 +43,7 @@ impl<'k> Walker<'k> {
                 let asked = Asked { set, from: *from, to: *to, inverted: *inverted };
                 self.lookup(frame, &asked, task)
             }
-            Expr::Fib { result, flags, to } => self.fib(spot.frame, *result, *flags, *to, task),
+            Expr::Fib { result, flags, to } => self.fib(spot.frame, *result, (*flags, *to), task),
             Expr::Exthdr { of, present, to, len, .. } => {
                 let len = if *present { 1 } else { usize::try_from(*len).unwrap_or(4) };
                 self.option(*of, *present, (*to, len), task)

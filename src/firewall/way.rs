@@ -228,8 +228,8 @@ impl<'k> Walker<'k> {
 
     /// What this host sends itself leaves; over lo it comes in again.
     pub(super) fn out(&mut self, strand: Strand, leg: Leg) -> Vec<Strand> {
-        let mut strands = vec![strand];
-        for hook in [Hook::Output, Hook::Postrouting, Hook::Egress] {
+        let mut strands = self.output(strand, leg);
+        for hook in [Hook::Postrouting, Hook::Egress] {
             strands = self.hook(hook, leg, strands);
         }
         let looped = |strand: &Strand| strand.state.output.as_ref().is_some_and(|device| &*device.name == "lo");
@@ -240,6 +240,29 @@ impl<'k> Walker<'k> {
         }
         gone.extend(back);
         gone
+    }
+
+    /// The output hook. Its rules see the interface that leads to where the packet goes before it is translated back.
+    fn output(&mut self, mut strand: Strand, leg: Leg) -> Vec<Strand> {
+        let after = strand.state.output.clone();
+        let back = match (strand.state.destination.address, strand.state.connection.original.0.address) {
+            (Address::Fixed(to), from) if Address::Fixed(to) != from => Some(to),
+            _ => None,
+        };
+        if let Some(to) = back {
+            let name = if self.addresses.holds(to) {
+                Some("lo".to_owned())
+            } else {
+                let key = RouteKey { to, from: None, input: None, mark: 0 };
+                self.known.route(&key).ok().and_then(|route| route.interface.clone())
+            };
+            strand.state().output = name.as_deref().map(device);
+        }
+        let mut strands = self.hook(Hook::Output, leg, vec![strand]);
+        for strand in strands.iter_mut().filter(|_| back.is_some()) {
+            strand.state().output.clone_from(&after);
+        }
+        strands
     }
 
     /// Over lo, as far as routing.

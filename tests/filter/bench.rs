@@ -107,7 +107,7 @@ impl<'a> Bench<'a> {
     /// Compares what is said with what is seen, with the rules that are loaded.
     fn compare(&mut self, script: &Script, probes: &[Probe], patience: Patience, report: &mut Report) {
         let mut reader = Reader::default();
-        let said = self.say(probes, &mut reader);
+        let said = self.say(probes, make::looks_closely(script), &mut reader);
         let quiet: Vec<bool> =
             said.iter().map(|s| s.own.is_quiet() && s.any.as_ref().is_none_or(Expect::is_quiet)).collect();
         self.conntrack.forget();
@@ -138,7 +138,7 @@ impl<'a> Bench<'a> {
     }
 
     /// What the simulator says of each connection.
-    fn say(&mut self, probes: &[Probe], reader: &mut Reader) -> Vec<Said> {
+    fn say(&mut self, probes: &[Probe], closely: bool, reader: &mut Reader) -> Vec<Said> {
         let mut any: BTreeMap<(Transport, SocketAddr), Walk> = BTreeMap::new();
         probes
             .iter()
@@ -147,12 +147,12 @@ impl<'a> Bench<'a> {
                 let packet = Packet { transport: probe.transport, client, to: probe.to };
                 let walk = self.asker.follow(&packet, reader);
                 let interface = interface(probe);
-                let own = expect::of(&walk, probe, interface);
+                let own = expect::of(&walk, probe, interface, closely);
                 let any = probe.from.map(|_| {
                     let packet = Packet { client: Client::Any, ..packet };
                     let asker = &mut self.asker;
                     let walk = any.entry((probe.transport, probe.to)).or_insert_with(|| asker.follow(&packet, reader));
-                    expect::of(walk, probe, interface)
+                    expect::of(walk, probe, interface, closely)
                 });
                 Said { own, any }
             })

@@ -19,6 +19,8 @@ pub(crate) enum Expect {
     Nowhere,
     /// A datagram to a port without a listener: what the kernel says of that may be filtered in its turn.
     NoListener,
+    /// A closed port, whose RST rules can tell from the answer of a listener that was asked about.
+    Closed,
     /// The simulator cannot tell.
     Unknown { why: String, by: Option<Place> },
     /// The simulator contradicts itself.
@@ -26,7 +28,7 @@ pub(crate) enum Expect {
 }
 
 /// What this probe should get by this walk; `source` is where it comes from.
-pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>) -> Expect {
+pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>, closely: bool) -> Expect {
     let holds = |part: &&Part| {
         let sources = &part.sources;
         let own = probe.from.or_else(|| server_addresses().contains(&probe.to.ip()).then_some(probe.to.ip()));
@@ -40,13 +42,25 @@ pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>) -> Expect 
     };
     let parts: Vec<&Part> = walk.parts.iter().filter(holds).collect();
     match parts.as_slice() {
-        [part] => of_part(part, probe),
+        [part] => match of_part(part, probe) {
+            Expect::Seen(Seen::Rst | Seen::Silence) if closely && answers_closed(part, probe) => Expect::Closed,
+            other => other,
+        },
         [] => Expect::Nonsense("it is in no part".into()),
         several => {
             let all: BTreeSet<String> = several.iter().map(|p| format!("{:?}", of_part(p, probe))).collect();
             Expect::Nonsense(format!("it is in {} parts: {all:?}", several.len()))
         }
     }
+}
+
+/// Does a closed port answer, or would it if nothing stopped that answer?
+fn answers_closed(part: &Part, probe: &Probe) -> bool {
+    let refused = match &part.fate {
+        Fate::Rejected { by, .. } | Fate::Dropped { by } => by.leg == Leg::Request,
+        _ => false,
+    };
+    !refused && probe.transport == Transport::Tcp && !TCP_OPEN.contains(&part.to.port())
 }
 
 fn of_part(part: &Part, probe: &Probe) -> Expect {
@@ -104,8 +118,11 @@ impl Expect {
             (Self::Unknown { .. }, _) => return None,
             (Self::Nonsense(_), _) => false,
             (Self::Seen(Seen::Open(_)), Seen::Open(None)) => true,
+            // A datagram to nowhere is not even sent; nor would it have arrived.
+            (Self::Seen(Seen::Silence), Seen::Local(_)) => true,
             (Self::Seen(expected), seen) => expected == seen,
             (Self::Nowhere, seen) => matches!(seen, Seen::Icmp(..) | Seen::Silence | Seen::Local(_)),
+            (Self::Closed, seen) => matches!(seen, Seen::Rst | Seen::Silence),
             (Self::NoListener, seen) => matches!(seen, Seen::Icmp(3, 3) | Seen::Icmp(1, 4) | Seen::Silence),
         })
     }

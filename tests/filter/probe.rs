@@ -186,8 +186,8 @@ impl Attempt {
         self.source = socket.local_addr().ok().and_then(|a| a.as_socket());
         match result.map_err(|e| errno(&e)) {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
-            // A datagram that a rule of this host dropped on its way out.
-            Err(Errno::EPERM) if self.probe.transport == Transport::Udp => self.seen = Some(Seen::Silence),
+            // A rule of this host stopped a datagram on its way out; an error may still tell so.
+            Err(Errno::EPERM) if self.probe.transport == Transport::Udp => {}
             Err(failed) => {
                 // A rejected datagram's error may be there already: the queue says which.
                 self.seen = told(socket).or(Some(refused(failed)));

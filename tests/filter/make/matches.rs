@@ -207,7 +207,8 @@ impl Place<'_> {
         let not = not(dice);
         let set = if dice.chance(30) { self.set_of(dice, Kind::Port) } else { None };
         let what = set.unwrap_or_else(|| ports(dice));
-        let transport = if dice.chance(12) { "th" } else { self.transport };
+        // Of an error th would be its type, code and checksum.
+        let transport = if dice.chance(12) { "meta l4proto { tcp, udp } th" } else { self.transport };
         format!("{transport} {which} {not}{what}")
     }
 
