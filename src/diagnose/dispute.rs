@@ -7,8 +7,12 @@ use super::symptom::is_no_socket;
 use super::verdict::Evidence;
 use super::ways::{Gets, Ways, gets, main_part};
 use crate::facts::connect::{Dial, Outcome};
+use crate::facts::ruleset::Backend;
 use crate::facts::watched::WatchKey;
-use crate::firewall::{Fate, Part, Place};
+use crate::firewall::{Fate, Part, Place, Walk};
+
+/// Chains whose counters are compared, at most.
+const MOST_CHAINS: usize = 8;
 
 /// The rules say one thing and the kernel did another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub(super) fn of(look: &Look<'_>, subject: &Subject, ways: &Ways) -> Option<Disp
         (Fate::Rejected { by, .. } | Fate::Dropped { by }, Gets::Outcome(expected)) if expected != dial.outcome => {
             contradicted(by, expected, dial)
         }
-        (Fate::Delivered, _) if subject.local == Some(true) => unexplained(look, subject, dial),
+        (Fate::Delivered, _) if subject.local == Some(true) => unexplained(look, subject, dial, &ways.here),
         _ => None,
     }
 }
@@ -51,7 +55,7 @@ fn by_words(place: &Place) -> String {
 }
 
 /// The rules let it in, and yet a filter was at work.
-fn unexplained(look: &Look<'_>, subject: &Subject, dial: &Dial) -> Option<Dispute> {
+fn unexplained(look: &Look<'_>, subject: &Subject, dial: &Dial, walk: &Walk) -> Option<Dispute> {
     let rules = "the rules let this host's own packets in".to_owned();
     if let Some(trace) = rule_at_work(dial) {
         return Some(Dispute { rules, kernel: trace, evidence: Vec::new() });
@@ -64,7 +68,9 @@ fn unexplained(look: &Look<'_>, subject: &Subject, dial: &Dial) -> Option<Disput
     if taking.backlog > 0 && taking.queue >= taking.backlog {
         return None;
     }
-    let watched = look.watched(&WatchKey { to: subject.endpoint()?, chains: Vec::new() })?;
+    let nft = walk.entered.iter().filter(|chain| chain.table.backend == Backend::Nftables);
+    let chains = nft.take(MOST_CHAINS).cloned().collect();
+    let watched = look.watched(&WatchKey { to: subject.endpoint()?, chains })?;
     let word = watched.words.iter().find(|w| w.reason.as_deref().is_some_and(|r| r.starts_with("NETFILTER")))?;
     let reason = word.reason.as_deref().unwrap_or_default();
     let kernel = format!("the kernel dropped the packet: {reason}");

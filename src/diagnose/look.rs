@@ -270,6 +270,11 @@ impl<'a> Look<'a> {
         self.read(Some(&self.facts().rule_files), || Question::RuleFiles).map(Vec::as_slice)
     }
 
+    /// The kernel's own word about an attempt to there, if it was watched; never causes an attempt.
+    pub fn watched_already(&self, to: &Endpoint) -> Option<&'a Watched> {
+        self.facts().watched.iter().filter(|(key, _)| key.to == *to).find_map(|(_, reading)| reading.value())
+    }
+
     /// The kernel's own word about an attempt. Costs a probe: only the firewall box asks for it.
     pub fn watched(&self, key: &WatchKey) -> Option<&'a Watched> {
         self.read(self.facts().watched.get(key), || Question::Watched(key.clone()))

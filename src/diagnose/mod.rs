@@ -22,13 +22,16 @@ pub mod ways;
 
 use causes::{ALL, Cause};
 use chart::BoxId;
+use dispute::Dispute;
 use look::{Look, Missing};
 use subject::Subject;
 use verdict::{Diagnosis, Finding};
 use ways::{Filter, Ways};
 
 use crate::facts::connect::Outcome;
+use crate::facts::ruleset::{ChainId, Rule};
 use crate::facts::{Case, Reading};
+use crate::firewall::{Packet, Walk};
 
 /// Everything a cause may read.
 #[derive(Debug)]
@@ -47,6 +50,21 @@ impl Scene<'_, '_> {
     /// The packet's way through the rules; none where it crosses no network or is not known (yet).
     pub fn ways(&self) -> Option<&Ways> {
         self.filter.ways()
+    }
+
+    /// What becomes of another packet, under the same rules.
+    pub fn follow(&self, packet: &Packet) -> Walk {
+        self.filter.follow(packet)
+    }
+
+    /// Would this rule accept the packet, were it the first of its chain?
+    pub fn would_accept(&self, packet: &Packet, chain: &ChainId, rule: &Rule) -> bool {
+        self.filter.would_accept(packet, chain, rule)
+    }
+
+    /// Where what really happened to the attempt contradicts the rules.
+    pub fn dispute(&self) -> Option<Dispute> {
+        self.filter.dispute()
     }
 
     /// What the asked side gets; none while unknown or where no attempt could be made, and then whoever reads it waits
@@ -89,8 +107,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
     let mut notes = seen.notes;
     notes.extend(remarks::of(&look, &subject, seen.outcome, &states, &findings));
-    let ways = seen.outcome.and_then(|_| filter.ways());
-    let dispute = ways.and_then(|ways| dispute::of(&look, &subject, ways));
+    let dispute = seen.outcome.and_then(|_| filter.dispute());
     let culprit = culprit(&tried, &findings, seen.outcome);
     let wants = look.wants();
     let settled = wants.is_empty() && !outstanding(case);
@@ -138,7 +155,16 @@ fn speaking(tried: &[Tried]) -> Vec<Finding> {
             !t.cause.general && near && speaks
         })
     };
-    tried.iter().filter(|t| !(t.cause.general && rival(t))).filter_map(|t| t.finding.clone()).collect()
+    let silent = |index, t: &Tried| (t.cause.general && rival(t)) || told_before(tried, index, t);
+    let alone = |(index, t): &(usize, &Tried)| !silent(*index, t);
+    tried.iter().enumerate().filter(alone).filter_map(|(_, t)| t.finding.clone()).collect()
+}
+
+/// One rule is told once: by the first cause of the box that names it, once those before it have been looked into.
+fn told_before(tried: &[Tried], index: usize, later: &Tried) -> bool {
+    let Some(finding) = later.finding.as_ref().filter(|_| later.cause.in_box == BoxId::Firewall) else { return false };
+    let mut before = tried.iter().take(index).filter(|t| t.cause.in_box == BoxId::Firewall);
+    before.any(|t| t.missing.open || t.finding.as_ref().is_some_and(|f| f.subject == finding.subject))
 }
 
 /// Causes in the order they bite: those that explain the outcome first, by station of the packet's way, latent ones last.
@@ -168,7 +194,8 @@ fn with_then(mut findings: Vec<Finding>, boxes: &[verdict::BoxState], outcome: O
     let blind = boxes.iter().any(|b| b.verdict == verdict::Verdict::Unknown);
     let mut after = (!blind).then_some(Outcome::Open);
     for finding in findings.iter_mut().rev() {
-        finding.then = after;
+        // A corrected name leads to another host, of which nothing is known.
+        finding.then = if finding.in_box == BoxId::Name { None } else { after };
         let own = outcome.filter(|o| finding.explains.contains(o)).or_else(|| finding.explains.first().copied());
         after = own.or(after);
     }

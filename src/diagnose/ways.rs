@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
+use super::dispute::{self, Dispute};
 use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
 use crate::facts::Reading;
@@ -11,7 +12,9 @@ use crate::facts::connect::Outcome;
 use crate::facts::host::Addresses;
 use crate::facts::route::{Link, Route, RouteKey};
 use crate::facts::ruleset::expr::RejectWith;
-use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
+use crate::facts::ruleset::{
+    Backend, ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Rule, Ruleset, SetId,
+};
 use crate::facts::socket::Transport;
 use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
 
@@ -64,6 +67,25 @@ impl<'a, 'b> Filter<'a, 'b> {
         let (ways, missing) = self.followed.get_or_init(followed);
         self.look.also_missing(missing);
         ways.as_ref()
+    }
+
+    /// What becomes of another packet, under the same rules.
+    pub(super) fn follow(&self, packet: &Packet) -> Walk {
+        follow(packet, &Reader { look: self.look })
+    }
+
+    /// Would this rule accept the packet, were it the first of its chain?
+    pub(super) fn would_accept(&self, packet: &Packet, chain: &ChainId, rule: &Rule) -> bool {
+        let rules = ChainRules { generation: 0, rules: vec![rule.clone()], more: false };
+        let walk = follow(packet, &Alone { others: Reader { look: self.look }, chain, rules });
+        let accepted =
+            |part: &Part| part.passed.iter().any(|pass| pass.by.chain == *chain && pass.by.rule == Some(rule.handle));
+        main_part(&walk).is_some_and(accepted)
+    }
+
+    /// Where what really happened to the attempt contradicts the rules.
+    pub(super) fn dispute(&self) -> Option<Dispute> {
+        dispute::of(self.look, self.subject, self.ways()?)
     }
 
     /// The ways, if somebody asked for them.
@@ -130,7 +152,22 @@ pub fn main_part(walk: &Walk) -> Option<&Part> {
     most.map(|(part, _)| part)
 }
 
+/// The rules of a chain, if they have been read.
+pub fn rules_of<'a>(look: &Look<'a>, chain: &ChainId) -> Option<&'a [Rule]> {
+    if chain.table.backend == Backend::Nftables {
+        return Some(look.chain_rules(chain)?.rules.as_slice());
+    }
+    let table = look.legacy()?.iter().find(|table| table.id == chain.table)?;
+    Some(table.chains.iter().find(|(c, _)| c.id == *chain)?.1.as_slice())
+}
+
+/// A rule by its chain and handle, if its chain has been read.
+pub fn rule_of<'a>(look: &Look<'a>, chain: &ChainId, handle: u64) -> Option<&'a Rule> {
+    rules_of(look, chain)?.iter().find(|rule| rule.handle == handle)
+}
+
 /// Reads facts for [`follow`]: what is missing is asked for.
+#[derive(Debug, Clone, Copy)]
 struct Reader<'a, 'b> {
     look: &'b Look<'a>,
 }
@@ -139,6 +176,51 @@ impl Reader<'_, '_> {
     /// A value, or why there is none.
     fn or_why<T>(value: Option<T>, reading: Option<String>) -> Result<T, firewall::Missing> {
         value.ok_or_else(|| reading.map_or(firewall::Missing::Open, firewall::Missing::Blind))
+    }
+}
+
+/// The same facts, but one chain has one rule only.
+struct Alone<'a, 'b> {
+    others: Reader<'a, 'b>,
+    chain: &'b ChainId,
+    rules: ChainRules,
+}
+
+impl Known for Alone<'_, '_> {
+    fn chain_rules(&self, id: &ChainId) -> Result<&ChainRules, firewall::Missing> {
+        if id == self.chain { Ok(&self.rules) } else { self.others.chain_rules(id) }
+    }
+
+    fn ruleset(&self) -> Result<&Ruleset, firewall::Missing> {
+        self.others.ruleset()
+    }
+
+    fn elements(&self, id: &SetId) -> Result<&Elements, firewall::Missing> {
+        self.others.elements(id)
+    }
+
+    fn member(&self, set: &SetId, key: &[u8]) -> Result<Option<&Element>, firewall::Missing> {
+        self.others.member(set, key)
+    }
+
+    fn legacy(&self) -> Result<&[LegacyTable], firewall::Missing> {
+        self.others.legacy()
+    }
+
+    fn recent(&self, name: &str) -> Result<&Recent, firewall::Missing> {
+        self.others.recent(name)
+    }
+
+    fn links(&self) -> Result<&[Link], firewall::Missing> {
+        self.others.links()
+    }
+
+    fn addresses(&self) -> Result<&Addresses, firewall::Missing> {
+        self.others.addresses()
+    }
+
+    fn route(&self, key: &RouteKey) -> Result<&Route, firewall::Missing> {
+        self.others.route(key)
     }
 }
 

@@ -104,6 +104,24 @@ pub fn insert(
     })
 }
 
+/// The command that puts a rule at the end of a chain.
+pub fn append(id: &ChainId, spec: &str, ruleset: Option<&Ruleset>) -> String {
+    match tool(id, ruleset) {
+        Tool::Nft => format!("nft add rule {} {spec}", place(id)),
+        Tool::Iptables(program) => format!("{program} {}-A {} {spec}", of_table(&id.table), arg(&id.name)),
+    }
+}
+
+/// What takes a rule out again that was just put in: nft wants its handle, which only the kernel knows.
+pub fn remove(id: &ChainId, spec: &str, ruleset: Option<&Ruleset>) -> String {
+    match tool(id, ruleset) {
+        Tool::Nft => {
+            format!("nft -a list chain {0}    # tells its handle, then: nft delete rule {0} handle N", place(id))
+        }
+        Tool::Iptables(program) => format!("{program} {}-D {} {spec}", of_table(&id.table), arg(&id.name)),
+    }
+}
+
 /// The command that puts a rule back where it was after [`delete`]: before the rule that followed it, or at the end.
 /// `text` is the rule's own ([`super::words::rule`]), as one who copies it must read it: it may hold host text.
 pub fn put_back(

@@ -20,7 +20,7 @@ pub fn diagnosis(report: &Report<'_>) -> Value {
         "causes": d.causes.iter().map(cause).collect::<Vec<_>>(),
         "boxes": d.boxes.iter().map(state).collect::<Vec<_>>(),
         "fixes": [],
-        "firewall": {"verdict": "unknown", "disputed": false, "rules": []},
+        "firewall": super::firewall::object(report),
         "notes": d.notes.iter().map(|n| text::line(n)).collect::<Vec<_>>(),
         "probes": report.case.here.probes(),
         "took_ms": ms(report.took),

@@ -1,6 +1,7 @@
 //! THE SAME ANSWER WITHOUT A SCREEN: text for people, JSON for programs, Markdown for tickets.
 
 pub mod explain;
+mod firewall;
 pub mod json;
 pub mod listeners;
 pub mod markdown;

@@ -2,7 +2,7 @@
 
 use super::{Judged, elsewhere, plain, unknown};
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::dispute::{self, refusing, rule_at_work};
+use crate::diagnose::dispute::{refusing, rule_at_work};
 use crate::diagnose::verdict::{BoxState, Evidence, Verdict};
 use crate::diagnose::ways::{Gets, Ways, gets, main_part};
 use crate::firewall::{Part, Walk};
@@ -22,7 +22,7 @@ pub(super) fn state(judged: &Judged<'_, '_>) -> BoxState {
     let Some(ways) = judged.filter.ways() else {
         return BoxState { because: None, ..unknown(id, "where the packet goes is not known") };
     };
-    if let Some(dispute) = dispute::of(judged.look, judged.subject, ways) {
+    if let Some(dispute) = judged.filter.dispute() {
         let mut state = unknown(id, format!("disputed: {}, but {}", dispute.rules, dispute.kernel));
         state.because = Some("the rules and the kernel do not agree".into());
         state.evidence = dispute.evidence;
@@ -45,7 +45,17 @@ fn through_the_rules(judged: &Judged<'_, '_>, ways: &Ways) -> BoxState {
             }
             state
         }
-        Gets::Through { .. } => let_in(&ways.asked, part),
+        Gets::Through { to, beyond } => {
+            if to != ways.packet.to {
+                // Let in to somewhere else: whether that is well is for a cause to tell, which must have seen it.
+                let _ = if beyond {
+                    judged.look.dialled(&judged.subject.endpoint_at(to.ip(), to.port())).is_some()
+                } else {
+                    judged.look.listeners(judged.subject.transport, to.port()).is_some()
+                };
+            }
+            let_in(&ways.asked, part)
+        }
         Gets::Outcome(outcome) => {
             let mut state = plain(id, Verdict::No, format!("what comes in is {}", outcome.word()));
             state.evidence.push(Evidence::new("firewall", state.summary.clone(), SEE_ALL));

@@ -99,7 +99,11 @@ fn unneeded(id: BoxId, because: &str) -> BoxState {
 
 fn connect(judged: &Judged<'_, '_>) -> BoxState {
     let id = BoxId::Connect;
-    let Some(outcome) = judged.seen.outcome else { return unknown(id, "no attempt was answered yet") };
+    let Some(outcome) = judged.seen.outcome else {
+        // Noted as still to come, or as never to be known.
+        let _ = judged.subject.endpoint().and_then(|endpoint| judged.look.dialled(&endpoint));
+        return BoxState { because: None, ..unknown(id, "no attempt was answered") };
+    };
     if let Some(unsure) = &judged.seen.unsure {
         return unknown(id, unsure.clone());
     }
@@ -147,7 +151,9 @@ fn name(judged: &Judged<'_, '_>) -> BoxState {
     if host.parse::<std::net::IpAddr>().is_ok() {
         return unneeded(id, "an address was given");
     }
-    let Some(resolution) = judged.look.name(host) else { return unknown(id, "the resolver has not answered") };
+    let Some(resolution) = judged.look.name(host) else {
+        return BoxState { because: None, ..unknown(id, "the resolver has not answered") };
+    };
     let addresses: Vec<String> = resolution.addresses.iter().map(ToString::to_string).collect();
     let mut state = plain(id, Verdict::Yes, format!("{host} is {}", addresses.join(", ")));
     state.evidence.push(Evidence::new("resolver", state.summary.clone(), format!("getent ahosts {}", arg(host))));

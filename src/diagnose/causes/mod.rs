@@ -4,6 +4,7 @@
 //! first), add its words for `explain`.
 
 mod apply;
+mod firewall;
 mod listener;
 mod name;
 mod service;
@@ -117,6 +118,34 @@ pub static ALL: &[&Cause] = &[
     &name::localhost_resolves_v6_first::CAUSE,
     &name::cli_hosts_file_stale::CAUSE,
     &name::name_does_not_resolve::CAUSE,
+    // firewall: whose rule it is, then where it stands, then that there is one
+    &firewall::k8s_service_no_endpoints::CAUSE,
+    &firewall::fw_fail2ban_ban::CAUSE,
+    &firewall::fw_other_ban::CAUSE,
+    &firewall::fw_ufw_limit::CAUSE,
+    &firewall::fw_ufw_reject::CAUSE,
+    &firewall::fw_ufw_deny::CAUSE,
+    &firewall::fw_firewalld_permanent_not_loaded::CAUSE,
+    &firewall::fw_firewalld_rich_rule_reject::CAUSE,
+    &firewall::fw_firewalld_zone_default::CAUSE,
+    &firewall::fw_rate_limit_custom::CAUSE,
+    &firewall::fw_output_client::CAUSE,
+    &firewall::fw_synack_blocked::CAUSE,
+    &firewall::fw_loopback_not_accepted::CAUSE,
+    &firewall::fw_netdev_ingress::CAUSE,
+    &firewall::fw_prerouting_raw::CAUSE,
+    &firewall::fw_rule_order::CAUSE,
+    &firewall::fw_legacy_and_nft_mixed::CAUSE,
+    &firewall::fw_nft_separate_table::CAUSE,
+    &firewall::fw_ipv6_only_filtered::CAUSE,
+    &firewall::fw_dnat_dead_target::CAUSE,
+    &firewall::fw_conntrack_table_full::CAUSE,
+    &firewall::fw_conntrack_invalid::CAUSE,
+    &firewall::fw_cgroup_bpf::CAUSE,
+    &firewall::fw_xdp_or_tc_bpf::CAUSE,
+    &firewall::fw_upstream::CAUSE,
+    &firewall::fw_input_reject::CAUSE,
+    &firewall::fw_input_drop::CAUSE,
     // service: what systemd was told, and why a start failed
     &service::svc_masked::CAUSE,
     &service::socket_unit_trigger_limit::CAUSE,

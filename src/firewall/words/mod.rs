@@ -18,6 +18,7 @@ mod statements;
 mod values;
 mod xt;
 
+use crate::facts::Facts;
 use crate::facts::ruleset::expr::{Expr, Verdict};
 use crate::facts::ruleset::xt::{Target, Xt};
 use crate::facts::ruleset::{Backend, ChainId, Elements, Family, Policy, Rule, Ruleset, Set, SetId, TableId};
@@ -60,6 +61,21 @@ impl Names for NoNames {
 
     fn interface(&self, _: u32) -> Option<&str> {
         None
+    }
+}
+
+/// What was read of a host.
+impl Names for Facts {
+    fn ruleset(&self) -> Option<&Ruleset> {
+        self.ruleset.value()
+    }
+
+    fn elements(&self, id: &SetId) -> Option<&Elements> {
+        self.elements.get(id)?.value()
+    }
+
+    fn interface(&self, index: u32) -> Option<&str> {
+        self.links.value()?.iter().find(|link| link.index == index).map(|link| link.name.as_str())
     }
 }
 

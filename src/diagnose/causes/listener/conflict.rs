@@ -96,22 +96,30 @@ impl Conflict<'_> {
     }
 
     /// Makes way for the unit.
-    pub(super) fn make_way(&self) -> Advice {
+    pub(super) fn make_way(&self, scene: &Scene<'_, '_>) -> Advice {
         let (wanted, port) = (&self.failed.unit.name, self.failed.port);
         let wanted_arg = arg(wanted);
         let services = |unit: &&str| unit.ends_with(".service") || unit.ends_with(".socket");
         if let Some(unit) = self.squatter.unit().filter(services) {
             let unit_arg = arg(unit);
+            let enabled = scene.look.unit(unit).is_none_or(|unit| unit.file_state.starts_with("enabled"));
+            let (does, stop, again) = if enabled {
+                (format!("stop {unit}, now and for the next boot"), "disable --now", "enable --now")
+            } else {
+                (format!("stop {unit}, which does not start at boot"), "stop", "start")
+            };
             return Advice::new(
-                format!("stop {unit}, now and for the next boot, and start {wanted}"),
-                format!("systemctl disable --now {unit_arg}\nsystemctl start {wanted_arg}"),
-                Some(&format!("systemctl stop {wanted_arg}\nsystemctl enable --now {unit_arg}")),
+                format!("{does}, and start {wanted}"),
+                format!("systemctl {stop} {unit_arg}\nsystemctl start {wanted_arg}"),
+                Some(&format!("systemctl stop {wanted_arg}\nsystemctl {again} {unit_arg}")),
             );
         }
-        let stop = match self.process() {
-            Some(process) => format!("kill {}", process.pid),
-            None => format!("fuser -k {port}/{}", self.row.transport.word()),
+        let Some(process) = self.process() else {
+            let kind = self.row.transport.word().get(..1).unwrap_or("t");
+            let see = format!("ss -H -ln{kind}p 'sport = :{port}'");
+            return Advice::new("see, as root, who has it; then end that and start the unit", see, None);
         };
+        let stop = format!("kill {}", process.pid);
         let does = format!("end {} and start {wanted}", self.squatter.name);
         Advice::new(does, format!("{stop}\nsystemctl start {wanted_arg}"), None)
     }

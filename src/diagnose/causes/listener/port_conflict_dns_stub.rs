@@ -31,7 +31,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let [failure, row] = conflict.evidence();
     let found = Found::new(unit, format!("{unit} could not start: {shown} has port 53")).seen(failure).seen(row);
     if conflict.squatter.unit() == Some("connman.service") {
-        return Some(found.advise(conflict.make_way()));
+        return Some(found.advise(conflict.make_way(scene)));
     }
     Some(found.advise(Advice::new(
         "switch the stub listener off; look-ups go on without it",

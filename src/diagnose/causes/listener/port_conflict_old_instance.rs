@@ -28,7 +28,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let (unit, port, shown) = (&conflict.failed.unit.name, conflict.failed.port, conflict.shown());
     let [failure, row] = conflict.evidence();
     let summary = format!("{unit} could not start: {shown}, of the same program but not of the unit, has port {port}");
-    Some(Found::new(unit, summary).seen(failure).seen(row).advise(conflict.make_way()))
+    Some(Found::new(unit, summary).seen(failure).seen(row).advise(conflict.make_way(scene)))
 }
 
 #[cfg(test)]

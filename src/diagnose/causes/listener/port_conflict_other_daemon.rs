@@ -35,7 +35,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         Found::new(unit, format!("{unit} could not start: {shown} has port {port}{also}"))
             .seen(failure)
             .seen(row)
-            .advise(conflict.make_way())
+            .advise(conflict.make_way(scene))
             .advise(Advice::new(
                 format!("or give {unit} another port than {port} in its configuration and start it"),
                 format!("systemctl cat {unit_arg}\nsystemctl start {unit_arg}"),
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn the_other_port_of_the_service_is_refused() {
         let host = failed(Host::refusing(443), "nginx.service", &LINES).claimed_by("nginx.service");
-        let host = host.listens_on(80, "::", "apache2.service", |_| ());
+        let host = host.listens_on(80, "::", "apache2.service", |_| ()).unit("apache2.service", |_| ());
         let found = assert_culprit(&host.case(), "port-conflict-other-daemon").causes.remove(0);
         assert_eq!(
             found.summary,

@@ -66,7 +66,7 @@ fn unmanaged(scene: &Scene<'_, '_>) -> Option<Found> {
         }
         None => Evidence::new("config", format!("port {port} is the default port of {program}"), "less /etc/services"),
     };
-    let summary = format!("{program} is not running: nothing listens on {} port {port}", subject.transport.word());
+    let summary = format!("nothing listens on {} port {port}, where {program} should", subject.transport.word());
     let name = arg(program);
     let mut found = Found::new(program, summary);
     found.evidence.extend(silence(scene));

@@ -1,0 +1,86 @@
+//! How to let in what a rule keeps out, in the language of whoever keeps the rule: smallest first, and how it is taken
+//! back.
+
+use super::common::{Blocked, take_away};
+use crate::diagnose::Scene;
+use crate::diagnose::verdict::Advice;
+use crate::facts::Reading;
+use crate::facts::ruleset::Hook;
+use crate::facts::ruleset::expr::{Expr, Verdict};
+use crate::firewall::{Client, Leg, Place, see, words};
+
+/// What is to be let in.
+struct Lets {
+    /// In words.
+    does: String,
+    /// As nft writes it, without the verdict.
+    nft: String,
+    /// As iptables writes it, without the target.
+    iptables: String,
+}
+
+/// Advice on a rule that refuses; what its keeper does with its own rules is left to the causes that know the keeper.
+pub(super) fn advice(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Vec<Advice> {
+    let mut all = Vec::new();
+    for lets in narrowest_first(blocked) {
+        all.extend(before(scene, blocked.place, &lets));
+    }
+    if blocked.keeper(scene).program.by_hand() {
+        all.extend(take_away(scene, blocked.place));
+    }
+    all
+}
+
+fn narrowest_first(blocked: &Blocked<'_>) -> Vec<Lets> {
+    let (port, transport) = (blocked.packet.to.port(), blocked.packet.transport.word());
+    if blocked.place.leg == Leg::Reply {
+        return vec![Lets {
+            does: "let out the answers of connections that were let in".into(),
+            nft: "ct state established,related".into(),
+            iptables: "-m conntrack --ctstate ESTABLISHED,RELATED".into(),
+        }];
+    }
+    if blocked.packet.client == Client::Here && blocked.place.hook == Hook::Input {
+        return vec![Lets {
+            does: "let in what comes from this host itself".into(),
+            nft: "iif lo".into(),
+            iptables: "-i lo".into(),
+        }];
+    }
+    let mut all = Vec::new();
+    if let Client::Address(client) = blocked.packet.client {
+        let family = if client.is_ipv6() { "ip6" } else { "ip" };
+        all.push(Lets {
+            does: format!("let in {client} only"),
+            nft: format!("{family} saddr {client} {transport} dport {port}"),
+            iptables: format!("-s {client} -p {transport} --dport {port}"),
+        });
+    }
+    all.push(Lets {
+        does: format!("let in {transport} port {port}"),
+        nft: format!("{transport} dport {port}"),
+        iptables: format!("-p {transport} --dport {port}"),
+    });
+    all
+}
+
+/// An accepting rule before the one that refuses, in the base chain that both belong to.
+fn before(scene: &Scene<'_, '_>, place: &Place, lets: &Lets) -> Option<Advice> {
+    let (base, facts) = (&place.base, scene.look.facts());
+    let (rules, ruleset) = (facts.chains.get(base).and_then(Reading::value), facts.ruleset.value());
+    let iptables = words::in_iptables(base, None, ruleset);
+    let spec = if iptables { format!("{} -j ACCEPT", lets.iptables) } else { format!("{} accept", lets.nft) };
+    // Whatever led there stands in the base chain itself.
+    let at = place.via.first().map(|(_, handle)| *handle).or(place.rule);
+    let run = match at {
+        Some(handle) => see::insert(base, handle, &spec, rules, ruleset)?,
+        None => see::append(base, &spec, ruleset),
+    };
+    let undo = see::remove(base, &spec, ruleset);
+    Some(Advice::new(&lets.does, run, Some(&undo)))
+}
+
+/// Does a rule accept?
+pub(super) fn accepts(exprs: &[Expr]) -> bool {
+    exprs.iter().any(|e| matches!(e, Expr::Verdict(Verdict::Accept)))
+}

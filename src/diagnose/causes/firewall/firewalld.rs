@@ -1,0 +1,137 @@
+//! firewalld: which zone refuses, and whether it was told otherwise.
+
+use super::super::Found;
+use super::common::Blocked;
+use crate::diagnose::Scene;
+use crate::diagnose::symptom::interface_of;
+use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::facts::firewalls::{Firewalld, Zone};
+use crate::firewall::keeper::Program;
+
+/// The rule is one of firewalld's.
+pub(super) fn keeps(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool {
+    blocked.keeper(scene).program == Program::Firewalld
+}
+
+/// It is in a chain for rules that somebody added by hand (rich rules, policies), not the end of the zone.
+pub(super) fn by_own_rule(blocked: &Blocked<'_>) -> bool {
+    let name = blocked.place.chain.name.as_str();
+    blocked.place.rule.is_some() && ["_deny", "_pre", "_post", "_log"].iter().any(|end| name.ends_with(end))
+}
+
+/// The zone does not let it in.
+pub(super) fn told(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
+    let zone = zone(scene, blocked);
+    let (name, port) = (zone_name(zone.as_ref()), port(blocked));
+    let panic = scene.look.firewalld().is_some_and(|f| f.panic);
+    let summary = if panic {
+        "firewalld is in panic mode and drops everything".to_owned()
+    } else {
+        format!("zone {name} of firewalld does not let {port} in")
+    };
+    let mut found = blocked.told(scene, summary).seen(in_zone(zone.as_ref(), &name));
+    found.advice = if panic {
+        vec![Advice::new("end panic mode", "firewall-cmd --panic-off", Some("firewall-cmd --panic-on"))]
+    } else {
+        open_port(&name, &port)
+    };
+    found
+}
+
+/// A rich rule refuses.
+pub(super) fn rich(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
+    let zone = zone(scene, blocked);
+    let name = zone_name(zone.as_ref());
+    let number = blocked.packet.to.port().to_string();
+    let about = |rule: &&String| rule.split(|c: char| !c.is_ascii_digit()).any(|word| word == number);
+    let refuses = |rule: &&String| rule.contains("reject") || rule.contains("drop");
+    let rules = zone.as_ref().map(|z| z.rich_rules.as_slice()).unwrap_or_default();
+    let rule = rules.iter().filter(refuses).find(about).or_else(|| rules.iter().find(refuses));
+    let said = rule.map_or_else(|| blocked.text(scene), |rule| format!("the rich rule '{rule}'"));
+    let mut found = blocked.told(scene, format!("{said} in zone {name} of firewalld {} it", blocked.verb()));
+    let Some(rule) = rule else { return found };
+    let zone = arg(&name);
+    found = found.seen(Evidence::new("firewalld", rule, format!("firewall-cmd --zone={zone} --list-rich-rules")));
+    let words = arg(rule);
+    let undo = format!("firewall-cmd --zone={zone} --add-rich-rule={words}");
+    let run = format!("firewall-cmd --zone={zone} --remove-rich-rule={words}");
+    found.advice = vec![Advice::new("take the rich rule away, for now", run, Some(&undo)), keep()];
+    found
+}
+
+/// What is saved lets the port in, what holds now does not.
+pub(super) fn unloaded(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Option<Found> {
+    let all = scene.look.firewalld()?;
+    let now = zone(scene, blocked)?;
+    let saved = all.permanent.as_ref()?.iter().find(|zone| zone.name == now.name)?;
+    if lets_in(all, &now, blocked) || !lets_in(all, saved, blocked) {
+        return None;
+    }
+    let (name, port) = (arg(&now.name), port(blocked));
+    let says = format!("the permanent configuration of zone {} lets {port} in, what runs now does not", now.name);
+    let see = format!("firewall-cmd --zone={name} --list-all; firewall-cmd --permanent --zone={name} --list-all");
+    let mut found = blocked.told(scene, says.clone()).seen(Evidence::new("firewalld", says, see));
+    let undo = format!("firewall-cmd --zone={name} --remove-port={port}");
+    found.advice = vec![
+        Advice::new(
+            "let it in now, and nothing else",
+            format!("firewall-cmd --zone={name} --add-port={port}"),
+            Some(&undo),
+        ),
+        Advice::new("load everything that is saved; rules that are not saved are lost", "firewall-cmd --reload", None),
+    ];
+    Some(found)
+}
+
+fn lets_in(all: &Firewalld, zone: &Zone, blocked: &Blocked<'_>) -> bool {
+    let (number, transport) = (blocked.packet.to.port(), blocked.packet.transport.word());
+    let of_services = zone.services.iter().filter_map(|name| all.services.get(name)).flatten();
+    zone.ports.iter().chain(of_services).any(|p| p.protocol == transport && (p.ports.0..=p.ports.1).contains(&number))
+}
+
+/// The zone that decides: the one whose chain refuses, else that of the interface, else the default.
+fn zone(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Option<Zone> {
+    let named = |name: &str| Zone { name: name.to_owned(), ..Zone::default() };
+    let by_chain = blocked.keeper(scene).part;
+    let Some(all) = scene.look.firewalld() else { return by_chain.as_deref().map(named) };
+    let find = |name: &str| all.zones.iter().find(|z| z.name == name).cloned().unwrap_or_else(|| named(name));
+    if let Some(name) = by_chain {
+        return Some(find(&name));
+    }
+    let interface = blocked.part.sources.interface.clone().or_else(|| interface_of(scene.look, blocked.packet.to.ip()));
+    let by_interface = all.zones.iter().find(|z| interface.as_ref().is_some_and(|name| z.interfaces.contains(name)));
+    Some(by_interface.cloned().unwrap_or_else(|| find(&all.default_zone)))
+}
+
+fn zone_name(zone: Option<&Zone>) -> String {
+    zone.map_or_else(|| "public".to_owned(), |zone| zone.name.clone())
+}
+
+fn port(blocked: &Blocked<'_>) -> String {
+    format!("{}/{}", blocked.packet.to.port(), blocked.packet.transport.word())
+}
+
+fn in_zone(zone: Option<&Zone>, name: &str) -> Evidence {
+    let list = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(" ") };
+    let says = zone.map_or_else(String::new, |zone| {
+        let ports = zone.ports.iter().map(|p| match p.ports {
+            (low, high) if low == high => format!("{low}/{}", p.protocol),
+            (low, high) => format!("{low}-{high}/{}", p.protocol),
+        });
+        format!("zone {name}: services {}, ports {}", list(zone.services.clone()), list(ports.collect()))
+    });
+    Evidence::new("firewalld", says, format!("firewall-cmd --zone={} --list-all", arg(name)))
+}
+
+fn open_port(zone: &str, port: &str) -> Vec<Advice> {
+    let zone = arg(zone);
+    let undo = format!("firewall-cmd --zone={zone} --remove-port={port}");
+    vec![
+        Advice::new("let it in, for now", format!("firewall-cmd --zone={zone} --add-port={port}"), Some(&undo)),
+        keep(),
+    ]
+}
+
+fn keep() -> Advice {
+    Advice::new("keep what holds now", "firewall-cmd --runtime-to-permanent", None)
+}

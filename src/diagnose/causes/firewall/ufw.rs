@@ -1,0 +1,94 @@
+//! ufw: which of its rules or defaults refuses, in its own words.
+
+use super::super::Found;
+use super::common::{Blocked, place_words};
+use crate::diagnose::Scene;
+use crate::diagnose::verdict::{Advice, Evidence};
+use crate::facts::firewalls::{Ufw, UfwRule};
+use crate::firewall::Client;
+use crate::firewall::keeper::Program;
+
+/// The rule is one of ufw's, or the policy it set.
+pub(super) fn keeps(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool {
+    blocked.keeper(scene).program == Program::Ufw || (blocked.place.rule.is_none() && made_policy(scene, blocked))
+}
+
+/// ufw's own chains hang on the chain whose policy refuses.
+fn made_policy(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool {
+    let table = &blocked.place.base.table;
+    scene.look.ruleset().is_some_and(|rules| {
+        rules
+            .chains
+            .iter()
+            .any(|c| c.id.table == *table && matches!(c.id.name.as_str(), "ufw-before-input" | "ufw6-before-input"))
+    })
+}
+
+/// It refuses because there were too many.
+pub(super) fn limits(blocked: &Blocked<'_>) -> bool {
+    let names = blocked.place.via.iter().map(|(chain, _)| chain).chain([&blocked.place.chain]);
+    names.into_iter().any(|chain| chain.name.ends_with("user-limit"))
+}
+
+/// The finding, in ufw's words.
+pub(super) fn told(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
+    let port = format!("{}/{}", blocked.packet.to.port(), blocked.packet.transport.word());
+    let ufw = scene.look.ufw();
+    let rule = ufw.and_then(|ufw| deciding(ufw, blocked));
+    let summary = match (rule, ufw) {
+        (Some(rule), _) if rule.action == "limit" => {
+            format!("ufw limits {}: {} came too often", rule.spec, blocked.who())
+        }
+        (Some(rule), _) => {
+            let does = if rule.action == "deny" { "denies" } else { "rejects" };
+            format!("ufw {does} {} (rule {})", rule.spec, rule.number)
+        }
+        (None, Some(ufw)) if !ufw.incoming.is_empty() => {
+            format!("ufw lets no rule of its own allow {port}, and its default for incoming is {}", ufw.incoming)
+        }
+        (None, _) => {
+            format!("ufw {} {port}: {} in {}", blocked.verb(), blocked.text(scene), place_words(blocked.place))
+        }
+    };
+    let mut found = blocked.told(scene, summary);
+    if let Some(rule) = rule {
+        let says = format!("{}:{}: {} {}", rule.file, rule.line, rule.action, rule.spec);
+        found = found.seen(Evidence::new("ufw", says, "ufw status numbered"));
+    } else if let Some(ufw) = ufw {
+        found = found.seen(Evidence::new("ufw", format!("default: {} (incoming)", ufw.incoming), "ufw status verbose"));
+    }
+    found.advice = advice(blocked, rule, &port);
+    found
+}
+
+/// The rule of ufw that is about this port and refuses.
+fn deciding<'a>(ufw: &'a Ufw, blocked: &Blocked<'_>) -> Option<&'a UfwRule> {
+    let port = blocked.packet.to.port().to_string();
+    let about = |rule: &UfwRule| rule.spec.split(|c: char| !c.is_ascii_digit()).any(|number| number == port);
+    let wanted: &[&str] = if limits(blocked) { &["limit"] } else { &["deny", "reject"] };
+    let user = blocked.place.chain.name.contains("user");
+    let v6 = blocked.packet.to.is_ipv6();
+    ufw.rules
+        .iter()
+        .find(|rule| user && rule.v6 == v6 && !rule.routed && wanted.contains(&rule.action.as_str()) && about(rule))
+}
+
+fn advice(blocked: &Blocked<'_>, rule: Option<&UfwRule>, port: &str) -> Vec<Advice> {
+    let (number, transport) = (blocked.packet.to.port(), blocked.packet.transport.word());
+    let mut all = Vec::new();
+    if let Client::Address(client) = blocked.packet.client {
+        let what = format!("allow from {client} to any port {number} proto {transport}");
+        let undo = format!("ufw delete {what}");
+        all.push(Advice::new("let this client in, before the other rules", format!("ufw prepend {what}"), Some(&undo)));
+    }
+    if let Some(rule) = rule {
+        let (undo, run) =
+            (format!("ufw {} {}", rule.action, rule.spec), format!("ufw delete {} {}", rule.action, rule.spec));
+        all.push(Advice::new("take the rule away", run, Some(&undo)));
+    }
+    if rule.is_none_or(|rule| rule.action != "limit") {
+        let undo = format!("ufw delete allow {port}");
+        all.push(Advice::new("let everyone in", format!("ufw allow {port}"), Some(&undo)));
+    }
+    all
+}
