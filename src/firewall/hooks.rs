@@ -160,11 +160,16 @@ impl<'k> Walker<'k> {
                 }
             }
             // The translation the kernel lists is nftables' own.
-            Err(Missing::Blind(_)) if listed && !sorted.is_empty() => {}
+            Err(Missing::Blind(_)) if listed && self.translates() => {}
             Err(missing) => return Err(missing),
         }
         sorted.sort_by_key(|(priority, number, _)| (*priority, *number));
         Ok(sorted.into_iter().map(|(_, _, item)| item).collect())
+    }
+
+    /// Does nftables itself translate, at any hook? All hooks of a family get the translation at once.
+    fn translates(&self) -> bool {
+        self.ruleset.chains.iter().any(|chain| kind(chain) == Some(ChainKind::Nat) && self.applies(chain))
     }
 
     /// Ingress or egress of a device.
