@@ -192,6 +192,13 @@ async fn of_the_filter(bus: &Bus, question: Question) -> Fact {
         let (set, wanted) = (id.clone(), key.clone());
         return Fact::Member(id, key, blocking(move || nftables::member(&set, &wanted)).await);
     }
+    if let Question::Legacy = question {
+        return Fact::Legacy(blocking(xtables::legacy).await);
+    }
+    if let Question::Recent(name) = question {
+        let asked = name.clone();
+        return Fact::Recent(name, blocking(move || xtables::recent(&asked)).await);
+    }
     if let Question::Watched(key) = question {
         return Fact::Watched(key.clone(), watched::watch(&key).await);
     }

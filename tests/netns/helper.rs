@@ -13,8 +13,8 @@ use socket2::{Domain, Socket, Type};
 use unrefuse::facts::Reading;
 use unrefuse::facts::socket::Transport;
 use unrefuse::sources::netlink::nftables;
-use unrefuse::sources::procfs;
 use unrefuse::sources::trouble::timed;
+use unrefuse::sources::{procfs, xtables};
 
 use super::space::{Outcome, run as run_program};
 
@@ -38,6 +38,7 @@ pub(crate) fn run(words: &[String]) -> Outcome {
             let inode = inode.parse()?;
             answer(&timed(|| procfs::owner(inode, group.parse().ok())))
         }
+        [ASK, "legacy"] => answer(&timed(xtables::legacy)),
         other => Err(format!("no such part to play: {other:?}").into()),
     }
 }

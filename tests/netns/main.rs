@@ -9,6 +9,7 @@
 mod addresses;
 mod helper;
 mod hooks;
+mod legacy;
 mod listeners;
 mod live;
 mod many;
@@ -62,6 +63,11 @@ const TESTS: &[Test] = &[
     ("xtables::nothing_that_iptables_writes_is_unknown", xtables::nothing_is_unknown, Needs::Namespace),
     ("xtables::rejects_have_their_true_codes", xtables::rejects, Needs::Namespace),
     ("xtables::values_are_those_of_the_words", xtables::values, Needs::Namespace),
+    ("legacy::the_same_rules_both_ways", legacy::both_ways, Needs::Namespace),
+    ("legacy::looking_where_there_are_none_makes_none", legacy::none, Needs::Namespace),
+    ("legacy::tables_of_a_namespace", legacy::filter_and_nat, Needs::Namespace),
+    ("legacy::tables_without_rights", legacy::as_nobody, Needs::Root),
+    ("legacy::ages_in_lists_of_recent_packets", legacy::recent, Needs::Root),
     ("unix::a_listening_socket_as_ss_tells_it", unix::listening, Needs::Namespace),
     ("unix::names_that_lead_to_the_same_file", unix::other_names, Needs::Namespace),
     ("unix::stale_replaced_and_removed_files", unix::stale, Needs::Namespace),

@@ -10,7 +10,7 @@ use unrefuse::sources::netlink::nftables;
 use super::space::{Outcome, run};
 
 /// Options that a rule of `INPUT` may have, each with several.
-const MATCHES: &str = "
+pub(crate) const MATCHES: &str = "
     -m comment --comment words
     -p tcp -m multiport --dports 22,80:90
     -p tcp -m multiport ! --ports 22,25
@@ -56,7 +56,7 @@ const MATCHES: &str = "
 ";
 
 /// A table, a chain in it, and targets that a rule there may have.
-const TARGETS: &str = "
+pub(crate) const TARGETS: &str = "
     filter INPUT -j LOG --log-prefix words
     filter INPUT -j NFLOG --nflog-group 3 --nflog-prefix words
     filter INPUT -j NFQUEUE --queue-num 3 --queue-bypass
@@ -96,7 +96,7 @@ fn last(family: Family, table: &str, chain: &str) -> Result<Vec<Xt>, String> {
 }
 
 /// Appends a rule and reads it back; none where this kernel lacks what it takes.
-fn added(family: Family, table: &str, chain: &str, words: &str) -> Result<Option<Vec<Xt>>, String> {
+pub(crate) fn added(family: Family, table: &str, chain: &str, words: &str) -> Result<Option<Vec<Xt>>, String> {
     let program = if family == Family::Ip6 { "ip6tables-nft" } else { "iptables-nft" };
     let mut args = vec!["-t", table, "-A", chain];
     args.extend(words.split_whitespace());
@@ -109,18 +109,21 @@ fn added(family: Family, table: &str, chain: &str, words: &str) -> Result<Option
     }
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// Table, chain and options.
+pub(crate) fn split(line: &str) -> Option<(&str, &str, &str)> {
+    let (table, rest) = line.split_once(' ')?;
+    let (chain, words) = rest.split_once(' ')?;
+    Some((table, chain, words))
 }
 
 pub(crate) fn nothing_is_unknown() -> Outcome {
     let (mut read, mut structures, mut lacking, mut unknown) = (0, 0, 0, Vec::new());
     let matches = lines(MATCHES).map(|words| ("filter", "INPUT", words));
-    let targets = lines(TARGETS).filter_map(|line| {
-        let (table, rest) = line.split_once(' ')?;
-        let (chain, words) = rest.split_once(' ')?;
-        Some((table, chain, words))
-    });
+    let targets = lines(TARGETS).filter_map(split);
     for (table, chain, words) in matches.chain(targets) {
         let Some(xts) = added(Family::Ip, table, chain, words)? else {
             lacking += 1;

@@ -30,7 +30,7 @@ pub fn sysctl(path: &str) -> Result<Option<String>, Trouble> {
 }
 
 /// /proc is there at all.
-fn check_mounted() -> Result<(), Trouble> {
+pub(super) fn check_mounted() -> Result<(), Trouble> {
     if Path::new("/proc/self/stat").exists() { Ok(()) } else { Err(Trouble::failed("/proc is not mounted")) }
 }
 

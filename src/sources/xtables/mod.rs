@@ -1,8 +1,14 @@
 //! iptables: its matches and targets from structures and from words, and the tables of iptables-legacy.
 
 pub mod binary;
+mod legacy;
+mod recent;
+pub mod text;
 
 use std::net::IpAddr;
+
+pub use legacy::legacy;
+pub use recent::recent;
 
 /// A rate as iptables prints it, from what the kernel keeps: ten-thousandths of a second between two packets.
 fn average(between: u32) -> String {
