@@ -514,9 +514,10 @@ fn back(state: &mut State, of_source: bool) {
         return;
     }
     let (from, to) = state.connection.original;
-    if of_source {
+    let (of_destination, also_of_source) = state.connection.translated;
+    if of_source && of_destination {
         state.source = to;
-    } else {
+    } else if !of_source && also_of_source {
         state.destination = from;
     }
 }
