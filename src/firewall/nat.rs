@@ -71,7 +71,11 @@ impl<'k> Walker<'k> {
     pub(super) fn masquerade(&mut self, spot: Spot<'_, 'k>, task: &mut Task) -> Step {
         let device = task.strand.state.output.as_ref().map(|device| device.name.clone());
         let odd = self.why("which address it is masqueraded as is chosen when the packet comes");
-        let addresses = device.map(|name| self.address_on(&name)).unwrap_or_default();
+        let mut addresses = device.map(|name| self.address_on(&name)).unwrap_or_default();
+        if !self.v6 {
+            // An address of the host alone serves nobody else: that of another interface is taken then.
+            addresses.retain(|address| !address.is_loopback());
+        }
         let address = match addresses.as_slice() {
             [one] => Address::Fixed(*one),
             _ => Address::Unknown(odd),
@@ -97,6 +101,13 @@ pub(super) fn translate(spot: Spot<'_, '_>, source: bool, wanted: Wanted, task: 
     end.address = wanted.address.unwrap_or(end.address);
     end.port = wanted.port.unwrap_or(end.port);
     let (after, changed) = (*end, before != *end);
+    if state.reply && changed {
+        // An answer from elsewhere is none, or goes elsewhere.
+        return Step::Do(match (after.address, after.port) {
+            (Address::Unknown(doubt), _) | (_, Port::Unknown(doubt)) => Then::Lost(doubt),
+            _ => Then::Verdict(Verdict::Drop),
+        });
+    }
     let connection = &mut state.connection;
     if source {
         connection.reply.1 = after;

@@ -312,6 +312,19 @@ impl<'k> Walker<'k> {
         }
     }
 
+    /// Nothing from a loopback address leaves this host: once it is translated to somewhere else it is gone.
+    fn unless_stranded(&mut self, strand: Strand) -> Option<Strand> {
+        match (strand.state.source.address, strand.state.destination.address) {
+            (Address::Fixed(from), Address::Fixed(to))
+                if from.is_loopback() && !to.is_loopback() && (self.v6 || !self.addresses.holds(to)) =>
+            {
+                self.end(strand, Fate::Unrouted { to });
+                None
+            }
+            _ => Some(strand),
+        }
+    }
+
     /// Whoever changes where this host's own packet goes has its way looked up again.
     fn rerouted(&mut self, mut strand: Strand) -> Option<Strand> {
         let destination = strand.state.destination.address;
@@ -330,10 +343,8 @@ impl<'k> Walker<'k> {
             let doubt = self.why("the route depends on a mark that is not known");
             return self.give_up(strand, doubt, None);
         };
-        // Nothing of lo's own leaves this host.
-        let inside = matches!(strand.state.source.address, Address::Fixed(source) if source.is_loopback());
         match self.known.route(&RouteKey { to, from: None, input: None, mark }) {
-            Ok(Route { kind: RouteKind::Unicast, interface, .. }) if !inside => {
+            Ok(Route { kind: RouteKind::Unicast, interface, .. }) => {
                 strand.state().output = interface.as_deref().map(device);
                 Some(strand)
             }
@@ -407,7 +418,13 @@ impl<'k> Walker<'k> {
                 }
                 strands
             }
-            Item::Translate => self.translation(hook, leg, strands),
+            Item::Translate => {
+                let strands = self.translation(hook, leg, strands);
+                if hook != Hook::Output || leg != Leg::Request {
+                    return strands;
+                }
+                strands.into_iter().filter_map(|strand| self.unless_stranded(strand)).collect()
+            }
             Item::Foreign(name) => {
                 let doubt = self.why(&format!("a kernel function that is no rule sees the packet ({name})"));
                 strands.into_iter().filter_map(|strand| self.give_up(strand, doubt, None)).collect()
@@ -500,7 +517,9 @@ pub(super) fn turn(state: &mut State, kind: Kind) {
     state.mark = [Byte::Const(0); 4];
     if state.tracking == Tracking::Untracked {
         state.connection.exists = false;
-        state.connection.settled = (true, true);
+        // A datagram in answer begins a connection of its own, which rules may translate.
+        let settled = !matches!(kind, Kind::Answer(Transport::Udp));
+        state.connection.settled = (settled, settled);
     }
     state.tracking = Tracking::Unseen;
     (state.source, state.destination) = state.connection.reply;
