@@ -75,6 +75,11 @@ impl<'k> Walker<'k> {
         if !self.v6 {
             // An address of the host alone serves nobody else: that of another interface is taken then.
             addresses.retain(|address| !address.is_loopback());
+            let mut others = self.addresses.all.iter().map(|a| a.address);
+            let other = others.find(|address| address.is_ipv4() && !address.is_loopback());
+            if addresses.is_empty() {
+                addresses.extend(other);
+            }
         }
         let address = match addresses.as_slice() {
             [one] => Address::Fixed(*one),

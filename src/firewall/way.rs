@@ -316,7 +316,7 @@ impl<'k> Walker<'k> {
     fn unless_stranded(&mut self, strand: Strand) -> Option<Strand> {
         match (strand.state.source.address, strand.state.destination.address) {
             (Address::Fixed(from), Address::Fixed(to))
-                if from.is_loopback() && !to.is_loopback() && (self.v6 || !self.addresses.holds(to)) =>
+                if !self.v6 && from.is_loopback() && !self.addresses.holds(to) =>
             {
                 self.end(strand, Fate::Unrouted { to });
                 None
@@ -343,8 +343,9 @@ impl<'k> Walker<'k> {
             let doubt = self.why("the route depends on a mark that is not known");
             return self.give_up(strand, doubt, None);
         };
+        let inside = matches!(strand.state.source.address, Address::Fixed(source) if source.is_loopback());
         match self.known.route(&RouteKey { to, from: None, input: None, mark }) {
-            Ok(Route { kind: RouteKind::Unicast, interface, .. }) => {
+            Ok(Route { kind: RouteKind::Unicast, interface, .. }) if !inside => {
                 strand.state().output = interface.as_deref().map(device);
                 Some(strand)
             }
