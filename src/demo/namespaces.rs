@@ -29,8 +29,12 @@ pub(super) fn enter() -> Result<(), Error> {
         (Uid::effective(), Gid::effective())
     };
     let private = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
-    match unshare(CloneFlags::CLONE_NEWUSER | private) {
-        Ok(()) => become_root_inside(uid, gid).map_err(|e| forbidden(Box::new(e)))?,
+    match unshare(CloneFlags::CLONE_NEWUSER) {
+        // The network comes after the map: what the kernel shows of it in /proc belongs to the root of that moment.
+        Ok(()) => {
+            become_root_inside(uid, gid).map_err(|e| forbidden(Box::new(e)))?;
+            unshare(private).map_err(|e| forbidden(Box::new(e)))?;
+        }
         // Root needs no user namespace: where there are none, the others alone keep network and mounts apart.
         Err(_) if root => {
             let zero = (Uid::from_raw(0), Gid::from_raw(0));

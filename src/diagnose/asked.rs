@@ -35,7 +35,7 @@ pub(super) fn as_asked(
     match gets(asking, subject.transport) {
         Gets::Outcome(outcome) => {
             if outcome != here {
-                notes.push(format!("{} from this host itself, whose packets come another way", here.word()));
+                notes.push(format!("{} from this host itself, whose packets do not meet that rule", here.word()));
             }
             Some(outcome)
         }

@@ -57,7 +57,10 @@ fn head(report: &Report<'_>, style: Style, out: &mut String) {
     if let Some(symptom) = d.symptoms.iter().find(|s| s.diagnosed) {
         let errno = symptom.errno.as_deref().map(|e| format!("{} ", text::line(e))).unwrap_or_default();
         let by = symptom.answered_by.as_deref().map(|b| format!(": {}", text::line(b))).unwrap_or_default();
-        let _ = writeln!(out, "  {errno}after {}{by}", shown_time(symptom.after));
+        // Who asks may get something else than this host, which made the attempt.
+        let here =
+            if symptom.outcome == outcome { String::new() } else { format!("{} from here, ", symptom.outcome.word()) };
+        let _ = writeln!(out, "  {here}{errno}after {}{by}", shown_time(symptom.after));
     }
 }
 
