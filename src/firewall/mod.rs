@@ -12,6 +12,7 @@ mod bytes;
 mod doubt;
 mod effect;
 mod fib;
+pub mod file;
 mod hooks;
 pub mod keeper;
 mod load;

@@ -1,9 +1,9 @@
 //! The commands that show a rule, take it out, and put one before it.
 
-use crate::facts::ruleset::{Backend, ChainId, ChainRules, Family, Ruleset, SetId, TableId};
-use crate::text::arg;
+use crate::facts::ruleset::{Backend, ChainId, ChainRules, Family, Rule, Ruleset, SetId, TableId};
+use crate::text::{arg, line};
 
-use super::words::in_iptables;
+use super::words::{self, Names, in_iptables};
 
 /// Which program speaks of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,18 +122,14 @@ pub fn remove(id: &ChainId, spec: &str, ruleset: Option<&Ruleset>) -> String {
     }
 }
 
-/// The command that puts a rule back where it was after [`delete`]: before the rule that followed it, or at the end.
-/// `text` is the rule's own ([`super::words::rule`]), as one who copies it must read it: it may hold host text.
-pub fn put_back(
-    id: &ChainId,
-    handle: u64,
-    text: &str,
-    rules: Option<&ChainRules>,
-    ruleset: Option<&Ruleset>,
-) -> Option<String> {
+/// The command that puts a rule back where it was after [`delete`]: before the rule that followed it, or at the end. None
+/// where it would restore less than the rule did, or another place.
+pub fn put_back(id: &ChainId, rule: &Rule, rules: Option<&ChainRules>, names: &dyn Names) -> Option<String> {
     let known = rules?;
-    let at = number(known, handle)?;
+    let at = number(known, rule.handle)?;
     let next = known.rules.get(at).map(|rule| rule.handle);
+    let text = &words::exact(id, rule, names)?;
+    let ruleset = names.ruleset();
     let tool = tool(id, ruleset);
     let spec = shell_words(text, tool == Tool::Nft)?;
     Some(match (tool, next) {
@@ -149,10 +145,10 @@ pub fn put_back(
 }
 
 /// A rule's text as words for a shell: quoted strings stay one word, with the quotes that nft needs kept. None: it holds
-/// what has no words (`[…]`), a set that is not written out, or quotes within quotes.
+/// what has no words (`[…]`), a set that is not written out, quotes within quotes, or what cannot be seen.
 fn shell_words(text: &str, keep_quotes: bool) -> Option<String> {
     let bracket = text.match_indices('[').any(|(at, _)| !text.get(at..).is_some_and(is_address));
-    if bracket || text.contains(['…', '\\']) || !text.matches('"').count().is_multiple_of(2) {
+    if bracket || line(text) != text || text.contains(['…', '\\']) || !text.matches('"').count().is_multiple_of(2) {
         return None;
     }
     let mut words = Vec::new();
@@ -180,7 +176,8 @@ fn is_address(rest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::ruleset::Rule;
+    use crate::facts::ruleset::expr::{Expr, Verdict};
+    use crate::firewall::words::NoNames;
 
     fn id(backend: Backend, family: Family, table: &str, name: &str) -> ChainId {
         ChainId { table: TableId { backend, family, name: table.into() }, name: name.into() }
@@ -221,18 +218,35 @@ mod tests {
         assert_eq!(delete(&tables, 7, None, None), None);
         let accept = insert(&tables, 9, "-s 10.0.0.1 -j ACCEPT", there, None);
         assert_eq!(accept.as_deref(), Some("iptables -I INPUT 3 -s 10.0.0.1 -j ACCEPT"));
-        let back = put_back(&native, 7, "tcp dport { 80, 443 } reject comment \"a b\"", there, None);
+        let put = |id: &ChainId, handle: u64, text: &str| {
+            let rule = Rule { text: Some(text.into()), ..known.rules.iter().find(|r| r.handle == handle)?.clone() };
+            put_back(id, &rule, there, &NoNames)
+        };
+        let back = put(&native, 7, "tcp dport { 80, 443 } reject comment \"a b\"");
         let expected =
             "nft insert rule inet filter input position 9 tcp dport '{' '80,' 443 '}' reject comment '\"a b\"'";
         assert_eq!(back.as_deref(), Some(expected));
-        let last = put_back(&native, 9, "drop", there, None);
-        assert_eq!(last.as_deref(), Some("nft add rule inet filter input drop"));
-        let numbered = put_back(&tables, 7, "-A INPUT -p tcp -j DROP", there, None);
+        assert_eq!(put(&native, 9, "drop").as_deref(), Some("nft add rule inet filter input drop"));
+        let numbered = put(&tables, 7, "-A INPUT -p tcp -j DROP");
         assert_eq!(numbered.as_deref(), Some("iptables -I INPUT 2 -p tcp -j DROP"));
-        assert_eq!(put_back(&native, 7, "[inner] drop", there, None), None);
-        let commented = put_back(&tables, 4, "-A INPUT -m comment --comment \"a b\" -j DROP", there, None);
+        assert_eq!(put(&native, 7, "[inner] drop"), None);
+        assert_eq!(put(&native, 7, "log prefix \"a\u{202e}\" drop"), None);
+        let commented = put(&tables, 4, "-A INPUT -m comment --comment \"a b\" -j DROP");
         assert_eq!(commented.as_deref(), Some("iptables -I INPUT 1 -m comment --comment 'a b' -j DROP"));
-        let to = put_back(&native, 7, "dnat to [::1]:80", there, None);
+        let to = put(&native, 7, "dnat to [::1]:80");
         assert_eq!(to.as_deref(), Some("nft insert rule inet filter input position 9 dnat to '[::1]:80'"));
+    }
+
+    #[test]
+    fn what_words_cannot_say_is_not_put_back() {
+        let native = id(Backend::Nftables, Family::Inet, "filter", "input");
+        let put = |exprs: Vec<Expr>| {
+            let rule = Rule { handle: 4, exprs, comment: None, text: None };
+            let rules = ChainRules { generation: 1, rules: vec![rule.clone()], more: false };
+            put_back(&native, &rule, Some(&rules), &NoNames)
+        };
+        assert_eq!(put(vec![Expr::Verdict(Verdict::Drop)]).as_deref(), Some("nft add rule inet filter input drop"));
+        assert_eq!(put(vec![Expr::Log { prefix: None, group: None }, Expr::Verdict(Verdict::Drop)]), None);
+        assert_eq!(put(vec![Expr::Synproxy]), None);
     }
 }

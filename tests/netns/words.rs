@@ -1,22 +1,30 @@
 //! Rules in words: what is said of a rule is what nft and iptables say of it, line by line.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use libtest_mimic::Failed;
-use unrefuse::facts::ruleset::expr::Expr;
-use unrefuse::facts::ruleset::xt::{Match, Target, Xt};
-use unrefuse::facts::ruleset::{ChainId, Elements, Family, Rule, Ruleset, SetId};
+use unrefuse::facts::ruleset::{ChainId, Elements, Family, Ruleset, SetId};
+use unrefuse::firewall::see;
 use unrefuse::firewall::words::{Names, in_iptables, rule};
-use unrefuse::sources::xtables::binary::{match_of, target_of};
+use unrefuse::sources::netlink::nftables;
 
 use super::rules::{load, rules, ruleset};
 use super::space::{Outcome, run, wire};
 
 struct Here {
     rules: Ruleset,
+    elements: BTreeMap<SetId, Elements>,
 }
 
 impl Here {
     fn look() -> Result<Self, Failed> {
-        Ok(Self { rules: ruleset()? })
+        let rules = ruleset()?;
+        let mut elements = BTreeMap::new();
+        for set in rules.sets.iter().filter(|set| set.anonymous) {
+            let read = nftables::elements(&set.id).map_err(|e| format!("{e:?}"))?.ok_or("none")?;
+            elements.insert(set.id.clone(), read);
+        }
+        Ok(Self { rules, elements })
     }
 
     fn chains(&self) -> Vec<ChainId> {
@@ -29,21 +37,12 @@ impl Names for Here {
         Some(&self.rules)
     }
 
-    fn elements(&self, _: &SetId) -> Option<&Elements> {
-        None
+    fn elements(&self, id: &SetId) -> Option<&Elements> {
+        self.elements.get(id)
     }
 
     fn interface(&self, index: u32) -> Option<&str> {
         (index == 1).then_some("lo")
-    }
-}
-
-/// Without the elements of sets.
-fn unlisted(line: &str) -> String {
-    let split = line.split_once("{ ").and_then(|(before, rest)| Some((before, rest.split_once(" }")?.1)));
-    match split {
-        Some((before, after)) if !line.contains(" @meter") => format!("{before}{{ … }}{after}"),
-        _ => line.to_owned(),
     }
 }
 
@@ -78,37 +77,15 @@ pub(crate) fn as_nft() -> Outcome {
         let table = &chain.table;
         let listed = run("nft", &["-a", "list", "chain", table.family.word(), &table.name, &chain.name])?;
         let lines = listed.lines().filter(|l| l.contains("# handle") && !l.contains("{ # handle"));
-        theirs.extend(lines.map(|l| unlisted(&plain(l.split(" # handle").next().unwrap_or_default()))));
+        theirs.extend(lines.map(|l| plain(l.split(" # handle").next().unwrap_or_default())));
         ours.extend(rules(&chain)?.rules.iter().map(|r| plain(&rule(&chain, r, &here))));
     }
     held_against(&theirs, &ours, 0.8)
 }
 
-/// With the structures of iptables taken apart.
-#[expect(clippy::wildcard_enum_match_arm, reason = "all others are as they were read")]
-fn decoded(read: &Rule, family: Family) -> Rule {
-    let exprs = read.exprs.iter().map(|expr| match expr {
-        Expr::Xt(Xt::Match(Match::Other { name, revision, info })) => {
-            Expr::Xt(Xt::Match(match_of(name, *revision, info, family)))
-        }
-        Expr::Xt(Xt::Target(Target::Other { name, revision, info })) => {
-            Expr::Xt(Xt::Target(target_of(name, *revision, info, family)))
-        }
-        other => other.clone(),
-    });
-    Rule { exprs: exprs.collect(), ..read.clone() }
-}
-
 /// Rules of iptables-nft, as iptables lists them.
 pub(crate) fn as_iptables() -> Outcome {
-    for line in IPTABLES.lines().filter(|line| !line.is_empty()) {
-        let words = words(line);
-        run("iptables", &words.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
-    for line in IP6TABLES.lines().filter(|line| !line.is_empty()) {
-        let words = words(line);
-        run("ip6tables", &words.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
+    load_iptables()?;
     let here = Here::look()?;
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     for chain in here.chains() {
@@ -117,10 +94,81 @@ pub(crate) fn as_iptables() -> Outcome {
         theirs.extend(listed.lines().filter(|l| l.starts_with("-A ")).map(plain));
         for read in &rules(&chain)?.rules {
             assert!(in_iptables(&chain, Some(read), Some(&here.rules)));
-            ours.push(plain(&rule(&chain, &decoded(read, chain.table.family), &here)));
+            ours.push(plain(&rule(&chain, read, &here)));
         }
     }
     held_against(&theirs, &ours, 0.8)
+}
+
+/// Rules as iptables and ip6tables put them in.
+fn load_iptables() -> Outcome {
+    for (program, lines) in [("iptables", IPTABLES), ("ip6tables", IP6TABLES)] {
+        for line in lines.lines().filter(|line| !line.is_empty()) {
+            let words = words(line);
+            run(program, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
+/// A command as people copy it.
+fn shell(command: &str) -> Result<String, Failed> {
+    run("sh", &["-c", command])
+}
+
+/// What is taken out and put back by the commands that are shown is what was there, and what is put before a rule stands
+/// there. Each rule for which a command is known is tried.
+pub(crate) fn taken_out_and_put_back() -> Outcome {
+    wire("d0", "d1")?;
+    load(super::rules::KINDS)?;
+    load(MORE)?;
+    put_back_all("nft", "tcp dport 65000 accept", 100)?;
+    run("nft", &["flush", "ruleset"])?;
+    load_iptables()?;
+    put_back_all("iptables", "-p tcp -m tcp --dport 65000 -j ACCEPT", 35)
+}
+
+fn put_back_all(what: &str, spec: &str, least: usize) -> Outcome {
+    let (mut tried, mut wrong) = (0, 0);
+    for chain in Here::look()?.chains() {
+        let list = see::chain(&chain, Some(&ruleset()?)).replace("nft -a", "nft");
+        for at in 0..rules(&chain)?.rules.len() {
+            let (here, known) = (Here::look()?, rules(&chain)?);
+            let Some(one) = known.rules.get(at) else { continue };
+            let Some(back) = see::put_back(&chain, one, Some(&known), &here) else { continue };
+            let out = see::delete(&chain, one.handle, Some(&known), Some(&here.rules)).ok_or("no command")?;
+            let before = shell(&list)?;
+            shell(&out)?;
+            assert_ne!(before, shell(&list)?, "{out}");
+            tried += 1;
+            let put = shell(&back);
+            let after = shell(&list)?;
+            if put.is_err() || before != after {
+                let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+                let (had, has) = (lines(&before), lines(&after));
+                println!(
+                    "  {back}: {:?}\n    lost {:?}\n    got {:?}",
+                    put.err().map(|e| e.message().map(str::to_owned)),
+                    had.difference(&has),
+                    has.difference(&had)
+                );
+                wrong += 1;
+            }
+        }
+        if let Some(last) = rules(&chain)?.rules.last().filter(|_| chain.table.family != Family::Arp) {
+            let (here, known) = (Here::look()?, rules(&chain)?);
+            let Some(command) = see::insert(&chain, last.handle, spec, Some(&known), Some(&here.rules)) else {
+                continue;
+            };
+            shell(&command)?;
+            let now = rules(&chain)?.rules;
+            assert!(now.len() == known.rules.len() + 1, "{command}");
+            let new = now.get(now.len() - 2).ok_or("no rule")?;
+            assert!(rule(&chain, new, &here).contains("65000"), "{command}");
+        }
+    }
+    println!("{what}: {tried} rules taken out and put back, {wrong} not as they were");
+    if wrong > 0 || tried < least { Err(format!("{wrong} wrong of {tried}").into()) } else { Ok(()) }
 }
 
 /// Words of a command line; quotes keep blanks.
@@ -203,6 +251,11 @@ const IP6TABLES: &str = "
 
 /// What people write by hand, beside one of each kind.
 const MORE: &str = r#"
+table ip old {
+	chain plain {
+		ip protocol tcp tcp dport 6001 accept
+	}
+}
 table inet filter {
 	set banned { type ipv4_addr; flags interval; elements = { 203.0.113.0/24 } }
 	chain web { tcp dport { 80, 443 } accept; }
@@ -265,6 +318,13 @@ table inet filter {
 		iifgroup 5 accept
 		udp dport 67 udp sport 68 accept
 		tcp dport 1 comment "with: \\ strange"
+		ip protocol tcp tcp dport 6001 accept
+		ip6 nexthdr udp udp dport 6002 accept
+		meta nfproto ipv4 tcp dport 6003 accept
+		meta l4proto tcp ip saddr 10.0.0.1 tcp dport 6004 accept
+		meta nfproto ipv6 meta l4proto tcp drop
+		ip saddr 10.0.0.1 meta l4proto udp drop
+		tcp dport { 1, 2, 3, 4, 5, 7, 9, 11, 13, 15, 17 } drop
 	}
 	chain pre {
 		type nat hook prerouting priority dstnat;

@@ -57,6 +57,8 @@ pub(super) enum Tells {
     EtherType,
     /// The protocol above IP.
     Protocol,
+    /// The protocol above IP and, where a table has both, which IP that is: no later match says as much.
+    Above,
 }
 
 /// What a part of a key is.

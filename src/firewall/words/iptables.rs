@@ -220,7 +220,7 @@ impl Line {
         let options: Vec<&str> = self.ports.iter().map(String::as_str).filter(|o| !o.is_empty()).collect();
         let header =
             format!("-m {} {}", if self.header.is_empty() { "[transport]" } else { self.header }, options.join(" "));
-        let begin = if extent == Extent::Whole { format!("-A {chain}") } else { String::new() };
+        let begin = if extent == Extent::Brief { String::new() } else { format!("-A {chain}") };
         let matches = self.matches.iter().map(|m| if m.is_empty() { header.clone() } else { m.clone() });
         let mut words = vec![begin, self.source, self.destination, self.input, self.output, self.protocol];
         words.extend(matches);

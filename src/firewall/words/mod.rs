@@ -16,6 +16,7 @@ mod reject;
 mod sets;
 mod statements;
 mod values;
+mod whole;
 mod xt;
 
 use crate::facts::Facts;
@@ -82,8 +83,10 @@ impl Names for Facts {
 /// How much of a rule is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it.
+    /// All of it, with the first elements of long sets.
     Whole,
+    /// All of it, with every element.
+    Exact,
     /// Without what changes by itself or decides nothing: counters, logs and comments.
     Brief,
 }
@@ -96,6 +99,20 @@ pub fn rule(chain: &ChainId, rule: &Rule, names: &dyn Names) -> String {
 /// What a rule looks at and decides, without counters, logs and comments.
 pub fn brief(chain: &ChainId, rule: &Rule, names: &dyn Names) -> String {
     said(chain, rule, names, Extent::Brief)
+}
+
+/// A rule in words that make it again; none where words cannot say all that it does, or not all is known of it.
+pub fn exact(chain: &ChainId, rule: &Rule, names: &dyn Names) -> Option<String> {
+    (rule.text.is_some() || whole::is_said(rule)).then(|| said(chain, rule, names, Extent::Exact))
+}
+
+/// A rule with every element of its sets, in nft's words and in those of iptables, each where it could have been put in
+/// with that tool.
+pub(super) fn in_both(chain: &ChainId, rule: &Rule, names: &dyn Names) -> (Option<String>, Option<String>) {
+    let native = chain.table.backend == Backend::Nftables && !rule.exprs.iter().any(|e| matches!(e, Expr::Xt(_)));
+    let theirs = chain.table.backend == Backend::Legacy || iptables_name(&chain.table);
+    let iptables = || rule.text.clone().unwrap_or_else(|| iptables::rule(chain, rule, Extent::Exact));
+    (native.then(|| native::rule(chain, rule, names, Extent::Exact)), theirs.then(iptables))
 }
 
 fn said(chain: &ChainId, rule: &Rule, names: &dyn Names, extent: Extent) -> String {

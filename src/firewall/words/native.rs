@@ -25,7 +25,7 @@ pub(super) fn rule(chain: &ChainId, rule: &Rule, names: &dyn Names, extent: Exte
         }
         walk.step(first);
     }
-    if let (Some(comment), Extent::Whole) = (&rule.comment, extent) {
+    if let (Some(comment), Extent::Whole | Extent::Exact) = (&rule.comment, extent) {
         walk.said.push(Some(format!("comment \"{comment}\"")));
     }
     walk.said.into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -123,8 +123,10 @@ impl<'a> Walk<'a> {
             self.implied(base, header.name);
             let words = format!("{} {}", header.name, field.name);
             let whole = usize::try_from(field.len).unwrap_or(0);
+            let own = matches!(self.table.family, Family::Ip | Family::Ip6);
             let tells = match (header.name, field.name) {
-                ("ip", "protocol") | ("ip6", "nexthdr") => Tells::Protocol,
+                ("ip", "protocol") | ("ip6", "nexthdr") if own => Tells::Protocol,
+                ("ip", "protocol") | ("ip6", "nexthdr") => Tells::Above,
                 ("ether", "type") => Tells::EtherType,
                 _ => Tells::Nothing,
             };
@@ -248,6 +250,7 @@ impl<'a> Walk<'a> {
                 self.layers.transport = u8::try_from(value).ok();
                 self.transport = at;
             }
+            Tells::Above => self.layers.transport = u8::try_from(value).ok(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::held::Shape;
 use super::native::Walk;
 use super::values::{number, say, span};
-use super::verdict_words;
+use super::{Extent, verdict_words};
 use crate::facts::ruleset::{Element, Leads, SetId};
 
 /// Elements that are written out.
@@ -20,8 +20,9 @@ pub(super) fn words(walk: &Walk<'_>, set: &str, keys: &[Shape], values: &[Shape]
     sorted.sort_by_cached_key(|e| order(e, keys));
     let catchall = elements.catchall.iter().map(|e| (None, e));
     let all: Vec<_> = sorted.into_iter().map(|e| (Some(e), e)).chain(catchall).collect();
-    let mut said: Vec<String> = all.iter().take(SHOWN).map(|(key, e)| element(walk, *key, e, keys, values)).collect();
-    if all.len() > SHOWN || elements.more {
+    let shown = if walk.extent == Extent::Exact { all.len() } else { SHOWN };
+    let mut said: Vec<String> = all.iter().take(shown).map(|(key, e)| element(walk, *key, e, keys, values)).collect();
+    if all.len() > shown || elements.more {
         said.push("…".into());
     }
     format!("{{ {} }}", said.join(", "))

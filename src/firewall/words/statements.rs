@@ -20,7 +20,7 @@ pub(super) fn say(walk: &Walk<'_>, expr: &Expr) -> Option<String> {
         Expr::Last => "last".into(),
         Expr::Log { prefix, group } => log(prefix.as_deref(), *group),
         Expr::Limit { rate, unit_s, burst, bytes, inverted } => limit((*rate, *unit_s), *burst, *bytes, *inverted),
-        Expr::Quota { bytes, inverted, .. } => quota(*bytes, *inverted),
+        Expr::Quota { bytes, used, inverted } => quota(*bytes, *used, *inverted),
         Expr::Connlimit { count, inverted } => format!("ct count {}{count}", if *inverted { "over " } else { "" }),
         Expr::Reject(with) => reject(*with, walk.table.family),
         Expr::Notrack => "notrack".into(),
@@ -113,8 +113,9 @@ fn amount(bytes: u64) -> String {
     }
 }
 
-fn quota(bytes: u64, inverted: bool) -> String {
-    format!("quota {}{}", if inverted { "over " } else { "" }, amount(bytes))
+fn quota(bytes: u64, used: u64, inverted: bool) -> String {
+    let used = if used == 0 { String::new() } else { format!(" used {}", amount(used)) };
+    format!("quota {}{}{used}", if inverted { "over " } else { "" }, amount(bytes))
 }
 
 fn reject(with: RejectWith, family: Family) -> String {

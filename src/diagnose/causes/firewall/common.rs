@@ -11,7 +11,8 @@ use crate::facts::ruleset::expr::Expr;
 use crate::facts::ruleset::xt::{Match, Xt};
 use crate::facts::ruleset::{Backend, ChainId, Rule};
 use crate::firewall::keeper::{Keeper, keeper};
-use crate::firewall::{Client, Fate, Leg, Packet, Part, Pass, Place, see, words};
+use crate::firewall::{Client, Fate, Leg, Packet, Part, Pass, Place, file, see, words};
+use crate::text::arg;
 
 /// What keeps whoever asks out.
 #[derive(Debug)]
@@ -180,9 +181,15 @@ fn counted(scene: &Scene<'_, '_>, place: &Place) -> Option<Evidence> {
 /// The line of the file it was loaded from.
 fn from_file(scene: &Scene<'_, '_>, place: &Place) -> Option<Evidence> {
     let files = scene.look.rule_files()?;
-    let rule = rule_of(scene.look, &place.chain, place.rule?)?;
-    let _ = (files, rule);
-    None
+    let line = match place.rule {
+        Some(handle) => {
+            let rule = rule_of(scene.look, &place.chain, handle)?;
+            file::line_of(files, &place.chain, rule, scene.look.facts())
+        }
+        None => file::policy_line(files, &place.chain),
+    }?;
+    let says = format!("{}:{}: {}", line.path, line.line, line.text);
+    Some(Evidence::new("file", says, format!("sed -n {}p {}", line.line, arg(&line.path))))
 }
 
 /// The command that shows a chain with its rules.
@@ -201,7 +208,6 @@ pub(super) fn take_away(scene: &Scene<'_, '_>, place: &Place) -> Option<Advice> 
     let (rules, ruleset) = (facts.chains.get(&place.chain).and_then(Reading::value), facts.ruleset.value());
     let handle = place.rule?;
     let run = see::delete(&place.chain, handle, rules, ruleset)?;
-    let whole = words::rule(&place.chain, rule_of(scene.look, &place.chain, handle)?, facts);
-    let undo = see::put_back(&place.chain, handle, &whole, rules, ruleset);
+    let undo = see::put_back(&place.chain, rule_of(scene.look, &place.chain, handle)?, rules, facts);
     Some(Advice::new("take the rule away", run, undo.as_deref()))
 }
