@@ -8,4 +8,5 @@ mod causes;
 mod commands;
 mod imports;
 mod recordings;
+mod redacting;
 mod tree;

@@ -2,27 +2,59 @@
 //!
 //! Every value gets a stable stand-in, the same wherever it occurs, so that the diagnosis stays the same. What the
 //! diagnosis needs stays: ports, units, paths of daemons, errnos, loopback and wildcard addresses.
+//!
+//! Stand-ins of addresses keep networks ([`addresses`]), so that rules decide as before. In rules and sets addresses are
+//! bytes: which bytes is told by what loads them ([`registers`], [`rules`], [`sets`]). A comparison with a range becomes a
+//! lookup among the networks that make it up. What of an address cannot be kept (bits other than the first, a
+//! structure that this program does not know) becomes an expression named `redacted`, or loses its bytes: what depends on
+//! it cannot be told from the recording.
+
+mod addresses;
+mod registers;
+mod rules;
+mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::addresses::{Addresses, Kind, mask_len, number, ones};
+use self::rules::Filter;
+use super::Facts;
 use super::recording::Recording;
 use crate::error::Error;
 
 /// The recording without private values.
 pub fn redact(recording: &Recording) -> Result<Recording, Error> {
+    /// How often other stand-ins are tried, where one is by chance an address that was to be hidden.
+    const ATTEMPTS: u32 = 6;
     if recording.redacted {
         return Ok(recording.clone());
     }
+    let mut best: Option<(usize, Recording)> = None;
+    for attempt in 0..ATTEMPTS {
+        let mut stand_ins = StandIns::for_recording(recording, attempt);
+        let redacted = stand_ins.redact(recording)?;
+        let clashes = stand_ins.addresses.clashes();
+        if best.as_ref().is_none_or(|(fewest, _)| clashes < *fewest) {
+            best = Some((clashes, redacted));
+        }
+        if clashes == 0 {
+            break;
+        }
+    }
+    best.map(|(_, redacted)| redacted).ok_or_else(|| Error::broken("the recording could not be redacted"))
+}
+
+/// The same with all texts changed.
+fn retold<T: Serialize + DeserializeOwned>(value: &T, walk: impl FnOnce(&mut Value)) -> Result<T, Error> {
     let broken = |e: serde_json::Error| Error::broken("the recording could not be redacted").because(e);
-    let mut tree = serde_json::to_value(recording).map_err(broken)?;
-    let mut stand_ins = StandIns::for_recording(recording);
-    stand_ins.walk(&mut tree);
-    let mut redacted: Recording = serde_json::from_value(tree).map_err(broken)?;
-    redacted.redacted = true;
-    Ok(redacted)
+    let mut tree = serde_json::to_value(value).map_err(broken)?;
+    walk(&mut tree);
+    serde_json::from_value(tree).map_err(broken)
 }
 
 /// The replacements, made as values are met.
@@ -32,7 +64,7 @@ struct StandIns {
     names: BTreeMap<String, String>,
     /// What follows the first label of a host's name.
     domains: BTreeMap<String, String>,
-    addresses: BTreeMap<IpAddr, IpAddr>,
+    addresses: Addresses,
     tokens: BTreeMap<String, String>,
     /// Words that stay: units are told by their names, so these name no secret.
     kept: BTreeSet<String>,
@@ -50,11 +82,12 @@ const TELLING: [&str; 9] =
 const UNIT_KINDS: [&str; 8] = ["service", "socket", "target", "scope", "slice", "mount", "timer", "path"];
 
 impl StandIns {
-    fn for_recording(recording: &Recording) -> Self {
-        let mut all = Self::default();
+    fn for_recording(recording: &Recording, attempt: u32) -> Self {
+        let mut all = Self { addresses: Addresses::new(attempt), ..Self::default() };
         let facts = &recording.case.here;
         let stem = |unit: &String| unit.split(['.', '@']).next().unwrap_or_default().to_lowercase();
         all.kept = facts.units.keys().map(stem).chain(COMMON.map(str::to_owned)).collect();
+        all.kept.extend(rules::names(facts));
         if let Some(host) = facts.host.value() {
             all.host(&host.hostname);
             if let Some(user) = &host.user {
@@ -68,6 +101,20 @@ impl StandIns {
             all.host(host);
         }
         all
+    }
+
+    fn redact(&mut self, recording: &Recording) -> Result<Recording, Error> {
+        let mut redacted = recording.clone();
+        let mut filter = Filter::taken_from(&mut redacted.case.here);
+        redacted = retold(&redacted, |tree| self.walk(tree, &[]))?;
+        filter.redact(&mut self.addresses);
+        let mut facts = Facts::default();
+        filter.give_to(&mut facts);
+        // Addresses that are no text have their stand-ins already.
+        facts = retold(&facts, |tree| self.walk(tree, &rules::DONE))?;
+        Filter::taken_from(&mut facts).give_to(&mut redacted.case.here);
+        redacted.redacted = true;
+        Ok(redacted)
     }
 
     /// A host's name: its first label, and the domain behind it. That there is one is part of many a diagnosis.
@@ -94,17 +141,19 @@ impl StandIns {
         self.names.insert(name, stand_in);
     }
 
-    fn walk(&mut self, value: &mut Value) {
+    /// Changes every text but those with one of these names.
+    fn walk(&mut self, value: &mut Value, but: &[&str]) {
         match value {
             Value::String(text) => *text = self.text(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item, but)),
             Value::Object(map) => {
                 for (key, item) in map.iter_mut() {
                     match (key.as_str(), &mut *item) {
                         ("boot_id", Value::String(id)) => *id = self.token(&id.clone()),
                         // A kernel built at home may carry its maker's name.
                         ("kernel", Value::String(release)) => *release = version_only(release),
-                        _ => self.walk(item),
+                        (name, _) if but.contains(&name) => {}
+                        _ => self.walk(item, but),
                     }
                 }
             }
@@ -142,16 +191,43 @@ impl StandIns {
         if is_mail(word) {
             return self.mail(word);
         }
-        split(word, |c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'))
-            .into_iter()
-            .map(|(part, candidate)| if candidate { self.address_like(part) } else { part.to_owned() })
-            .collect()
+        let parts = split(word, |c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'));
+        let mut shown = String::with_capacity(word.len());
+        let mut rest = parts.as_slice();
+        while let Some(((part, candidate), after)) = rest.split_first() {
+            rest = after;
+            if let (true, [("/", _), (len, true), after @ ..]) = (candidate, after)
+                && let Some(network) = self.network(part, len)
+            {
+                shown.push_str(&network);
+                rest = after;
+            } else if *candidate {
+                shown.push_str(&self.address_like(part));
+            } else {
+                shown.push_str(part);
+            }
+        }
+        shown
+    }
+
+    /// `10.0.0.0/8`, `10.0.0.0/255.0.0.0`; an address in a network that is written so is an address.
+    fn network(&mut self, address: &str, len: &str) -> Option<String> {
+        let address: IpAddr = address.parse().ok()?;
+        let plain = len.trim_end_matches(['.', ':']);
+        let bits = plain.parse::<IpAddr>().map_or_else(|_| plain.parse().ok(), mask_len)?;
+        let (kind, value) = number(address);
+        let free = kind.width().checked_sub(bits)?;
+        let bits = if value & ones(free) == 0 { bits } else { kind.width() };
+        Some(format!("{}/{len}", self.addresses.network(address, bits)))
     }
 
     /// `10.0.0.5`, `10.0.0.5:80`, `fd00::1`, `::ffff:10.0.0.5`, or no address at all.
     fn address_like(&mut self, part: &str) -> String {
         if let Ok(address) = part.parse::<IpAddr>() {
-            return self.address(address).to_string();
+            return self.addresses.address(address).to_string();
+        }
+        if let Some(hidden) = self.mac(part) {
+            return hidden;
         }
         let ends_sentence = part.trim_end_matches(['.', ':']);
         if ends_sentence.len() < part.len() && !ends_sentence.is_empty() {
@@ -164,25 +240,25 @@ impl StandIns {
         if let Some((host, port)) = part.rsplit_once(':')
             && let Ok(address) = host.parse::<Ipv4Addr>()
         {
-            return format!("{}:{port}", self.address(address.into()));
+            return format!("{}:{port}", self.addresses.address(address.into()));
         }
         part.to_owned()
     }
 
-    fn address(&mut self, address: IpAddr) -> IpAddr {
-        if let IpAddr::V6(v6) = address
-            && let Some(v4) = v6.to_ipv4_mapped()
-        {
-            return match self.address(v4.into()) {
-                IpAddr::V4(v4) => IpAddr::V6(v4.to_ipv6_mapped()),
-                v6 @ IpAddr::V6(_) => v6,
-            };
+    /// `02:42:ac:11:00:02`, or two of them and more, as the kernel logs a frame's header.
+    fn mac(&mut self, part: &str) -> Option<String> {
+        let byte = |group: &str| (group.len() == 2).then(|| u8::from_str_radix(group, 16).ok()).flatten();
+        let mut bytes = part.split(':').map(byte).collect::<Option<Vec<u8>>>()?;
+        if bytes.len() < Kind::Mac.bytes() {
+            return None;
         }
-        if says_nothing(address) {
-            return address;
+        for address in bytes.chunks_exact_mut(Kind::Mac.bytes()).take(2) {
+            let value = address.iter().fold(0, |value, byte| value << 8 | u128::from(*byte));
+            let stand_in = self.addresses.stand_in(Kind::Mac, value, Kind::Mac.width());
+            let low = stand_in.to_be_bytes();
+            address.iter_mut().zip(low.iter().skip(low.len() - Kind::Mac.bytes())).for_each(|(to, from)| *to = *from);
         }
-        let next = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
-        *self.addresses.entry(address).or_insert_with(|| stand_in(address, next))
+        Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"))
     }
 
     fn mail(&mut self, word: &str) -> String {
@@ -237,41 +313,6 @@ impl StandIns {
 /// `6.1.0` of `6.1.0-13-amd64`.
 fn version_only(release: &str) -> String {
     release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect()
-}
-
-/// Loopback, wildcard, multicast and documentation addresses are everybody's.
-fn says_nothing(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            v4.is_loopback()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || v4.is_multicast()
-                || v4.octets()[0] == 198 && matches!(v4.octets()[1], 18 | 19)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.segments()[0..2] == [0x2001, 0xdb8]
-                || v6.to_bits() & !0xffff == LINK_LOCAL
-        }
-    }
-}
-
-/// The stand-ins of link-local addresses: no interface makes such a one from its own address.
-const LINK_LOCAL: u128 = (0xfe80 << 112) | (0x5afe << 16);
-
-/// Ranges that are never used for real: 198.18.0.0/15 (benchmarks) and 2001:db8::/32 (documentation); link-local stays
-/// link-local, because that matters to a diagnosis.
-fn stand_in(address: IpAddr, number: u32) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | (number & 0x1_ffff))),
-        IpAddr::V6(v6) => {
-            let prefix = if v6.segments()[0] & 0xffc0 == 0xfe80 { LINK_LOCAL } else { 0x2001_0db8 << 96 };
-            IpAddr::V6(Ipv6Addr::from_bits(prefix | u128::from(number)))
-        }
-    }
 }
 
 const SECRET_KEYS: [&str; 9] =
@@ -375,22 +416,22 @@ mod tests {
 
     #[test]
     fn an_address_beside_a_secret_is_hidden_too() {
-        assert_eq!(redacted("postgres://joe:pw@10.20.30.40:5432/db"), "postgres://REDACTED@198.18.0.1:5432/db");
+        assert_eq!(redacted("postgres://joe:pw@10.20.30.40:5432/db"), "postgres://REDACTED@10.198.18.1:5432/db");
         assert_eq!(
             redacted("10.0.0.1/token=x 10.0.0.2:/home/joe/x"),
-            "198.18.0.1/token=REDACTED 198.18.0.2:/home/user-2/x"
+            "10.198.18.1/token=REDACTED 10.198.18.3:/home/user-2/x"
         );
     }
 
     #[test]
     fn stand_ins_are_stable_and_keep_what_matters() {
-        assert_eq!(redacted("10.0.0.1 10.0.0.2 10.0.0.1:80"), "198.18.0.1 198.18.0.2 198.18.0.1:80");
+        assert_eq!(redacted("10.0.0.1 10.0.0.2 10.0.0.1:80"), "10.198.18.1 10.198.18.3 10.198.18.1:80");
         assert_eq!(
             redacted("bind() to 0.0.0.0:80, 127.0.0.1, [::1]:80 at 12:03:44"),
             "bind() to 0.0.0.0:80, 127.0.0.1, [::1]:80 at 12:03:44"
         );
         assert_eq!(redacted("postgresql@15-main.service: x.conf:60"), "postgresql@15-main.service: x.conf:60");
-        assert_eq!(redacted("gone 10.1.2.3."), "gone 198.18.0.1.");
+        assert_eq!(redacted("gone 10.1.2.3."), "gone 10.198.18.1.");
     }
 
     #[test]
