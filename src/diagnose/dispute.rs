@@ -70,7 +70,12 @@ fn unexplained(look: &Look<'_>, subject: &Subject, dial: &Dial, walk: &Walk) -> 
     }
     let nft = walk.entered.iter().filter(|chain| chain.table.backend == Backend::Nftables);
     let chains = nft.take(MOST_CHAINS).cloned().collect();
-    let watched = look.watched(&WatchKey { to: subject.endpoint()?, chains })?;
+    let to = subject.endpoint()?;
+    // One attempt is watched, however the rules change meanwhile.
+    let watched = match look.watched_already(&to) {
+        Some(watched) => watched,
+        None => look.watched(&WatchKey { to, chains })?,
+    };
     let word = watched.words.iter().find(|w| w.reason.as_deref().is_some_and(|r| r.starts_with("NETFILTER")))?;
     let reason = word.reason.as_deref().unwrap_or_default();
     let kernel = format!("the kernel dropped the packet: {reason}");

@@ -2,7 +2,7 @@
 //! this host itself, whose attempt was really made.
 
 use std::cell::OnceCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::dispute::{self, Dispute};
 use super::look::{Look, Missing};
@@ -16,6 +16,7 @@ use crate::facts::ruleset::{
     Backend, ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Rule, Ruleset, SetId,
 };
 use crate::facts::socket::Transport;
+use crate::firewall::sources::Sources;
 use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
 
 /// The ways of the diagnosed connection.
@@ -140,16 +141,67 @@ pub fn rejected(with: RejectWith, v6: bool) -> Outcome {
     }
 }
 
-/// What an arbitrary one of the sources gets: the part with most of them.
+/// What an arbitrary one of the sources gets: the parts that get the same are weighed together, and the greatest of the
+/// heaviest ones is taken. Clients send from ephemeral ports, those of IPv6 from global addresses, and hardly anybody is in
+/// a list too big to read.
 pub fn main_part(walk: &Walk) -> Option<&Part> {
-    let mut most: Option<(&Part, f64)> = None;
+    let mut lots: Vec<(Gets, f64, &Part, f64)> = Vec::new();
     for part in &walk.parts {
-        let size = part.sources.share();
-        if most.is_none_or(|(_, best)| size > best) {
-            most = Some((part, size));
+        let (gets, weight) = (gets(part, Transport::Tcp), weight(&part.sources));
+        match lots.iter_mut().find(|(known, ..)| alike(known, &gets)) {
+            Some((_, sum, first, most)) => {
+                *sum += weight;
+                if weight > *most {
+                    (*first, *most) = (part, weight);
+                }
+            }
+            None => lots.push((gets, weight, part, weight)),
         }
     }
-    most.map(|(part, _)| part)
+    let mut best: Option<(f64, &Part)> = None;
+    for (_, sum, part, _) in lots {
+        if best.is_none_or(|(most, _)| sum > most) {
+            best = Some((sum, part));
+        }
+    }
+    best.map(|(_, part)| part)
+}
+
+/// Do clients notice no difference?
+fn alike(one: &Gets, other: &Gets) -> bool {
+    matches!((one, other), (Gets::Unknown { .. }, Gets::Unknown { .. })) || one == other
+}
+
+/// How many of those that ask these sources may be.
+fn weight(sources: &Sources) -> f64 {
+    /// Linux's own; others' lie within or above.
+    const EPHEMERAL: (u16, u16) = (32_768, 60_999);
+    const LISTED: f64 = 0.001;
+    let within = |(low, high): &(u16, u16)| {
+        f64::from(high.min(&EPHEMERAL.1).saturating_add(1).saturating_sub(*low.max(&EPHEMERAL.0)))
+    };
+    let ports = sources.ports.iter().map(within).sum::<f64>() / f64::from(EPHEMERAL.1 - EPHEMERAL.0 + 1);
+    let listed = if sources.members.iter().any(|(_, inside)| *inside) { LISTED } else { 1.0 };
+    let global = sources.ranges().map(|(low, high)| global_share(low, high)).sum::<f64>();
+    // A little for all, so that those that only few send from still count where nobody else is.
+    (sources.share() * 0.001 + global) * (ports + 0.000_001) * listed
+}
+
+/// How much of the addresses that hosts use lies between two: of IPv6 those that are global.
+#[expect(clippy::cast_precision_loss, reason = "a share is for comparing")]
+fn global_share(low: IpAddr, high: IpAddr) -> f64 {
+    const FIRST: u128 = 0x2000 << 112;
+    const LAST: u128 = (0x4000 << 112) - 1;
+    match (low, high) {
+        (IpAddr::V4(low), IpAddr::V4(high)) => {
+            (f64::from(u32::from(high)) - f64::from(u32::from(low)) + 1.0) / 4_294_967_296.0
+        }
+        (IpAddr::V6(low), IpAddr::V6(high)) => {
+            let (low, high) = (u128::from(low).max(FIRST), u128::from(high).min(LAST));
+            if low > high { 0.0 } else { (high - low) as f64 / (LAST - FIRST) as f64 }
+        }
+        _ => 0.0,
+    }
 }
 
 /// The rules of a chain, if they have been read.
@@ -187,6 +239,10 @@ struct Alone<'a, 'b> {
 }
 
 impl Known for Alone<'_, '_> {
+    fn sysctl(&self, path: &str) -> Result<&str, firewall::Missing> {
+        self.others.sysctl(path)
+    }
+
     fn chain_rules(&self, id: &ChainId) -> Result<&ChainRules, firewall::Missing> {
         if id == self.chain { Ok(&self.rules) } else { self.others.chain_rules(id) }
     }
@@ -233,6 +289,10 @@ fn blind<T>(reading: Option<&Reading<T>>) -> Option<String> {
 }
 
 impl Known for Reader<'_, '_> {
+    fn sysctl(&self, path: &str) -> Result<&str, firewall::Missing> {
+        Self::or_why(self.look.sysctl(path), blind(self.look.facts().sysctls.get(path)))
+    }
+
     fn ruleset(&self) -> Result<&Ruleset, firewall::Missing> {
         Self::or_why(self.look.ruleset(), blind(Some(&self.look.facts().ruleset)))
     }

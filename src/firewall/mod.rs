@@ -74,6 +74,11 @@ pub trait Known {
     fn addresses(&self) -> Result<&Addresses, Missing>;
     /// The way to an address.
     fn route(&self, key: &RouteKey) -> Result<&Route, Missing>;
+    /// A kernel setting by its path below /proc/sys. Where nobody says otherwise this host forwards, and its loopback
+    /// addresses stay its own.
+    fn sysctl(&self, path: &str) -> Result<&str, Missing> {
+        Ok(if path.ends_with("/route_localnet") { "0" } else { "1" })
+    }
 }
 
 /// Who sends the packet.

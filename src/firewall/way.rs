@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::bytes::{Byte, number};
 use super::hooks::Item;
 use super::ranges::Ranges;
-use super::strand::{Address, Connection, Device, End, Kind, Port, State, Strand, Tracking};
+use super::strand::{Address, Connection, Device, DoubtId, End, Kind, Port, State, Strand, Tracking};
 use super::walker::{Frame, Walker};
 use super::{Client, Fate, Leg};
 use crate::facts::route::{Route, RouteKey, RouteKind};
@@ -154,6 +154,33 @@ impl<'k> Walker<'k> {
         }
     }
 
+    /// What came from another host is not delivered to 127.0.0.1, unless the host was told so.
+    fn foreign_to_loopback(&mut self, strand: &Strand, to: IpAddr) -> Option<DoubtId> {
+        let input = strand.state.input.as_ref()?.name.to_string();
+        if !to.is_loopback() || input == "lo" {
+            return None;
+        }
+        let told = ["all".to_owned(), input.clone()]
+            .iter()
+            .any(|name| self.known.sysctl(&format!("net/ipv4/conf/{name}/route_localnet")).is_ok_and(|on| on == "1"));
+        (!told).then(|| self.why("what comes from other hosts is not delivered to loopback (route_localnet is not 1)"))
+    }
+
+    /// A host that does not forward keeps what is for others.
+    fn stays_here(&mut self, strand: &Strand, to: IpAddr) -> Option<DoubtId> {
+        let input = strand.state.input.as_ref()?.name.to_string();
+        let path = match to {
+            _ if input == "lo" => return None,
+            IpAddr::V4(_) => format!("net/ipv4/conf/{input}/forwarding"),
+            IpAddr::V6(_) => "net/ipv6/conf/all/forwarding".to_owned(),
+        };
+        match self.known.sysctl(&path) {
+            Ok("0") => Some(self.why("this host does not forward (ip_forward is 0)")),
+            Ok(_) => None,
+            Err(missing) => Some(self.missing(&missing, "whether this host forwards")),
+        }
+    }
+
     /// Routing: to this host, or on to another.
     fn routed(&mut self, mut strand: Strand) {
         let Address::Fixed(to) = strand.state.destination.address else {
@@ -162,10 +189,18 @@ impl<'k> Walker<'k> {
             return;
         };
         if self.addresses.holds(to) {
+            if let Some(doubt) = self.foreign_to_loopback(&strand, to) {
+                self.give_up(strand, doubt, None);
+                return;
+            }
             let strands = self.hook(Hook::Input, Leg::Request, vec![strand]);
             for strand in strands {
                 self.answer(strand);
             }
+            return;
+        }
+        if let Some(doubt) = self.stays_here(&strand, to) {
+            self.give_up(strand, doubt, None);
             return;
         }
         let input = strand.state.input.as_ref().map(|device| device.name.to_string());

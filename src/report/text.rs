@@ -136,7 +136,10 @@ fn untold(report: &Report<'_>, out: &mut String) {
         let _ = writeln!(out, "\nUDP services need not answer, so this may be healthy.");
         return;
     }
-    let firewall = report.diagnosis.get(BoxId::Firewall).filter(|b| !b.evidence.is_empty());
+    let firewall = report
+        .diagnosis
+        .get(BoxId::Firewall)
+        .filter(|b| b.verdict != Verdict::Yes && b.evidence.iter().any(|e| e.source == "dial"));
     if let Some(firewall) = firewall {
         let _ = writeln!(out, "\na packet filter on this host refuses; which of its rules cannot be told");
         firewall.evidence.iter().for_each(|evidence| seen(evidence, out));

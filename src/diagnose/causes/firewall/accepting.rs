@@ -2,6 +2,7 @@
 //! back.
 
 use super::common::{Blocked, take_away};
+use super::order::looks_at_port;
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::Advice;
 use crate::facts::Reading;
@@ -25,14 +26,19 @@ pub(super) fn advice(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Vec<Advice
     for lets in narrowest_first(blocked) {
         all.extend(before(scene, blocked.place, &lets));
     }
-    if blocked.keeper(scene).program.by_hand() {
+    // A rule for everything protects everything: it stays.
+    let narrow = blocked.rule(scene).is_some_and(|rule| rule.exprs.iter().any(looks_at_port));
+    if narrow && blocked.keeper(scene).program.by_hand() {
         all.extend(take_away(scene, blocked.place));
     }
     all
 }
 
 fn narrowest_first(blocked: &Blocked<'_>) -> Vec<Lets> {
-    let (port, transport) = (blocked.packet.to.port(), blocked.packet.transport.word());
+    // Behind address translation rules see where the packet goes by then.
+    let translated = matches!(blocked.place.hook, Hook::Input | Hook::Forward | Hook::Postrouting);
+    let to = if translated { blocked.part.to } else { blocked.packet.to };
+    let (port, transport) = (to.port(), blocked.packet.transport.word());
     if blocked.place.leg == Leg::Reply {
         return vec![Lets {
             does: "let out the answers of connections that were let in".into(),

@@ -58,8 +58,14 @@ pub(super) fn other(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Option<Foun
     let who = blocked.who();
     let mut found =
         blocked.told(scene, format!("{who} is in the list {}, which {} its members", set.name, blocked.verb()));
-    found.advice.clear();
     let Client::Address(client) = blocked.packet.client else { return Some(found) };
+    let ranges = scene.look.ruleset()?.set(&set).is_some_and(|set| set.interval);
+    if ranges {
+        // The client is in a network of the list; taking that out frees others, too.
+        let says = format!("{client} is in {}", set.name);
+        return Some(found.seen(Evidence::new("nftables", says, see::member(&set, &client.to_string()))));
+    }
+    found.advice.clear();
     let table = &set.table;
     let place = format!("{} {} {}", table.family.word(), arg(&table.name), arg(&set.name));
     let see = see::member(&set, &client.to_string());

@@ -6,6 +6,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::symptom::interface_of;
 use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::firewalls::{Firewalld, Zone};
+use crate::facts::ruleset::Hook;
 use crate::firewall::keeper::Program;
 
 /// The rule is one of firewalld's.
@@ -32,8 +33,11 @@ pub(super) fn told(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
     let mut found = blocked.told(scene, summary).seen(in_zone(zone.as_ref(), &name));
     found.advice = if panic {
         vec![Advice::new("end panic mode", "firewall-cmd --panic-off", Some("firewall-cmd --panic-on"))]
-    } else {
+    } else if blocked.place.hook == Hook::Input {
         open_port(&name, &port)
+    } else {
+        // Opening a port of a zone lets nothing through to other hosts.
+        Vec::new()
     };
     found
 }
@@ -46,7 +50,7 @@ pub(super) fn rich(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
     let about = |rule: &&String| rule.split(|c: char| !c.is_ascii_digit()).any(|word| word == number);
     let refuses = |rule: &&String| rule.contains("reject") || rule.contains("drop");
     let rules = zone.as_ref().map(|z| z.rich_rules.as_slice()).unwrap_or_default();
-    let rule = rules.iter().filter(refuses).find(about).or_else(|| rules.iter().find(refuses));
+    let rule = rules.iter().filter(refuses).find(about);
     let said = rule.map_or_else(|| blocked.text(scene), |rule| format!("the rich rule '{rule}'"));
     let mut found = blocked.told(scene, format!("{said} in zone {name} of firewalld {} it", blocked.verb()));
     let Some(rule) = rule else { return found };

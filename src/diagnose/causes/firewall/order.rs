@@ -42,7 +42,7 @@ impl Blocked<'_> {
 }
 
 /// Does it look at the port the packet goes to?
-fn looks_at_port(expr: &Expr) -> bool {
+pub(super) fn looks_at_port(expr: &Expr) -> bool {
     match expr {
         Expr::Payload { base: Base::Transport, offset, len, .. } => *offset <= 2 && offset + len >= 4,
         Expr::Xt(Xt::Match(Match::Tcp(tcp))) => (tcp.destination.from, tcp.destination.to) != (0, u16::MAX),

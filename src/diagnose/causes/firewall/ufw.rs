@@ -5,6 +5,7 @@ use super::common::{Blocked, place_words};
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::firewalls::{Ufw, UfwRule};
+use crate::facts::ruleset::Hook;
 use crate::firewall::Client;
 use crate::firewall::keeper::Program;
 
@@ -57,14 +58,30 @@ pub(super) fn told(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
     } else if let Some(ufw) = ufw {
         found = found.seen(Evidence::new("ufw", format!("default: {} (incoming)", ufw.incoming), "ufw status verbose"));
     }
-    found.advice = advice(blocked, rule, &port);
+    found.advice = match blocked.place.hook {
+        Hook::Input => advice(blocked, rule, &port),
+        Hook::Forward => {
+            let what =
+                format!("allow proto {} to any port {}", blocked.packet.transport.word(), blocked.part.to.port());
+            let undo = format!("ufw route delete {what}");
+            vec![Advice::new("let it through to where it is sent", format!("ufw route {what}"), Some(&undo))]
+        }
+        _ => Vec::new(),
+    };
     found
 }
 
 /// The rule of ufw that is about this port and refuses.
 fn deciding<'a>(ufw: &'a Ufw, blocked: &Blocked<'_>) -> Option<&'a UfwRule> {
     let port = blocked.packet.to.port().to_string();
-    let about = |rule: &UfwRule| rule.spec.split(|c: char| !c.is_ascii_digit()).any(|number| number == port);
+    let about = |rule: &UfwRule| {
+        let words: Vec<&str> = rule.spec.split_whitespace().collect();
+        let named = words.windows(2).any(|pair| matches!(pair, ["port", number] if *number == port));
+        let alone = words.first().is_some_and(|word| word.split('/').next() == Some(port.as_str()));
+        // Who else a rule is about is not looked into: only one for everybody is blamed.
+        let everybody = !words.windows(2).any(|pair| matches!(pair, ["from", who] if *who != "any"));
+        (named || alone) && everybody
+    };
     let wanted: &[&str] = if limits(blocked) { &["limit"] } else { &["deny", "reject"] };
     let user = blocked.place.chain.name.contains("user");
     let v6 = blocked.packet.to.is_ipv6();
