@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
-use super::bytes::{Byte, number};
+use super::bytes::{Byte, DoubtId, number};
 use super::hooks::Item;
 use super::ranges::Ranges;
-use super::strand::{Address, Connection, Device, DoubtId, End, Kind, Port, State, Strand, Tracking};
+use super::strand::{Address, Connection, Device, End, Kind, Port, State, Strand, Tracking};
 use super::walker::{Frame, Walker};
 use super::{Client, Fate, Leg};
 use crate::facts::route::{Route, RouteKey, RouteKind};
