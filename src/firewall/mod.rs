@@ -20,6 +20,7 @@ mod lookup;
 mod nat;
 mod outcome;
 mod ranges;
+mod recent;
 mod refusal;
 mod rule;
 pub mod see;

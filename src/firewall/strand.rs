@@ -7,6 +7,7 @@ use super::bytes::{Byte, DoubtId};
 use super::ranges::Ranges;
 use super::{Pass, Place};
 use crate::facts::ruleset::SetId;
+use crate::facts::ruleset::xt::RecentDoes;
 use crate::facts::socket::Transport;
 
 /// Sources, and what became of their packet so far.
@@ -178,6 +179,16 @@ pub(super) struct Connection {
     pub(super) translated: (bool, bool),
 }
 
+/// What a rule did to a list of xt_recent for a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The list.
+    pub(super) list: String,
+    /// The address it was done for.
+    pub(super) address: Address,
+    pub(super) does: RecentDoes,
+}
+
 /// The state a packet is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
@@ -199,8 +210,8 @@ pub(super) struct State {
     pub(super) translated: Option<Place>,
     /// Keys that rules put into sets on the way.
     pub(super) added: Vec<(SetId, Vec<Byte>)>,
-    /// Lists of xt_recent that it was put in.
-    pub(super) listed: Vec<String>,
+    /// What was done to lists of xt_recent for it, in order.
+    pub(super) listed: Vec<Seen>,
     /// What it depends on, and which way that went.
     pub(super) doubts: Vec<(DoubtId, bool)>,
     /// Its fate is told already; it goes on only to ask for what may be needed next.

@@ -12,7 +12,7 @@ use super::strand::{Address, Device, Kind, Port, State, Tracking};
 use super::walker::{Frame, ODD, Walker};
 use super::way::number_of;
 use crate::facts::ruleset::Hook;
-use crate::facts::ruleset::xt::{ConntrackMatch, IpMatch, Match, Ports, RecentDoes, RecentMatch, TcpMatch, Which};
+use crate::facts::ruleset::xt::{ConntrackMatch, IpMatch, Match, Ports, TcpMatch, Which};
 use crate::facts::socket::Transport;
 
 /// An address and a mask, where something is asked, and whether inverted.
@@ -69,20 +69,6 @@ impl<'k> Walker<'k> {
             }
         };
         all(tests)
-    }
-
-    /// `-m recent`.
-    fn recent(&mut self, recent: &RecentMatch, task: &mut Task) -> Step {
-        let _ = task;
-        let asks = matches!(recent.does, RecentDoes::Check | RecentDoes::Update);
-        match self.known.recent(&recent.name) {
-            Ok(list) if asks && list.seen.is_empty() => Step::Test(Test::No.inverted(recent.inverted)),
-            Ok(_) => self.doubtful(&format!("it depends on the list {} of recent", recent.name)),
-            Err(missing) => {
-                let doubt = self.missing(&missing, &format!("the list {} of recent", recent.name));
-                Step::Do(Then::Doubt(doubt))
-            }
-        }
     }
 
     fn unsure(&mut self, why: &str) -> Test {

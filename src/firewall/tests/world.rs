@@ -8,6 +8,7 @@ use crate::facts::route::{Link, Route, RouteKey};
 use crate::facts::ruleset::expr::{
     Base as From, BitOp, CmpOp, CtKey, Direction, Expr, LookupTo, MetaKey, RejectWith, Verdict,
 };
+use crate::facts::ruleset::xt::{Match, RecentDoes, RecentMatch, Xt};
 use crate::facts::ruleset::{
     Backend, Base, Chain, ChainId, ChainKind, ChainRules, Element, Elements, Family, Hook, Leads, LegacyTable, MapsTo,
     Policy, Recent, Rule, Ruleset, Set, SetId, Table, TableId,
@@ -229,6 +230,7 @@ impl World {
                 "limit" => {
                     exprs.push(Expr::Limit { rate: 5, unit_s: 1, burst: 5, bytes: false, inverted: false });
                 }
+                "recent" => exprs.push(Expr::Xt(Xt::Match(Match::Recent(recent(&next()))))),
                 "counter" => exprs.push(Expr::Counter { packets: 0, bytes: 0 }),
                 "log" => exprs.push(Expr::Log { prefix: None, group: None }),
                 "notrack" => exprs.push(Expr::Notrack),
@@ -282,6 +284,21 @@ impl World {
         assert_eq!(holders.len(), 1, "{walk:#?}");
         word(&holders[0].fate)
     }
+}
+
+/// `set`, `check/30/6`, `update/30/6`, `remove`: what to do with the list `tries`, `--seconds` and `--hitcount`.
+fn recent(text: &str) -> RecentMatch {
+    let mut words = text.split('/');
+    let does = match words.next().unwrap() {
+        "set" => RecentDoes::Set,
+        "check" => RecentDoes::Check,
+        "update" => RecentDoes::Update,
+        "remove" => RecentDoes::Remove,
+        other => panic!("{other}"),
+    };
+    let mut number = || words.next().map_or(0, |word| word.parse().unwrap());
+    let (seconds, hits) = (number(), number());
+    RecentMatch { name: "tries".into(), does, seconds, hits, ttl: false, source: true, mask: None, inverted: false }
 }
 
 /// A fate in a word, with the chain and rule it came from.

@@ -7,6 +7,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::Evidence;
 use crate::facts::connect::Outcome;
+use crate::firewall::Leg;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "fw-conntrack-invalid",
@@ -29,6 +30,13 @@ pub(crate) static CAUSE: Cause = Cause {
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if !matches!(scene.outcome()?, Outcome::Timeout | Outcome::Reset) || scene.subject.local != Some(true) {
         return None;
+    }
+    if let Some(blocked) = invalid::refusing(scene) {
+        let what = if blocked.place.leg == Leg::Reply { "the answers" } else { "it" };
+        let (text, chain) = (blocked.text(scene), blocked.chain_words());
+        return Some(
+            blocked.told(scene, format!("{text} in {chain} takes {what} for invalid, and {} {what}", blocked.verb())),
+        );
     }
     // The rules let a first packet in; the kernel says that a filter dropped one all the same.
     let watched = scene.look.watched_already(&scene.subject.endpoint()?)?;

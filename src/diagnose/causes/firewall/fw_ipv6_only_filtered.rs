@@ -28,19 +28,14 @@ pub(crate) static CAUSE: Cause = Cause {
 };
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
-    let blocked = blocked(scene).filter(|b| matches!(b.place.chain.table.family, Family::Ip | Family::Ip6))?;
+    // Rules of IPv4 alone are what most hosts have: nothing is odd about them.
+    let blocked = blocked(scene).filter(|b| b.packet.to.is_ipv6() && b.place.chain.table.family == Family::Ip6)?;
     let other = other_family(scene, &blocked)?;
     let walk = scene.follow(&Packet { to: other, ..blocked.packet });
     if !matches!(gets(main_part(&walk)?, blocked.packet.transport), Gets::Through { .. }) {
         return None;
     }
-    let summary = format!(
-        "{} in {} {} it; {} is let in",
-        blocked.text(scene),
-        blocked.chain_words(),
-        blocked.verb(),
-        if other.is_ipv6() { "IPv6" } else { "IPv4" }
-    );
+    let summary = format!("{} in {} {} it; IPv4 is let in", blocked.text(scene), blocked.chain_words(), blocked.verb());
     Some(blocked.told(scene, summary))
 }
 

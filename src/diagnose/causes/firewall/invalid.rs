@@ -1,5 +1,6 @@
 //! Rules that drop what connection tracking calls invalid.
 
+use super::common::{Blocked, blocked};
 use crate::diagnose::Scene;
 use crate::diagnose::ways::rule_of;
 use crate::facts::ruleset::expr::{CtKey, Expr, Verdict};
@@ -19,6 +20,11 @@ pub(super) fn counted(scene: &Scene<'_, '_>, counted: &[(ChainId, u64, u64)]) ->
     let hook = scene.look.ruleset()?.chain(chain)?.base.as_ref()?.hook;
     let leg = Leg::Request;
     Some(Place { base: chain.clone(), hook, leg, via: Vec::new(), chain: chain.clone(), rule: Some(*handle) })
+}
+
+/// What keeps whoever asks out, where that is such a rule: the answer of a connection that is not tracked.
+pub(super) fn refusing<'s>(scene: &'s Scene<'_, '_>) -> Option<Blocked<'s>> {
+    blocked(scene).filter(|blocked| blocked.rule(scene).is_some_and(looks_at_invalid))
 }
 
 fn drops(rule: &Rule) -> bool {
