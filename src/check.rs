@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::diagnose::diagnose;
 use crate::diagnose::verdict::Diagnosis;
+use crate::diagnose::ways::Memory;
+use crate::diagnose::{diagnose, diagnose_again};
 use crate::error::Error;
 use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Case, Fact, Question, Reading};
@@ -23,14 +24,15 @@ const RULES_AGAIN: u32 = 3;
 pub async fn settle(mut case: Case, limit: Duration) -> (Case, Diagnosis) {
     let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
     let sources = Sources::new(sender);
-    let (mut asked, mut again) = (BTreeSet::new(), 0);
+    let (mut asked, mut again, mut memory) = (BTreeSet::new(), 0, Memory::default());
     let end = tokio::time::sleep(limit);
     tokio::pin!(end);
     loop {
-        let diagnosis = diagnose(&case);
+        let diagnosis = diagnose_again(&case, &memory);
         if diagnosis.settled && again < RULES_AGAIN && case.here.rules_moved() {
             again += 1;
             case.here.forget_rules();
+            memory.forget();
             continue;
         }
         if diagnosis.settled {
@@ -42,7 +44,7 @@ pub async fn settle(mut case: Case, limit: Duration) -> (Case, Diagnosis) {
             asked.insert(question);
         }
         tokio::select! {
-            Some(arrival) = arrivals.recv() => learn(&mut case, arrival, &mut arrivals),
+            Some(arrival) = arrivals.recv() => learn(&mut case, &mut memory, arrival, &mut arrivals),
             () = &mut end => {
                 let late = asked.into_iter().filter(|q| case.here.is_pending(q)).collect();
                 return give_up(case, late, &|| Reading::TimedOut { after: limit });
@@ -57,10 +59,14 @@ pub fn replayed(case: Case) -> (Case, Diagnosis) {
 }
 
 /// Takes in what has arrived, all of it, so that many answers cost one diagnosis.
-fn learn(case: &mut Case, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
-    case.here.learn(first.fact);
+fn learn(case: &mut Case, memory: &mut Memory, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
+    let mut learn = |fact: Fact| {
+        memory.hear(&fact);
+        case.here.learn(fact);
+    };
+    learn(first.fact);
     while let Ok(arrival) = arrivals.try_recv() {
-        case.here.learn(arrival.fact);
+        learn(arrival.fact);
     }
 }
 

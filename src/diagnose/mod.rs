@@ -26,7 +26,7 @@ use dispute::Dispute;
 use look::{Look, Missing};
 use subject::Subject;
 use verdict::{Diagnosis, Finding};
-use ways::{Filter, Ways};
+use ways::{Filter, Memory, Ways};
 
 use crate::facts::connect::Outcome;
 use crate::facts::ruleset::{ChainId, Rule};
@@ -79,10 +79,16 @@ impl Scene<'_, '_> {
 
 /// Diagnoses a case as far as its facts go.
 pub fn diagnose(case: &Case) -> Diagnosis {
+    diagnose_again(case, &Memory::default())
+}
+
+/// The same, with what is remembered of earlier diagnoses of this case. The memory must have heard all that was learnt
+/// since.
+pub fn diagnose_again(case: &Case, memory: &Memory) -> Diagnosis {
     let look = Look::new(case);
     let _ = look.host();
     let (subject, subject_missing) = look.noting(|| Subject::of(&look));
-    let filter = Filter::new(&look, &subject);
+    let filter = Filter::new(&look, &subject, memory);
     let (seen, outcome_missing) = look.noting(|| symptom::look_at(&filter, &look, &subject));
     let scene = Scene {
         look: &look,

@@ -1,13 +1,12 @@
 //! The packet's way through this host's rules, as the facts known so far let it be followed: for whoever asks, and for
 //! this host itself, whose attempt was really made.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 
 use super::dispute::{self, Dispute};
 use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
-use crate::facts::Reading;
 use crate::facts::connect::Outcome;
 use crate::facts::host::Addresses;
 use crate::facts::route::{Link, Route, RouteKey};
@@ -16,6 +15,7 @@ use crate::facts::ruleset::{
     Backend, ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Rule, Ruleset, SetId,
 };
 use crate::facts::socket::Transport;
+use crate::facts::{Fact, Question, Reading};
 use crate::firewall::sources::Sources;
 use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
 
@@ -32,7 +32,7 @@ pub struct Ways {
 
 impl Ways {
     /// Follows the diagnosed connection. None: it does not cross the network, or where it goes is not known (yet).
-    pub(super) fn of(look: &Look<'_>, subject: &Subject) -> Option<Self> {
+    fn of(look: &Look<'_>, subject: &Subject, memory: &Memory) -> Option<Self> {
         let to = SocketAddr::new(subject.address()?.to_canonical(), subject.port?);
         let local = subject.local?;
         let client = match subject.from {
@@ -42,10 +42,113 @@ impl Ways {
             Asker::Here | Asker::Any | Asker::Address(_) => Client::Here,
         };
         let packet = Packet { transport: subject.transport, client, to };
-        let known = Reader { look };
-        let here = follow(&Packet { client: Client::Here, ..packet }, &known);
-        let asked = if client == Client::Here { here.clone() } else { follow(&packet, &known) };
+        let here = memory.follow(&Packet { client: Client::Here, ..packet }, look);
+        let asked = if client == Client::Here { here.clone() } else { memory.follow(&packet, look) };
         Some(Self { packet, asked, here })
+    }
+}
+
+/// Ways that were followed in earlier diagnoses of the same case. A long chain is gone through again when something
+/// came that a way depends on, not with every answer about something else.
+#[derive(Debug, Default)]
+pub struct Memory {
+    followed: RefCell<Vec<Followed>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Followed {
+    packet: Packet,
+    walk: Walk,
+    missing: Missing,
+    /// What was asked for by then.
+    wants: Vec<Question>,
+}
+
+impl Memory {
+    /// To be told of every answer before it is learnt: forgets the ways it may change. That a question is now asked
+    /// changes none.
+    pub fn hear(&mut self, fact: &Fact) {
+        if bears_on_ways(fact) {
+            self.forget();
+        }
+    }
+
+    /// To be told when facts change otherwise.
+    pub fn forget(&mut self) {
+        self.followed.get_mut().clear();
+    }
+
+    fn follow(&self, packet: &Packet, look: &Look<'_>) -> Walk {
+        let asked = |followed: &&Followed| {
+            followed.packet == *packet && followed.wants.iter().all(|wanted| look.facts().is_pending(wanted))
+        };
+        if let Some(known) = self.followed.borrow().iter().find(asked) {
+            look.also_missing(&known.missing);
+            return known.walk.clone();
+        }
+        let (walk, missing) = look.noting(|| follow(packet, &Reader { look }));
+        look.also_missing(&missing);
+        let wants = look.wants().into_iter().filter(is_of_ways).collect();
+        let mut followed = self.followed.borrow_mut();
+        followed.retain(|f| f.packet != *packet);
+        followed.push(Followed { packet: *packet, walk: walk.clone(), missing, wants });
+        walk
+    }
+}
+
+/// Is this asked for by following a packet?
+fn is_of_ways(question: &Question) -> bool {
+    matches!(
+        question,
+        Question::Addresses
+            | Question::Ruleset
+            | Question::ChainRules(_)
+            | Question::Elements(_)
+            | Question::Member(..)
+            | Question::Legacy
+            | Question::Recent(_)
+            | Question::Links
+            | Question::Route(_)
+            | Question::Sysctl(_)
+    )
+}
+
+/// Is it one of those that [`Known`] speaks of, and an answer?
+fn bears_on_ways(fact: &Fact) -> bool {
+    fn said<T>(reading: &Reading<T>) -> bool {
+        !matches!(reading, Reading::Pending)
+    }
+    match fact {
+        Fact::Addresses(r) => said(r),
+        Fact::Ruleset(r) => said(r),
+        Fact::ChainRules(_, r) => said(r),
+        Fact::Elements(_, r) => said(r),
+        Fact::Member(_, _, r) => said(r),
+        Fact::Legacy(r) => said(r),
+        Fact::Recent(_, r) => said(r),
+        Fact::Links(r) => said(r),
+        Fact::Route(_, r) => said(r),
+        Fact::Sysctl(_, r) => said(r),
+        Fact::Host(_)
+        | Fact::Name(..)
+        | Fact::Dial(..)
+        | Fact::Listeners(..)
+        | Fact::AllListeners(_)
+        | Fact::UnixSocket(..)
+        | Fact::Owner(..)
+        | Fact::Unit(..)
+        | Fact::Journal(..)
+        | Fact::JournalEntry(..)
+        | Fact::Claims(..)
+        | Fact::Daemon(..)
+        | Fact::OtherNetwork(..)
+        | Fact::FailedUnits(_)
+        | Fact::Firewalld(_)
+        | Fact::Ufw(_)
+        | Fact::Fail2ban(_)
+        | Fact::RuleFiles(_)
+        | Fact::Watched(..) => false,
     }
 }
 
@@ -54,17 +157,18 @@ impl Ways {
 pub(super) struct Filter<'a, 'b> {
     look: &'b Look<'a>,
     subject: &'b Subject,
+    memory: &'b Memory,
     followed: OnceCell<(Option<Ways>, Missing)>,
 }
 
 impl<'a, 'b> Filter<'a, 'b> {
-    pub(super) fn new(look: &'b Look<'a>, subject: &'b Subject) -> Self {
-        Self { look, subject, followed: OnceCell::new() }
+    pub(super) fn new(look: &'b Look<'a>, subject: &'b Subject, memory: &'b Memory) -> Self {
+        Self { look, subject, memory, followed: OnceCell::new() }
     }
 
     /// The ways; none where the connection crosses no network or it is not known (yet) where it goes.
     pub(super) fn ways(&self) -> Option<&Ways> {
-        let followed = || self.look.noting(|| Ways::of(self.look, self.subject));
+        let followed = || self.look.noting(|| Ways::of(self.look, self.subject, self.memory));
         let (ways, missing) = self.followed.get_or_init(followed);
         self.look.also_missing(missing);
         ways.as_ref()
@@ -72,7 +176,7 @@ impl<'a, 'b> Filter<'a, 'b> {
 
     /// What becomes of another packet, under the same rules.
     pub(super) fn follow(&self, packet: &Packet) -> Walk {
-        follow(packet, &Reader { look: self.look })
+        self.memory.follow(packet, self.look)
     }
 
     /// Would this rule accept the packet, were it the first of its chain?

@@ -1,10 +1,11 @@
 //! What rules load before they compare: bytes of the packet, what is known about it and about its connection.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use super::bytes::{Byte, constant};
 use super::strand::{Address, Device, End, Kind, Port, State, Tracking};
-use super::walker::{Frame, Walker};
+use super::walker::{Frame, Headers, Walker};
 use crate::facts::route::Link;
 use crate::facts::ruleset::expr::{Base, CtKey, Direction, MetaKey};
 use crate::facts::ruleset::{Family, Hook};
@@ -49,12 +50,13 @@ impl Walker<'_> {
     pub(super) fn payload(
         &mut self,
         frame: &Frame<'_>,
-        state: &State,
+        state: &Rc<State>,
         base: Base,
         (offset, len): (u32, u32),
     ) -> Loaded {
         let (Ok(offset), Ok(len)) = (usize::try_from(offset), usize::try_from(len)) else { return Loaded::Break };
-        let header = match base {
+        let part = |header: Vec<Byte>| header.into_iter().skip(offset).take(len).collect::<Vec<Byte>>();
+        let mut bytes = match base {
             Base::Link
                 if matches!(frame.hook, Hook::Output) || (state.input.is_none() && frame.hook == Hook::Postrouting) =>
             {
@@ -63,27 +65,39 @@ impl Walker<'_> {
             Base::Link => {
                 let mut bytes = self.blank("what the link layer's header says is not known", 12);
                 bytes.extend(constant(&if self.v6 { [0x86, 0xdd] } else { [0x08, 0x00] }));
-                bytes
+                part(bytes)
             }
-            Base::Network => {
-                let mut bytes = self.network_header(state);
-                bytes.extend(self.transport_header(state));
-                bytes
+            Base::Network | Base::Transport => {
+                let (headers, transport) = self.headers(state);
+                let begins = if base == Base::Transport { transport } else { 0 };
+                headers.iter().skip(begins.saturating_add(offset)).take(len).copied().collect()
             }
-            Base::Transport => self.transport_header(state),
             Base::Inner => match state.kind {
                 Kind::First(Transport::Tcp) | Kind::Answer(Transport::Tcp) | Kind::Reset => return Loaded::Break,
                 Kind::First(Transport::Udp) | Kind::Answer(Transport::Udp) | Kind::Icmp { .. } => {
-                    self.blank("what the datagram says is not known", 64)
+                    part(self.blank("what the datagram says is not known", 64))
                 }
             },
         };
-        let mut bytes: Vec<Byte> = header.into_iter().skip(offset).take(len).collect();
         if bytes.len() < len {
             let rest = self.blank("what the packet says there is not known", len - bytes.len());
             bytes.extend(rest);
         }
         Loaded::Bytes(bytes)
+    }
+
+    /// The headers of the packet, and where the transport header begins: put together once for all rules that see it in
+    /// this state.
+    fn headers(&mut self, state: &Rc<State>) -> (Rc<[Byte]>, usize) {
+        if let Some(headers) = self.headers.as_ref().filter(|headers| Rc::ptr_eq(&headers.of, state)) {
+            return (Rc::clone(&headers.network), headers.transport);
+        }
+        let mut bytes = self.network_header(state);
+        let transport = bytes.len();
+        bytes.extend(self.transport_header(state));
+        let network: Rc<[Byte]> = bytes.into();
+        self.headers = Some(Headers { of: Rc::clone(state), network: Rc::clone(&network), transport });
+        (network, transport)
     }
 
     fn network_header(&mut self, state: &State) -> Vec<Byte> {

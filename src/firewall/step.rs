@@ -116,15 +116,15 @@ impl<'k> Walker<'k> {
     }
 
     fn compare(&self, held: &[Byte], op: CmpOp, data: &[u8]) -> Test {
-        let below = vec![0; data.len()];
-        let above = vec![0xff; data.len()];
+        let below = || vec![0; data.len()];
+        let above = || vec![0xff; data.len()];
         match op {
             CmpOp::Eq => bytes::equal(held, data, self.v6, ODD),
             CmpOp::Neq => bytes::equal(held, data, self.v6, ODD).not(),
-            CmpOp::Lte => bytes::between(held, &below, data, self.v6, ODD),
-            CmpOp::Gt => bytes::between(held, &below, data, self.v6, ODD).not(),
-            CmpOp::Gte => bytes::between(held, data, &above, self.v6, ODD),
-            CmpOp::Lt => bytes::between(held, data, &above, self.v6, ODD).not(),
+            CmpOp::Lte => bytes::between(held, &below(), data, self.v6, ODD),
+            CmpOp::Gt => bytes::between(held, &below(), data, self.v6, ODD).not(),
+            CmpOp::Gte => bytes::between(held, data, &above(), self.v6, ODD),
+            CmpOp::Lt => bytes::between(held, data, &above(), self.v6, ODD).not(),
         }
     }
 

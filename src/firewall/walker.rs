@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::bytes::DoubtId;
+use super::bytes::{Byte, DoubtId};
 use super::hooks::Item;
-use super::strand::Strand;
+use super::strand::{State, Strand};
 use super::{Fate, Known, Leg, Missing, Packet, Pass, Place};
 use crate::facts::host::Addresses;
 use crate::facts::ruleset::{Chain, ChainId, Family, Hook, LegacyTable, Rule, Ruleset};
@@ -76,12 +76,25 @@ pub(super) struct Walker<'k> {
     pub(super) entered: Vec<ChainId>,
     seen: HashSet<ChainId>,
     whys: Vec<Why>,
-    why_ids: HashMap<Why, DoubtId>,
+    /// By their text: those that are told, and those that may still come.
+    why_ids: [HashMap<String, DoubtId>; 2],
     forks: Vec<(DoubtId, Option<Place>)>,
     fork_ids: HashMap<(DoubtId, Option<Place>), u32>,
     steps: u64,
     /// What there is at the hooks that were passed.
     pub(super) items: HashMap<AtHook, Rc<[Item<'k>]>>,
+    /// The headers of the packet as rules saw it last.
+    pub(super) headers: Option<Headers>,
+}
+
+/// A packet's headers in one state. Holding the state keeps it from being changed: who does gets a copy of its own.
+#[derive(Debug)]
+pub(super) struct Headers {
+    pub(super) of: Rc<State>,
+    /// From the IP header on.
+    pub(super) network: Rc<[Byte]>,
+    /// Where in that the transport header begins.
+    pub(super) transport: usize,
 }
 
 impl<'k> Walker<'k> {
@@ -96,11 +109,12 @@ impl<'k> Walker<'k> {
             entered: Vec::new(),
             seen: HashSet::new(),
             whys: Vec::new(),
-            why_ids: HashMap::new(),
+            why_ids: [HashMap::new(), HashMap::new()],
             forks: Vec::new(),
             fork_ids: HashMap::new(),
             steps: 0,
             items: HashMap::new(),
+            headers: None,
         };
         walker.why("which sources a rule asks for is no simple range");
         walker
@@ -108,25 +122,27 @@ impl<'k> Walker<'k> {
 
     /// A reason that holds for this host's packets whatever is read yet.
     pub(super) fn why(&mut self, text: &str) -> DoubtId {
-        self.intern(Why { text: text.into(), open: false })
+        self.intern(text, false)
     }
 
     /// Why something about the host is not known.
     pub(super) fn missing(&mut self, missing: &Missing, what: &str) -> DoubtId {
-        let why = match missing {
-            Missing::Open => Why { text: format!("{what} is still being read"), open: true },
-            Missing::Blind(why) => Why { text: format!("{what} cannot be read: {why}"), open: false },
-        };
-        self.intern(why)
+        match missing {
+            Missing::Open => self.intern(&format!("{what} is still being read"), true),
+            Missing::Blind(why) => self.intern(&format!("{what} cannot be read: {why}"), false),
+        }
     }
 
-    fn intern(&mut self, why: Why) -> DoubtId {
-        if let Some(id) = self.why_ids.get(&why) {
+    /// The number of a reason. This is done for nearly every rule: nothing is copied for one that has a number.
+    fn intern(&mut self, text: &str, open: bool) -> DoubtId {
+        let [told, coming] = &mut self.why_ids;
+        let ids = if open { coming } else { told };
+        if let Some(id) = ids.get(text) {
             return *id;
         }
         let id = u32::try_from(self.whys.len()).unwrap_or(u32::MAX);
-        self.whys.push(why.clone());
-        self.why_ids.insert(why, id);
+        self.whys.push(Why { text: text.into(), open });
+        ids.insert(text.into(), id);
         id
     }
 

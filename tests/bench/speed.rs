@@ -1,6 +1,6 @@
 //! How fast and how small: whole-process figures beside the commands an operator would use instead, in one run.
 //!
-//! `cargo bench` runs it in a network namespace of its own, with 100,000 listening sockets in it. Ratios count: both
+//! `cargo bench` runs it in a network namespace of its own, with 100,000 listening sockets and as many rules in it. Ratios count: both
 //! sides run in turn on the same machine. A figure that misses its bound is marked and makes the run fail. What cannot be
 //! measured here (no namespaces, no `ss`) is said and counted as skipped.
 
@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "it prints its table")]
 #![expect(clippy::expect_used, reason = "what cannot be measured must stop the benchmark")]
 
+mod filter;
 mod frame;
 mod hold;
 mod pty;
@@ -55,12 +56,16 @@ fn main() -> ExitCode {
     if let Some(role) = args.iter().position(|a| a == "hold") {
         return hold::run(args.get(role + 1..).unwrap_or_default());
     }
+    if let Some(role) = args.iter().position(|a| a == "peak") {
+        return filter::peak(args.get(role + 1..).unwrap_or_default());
+    }
     if let Err(why) = own_network() {
         println!("skipped: no network namespace of our own here ({why})");
         return ExitCode::SUCCESS;
     }
     let mut rows = Vec::new();
     rows.extend(whole::refused_port());
+    rows.extend(filter::verdicts());
     rows.extend(frame::frames());
     rows.extend(pty::screen());
     rows.extend(hold::many_listeners());

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::causes::testing::settle;
-use super::diagnose;
 use super::verdict::{Diagnosis, Verdict};
+use super::ways::Memory;
+use super::{diagnose, diagnose_again};
 use crate::facts::{Case, Fact, Facts, Question, Reading};
 use world::{Dice, World};
 
@@ -189,6 +190,35 @@ proptest! {
             if let Err(why) = holds(&full, &holes, &answer) {
                 prop_assert!(false, "{why}\ntarget {:?} from {:?}\nfacts {:#?}", full.target, full.from, full.here);
             }
+        }
+    }
+
+    /// What is remembered of earlier diagnoses makes none different, asked for and answered in any order.
+    #[test]
+    fn a_remembered_way_is_the_way(seed in any::<u64>()) {
+        let world = World::new(seed);
+        let mut dice = Dice::new(seed ^ 3);
+        let mut case = Case::new(world.target(), world.from());
+        let mut memory = Memory::default();
+        let mut pending: Vec<Question> = Vec::new();
+        loop {
+            let told = diagnose_again(&case, &memory);
+            prop_assert_eq!(&told, &diagnose(&case));
+            for question in told.wants {
+                let fact = Fact::without_value(&question, Reading::Pending);
+                memory.hear(&fact);
+                case.here.learn(fact);
+                pending.push(question);
+            }
+            prop_assert_eq!(diagnose_again(&case, &memory), diagnose(&case));
+            if pending.is_empty() {
+                break;
+            }
+            let question = dice.pick(&pending).clone();
+            pending.retain(|q| *q != question);
+            let fact = world.answer(&question);
+            memory.hear(&fact);
+            case.here.learn(fact);
         }
     }
 
