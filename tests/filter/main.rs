@@ -61,15 +61,6 @@ fn main() -> ExitCode {
         Trial::test("kept_cases_are_as_the_kernel_does", kept::all),
         Trial::test("random_cases_are_as_the_kernel_does", random::all),
     ];
-    // Until the simulator follows packets, random cases are tried on demand only.
-    let young = std::env::var_os("UNREFUSE_FILTER_CASES").is_none();
-    let ignored = |trial: &Trial| blocked.is_some() || young && trial.name().starts_with("random");
-    let trials = trials
-        .into_iter()
-        .map(|trial| {
-            let ignored = ignored(&trial);
-            trial.with_ignored_flag(ignored)
-        })
-        .collect();
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(blocked.is_some())).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -3,8 +3,8 @@
 //! Every value gets a stable stand-in, the same wherever it occurs, so that the diagnosis stays the same. What the
 //! diagnosis needs stays: ports, units, paths of daemons, errnos, loopback and wildcard addresses.
 //!
-//! Stand-ins of addresses keep networks ([`addresses`]), so that rules decide as before. In rules and sets addresses are
-//! bytes: which bytes is told by what loads them ([`registers`], [`rules`], [`sets`]). A comparison with a range becomes a
+//! Stand-ins of addresses keep networks (`addresses`), so that rules decide as before. In rules and sets addresses are
+//! bytes: which bytes is told by what loads them (`registers`, `rules`, `sets`). A comparison with a range becomes a
 //! lookup among the networks that make it up. What of an address cannot be kept (bits other than the first, a
 //! structure that this program does not know) becomes an expression named `redacted`, or loses its bytes: what depends on
 //! it cannot be told from the recording.

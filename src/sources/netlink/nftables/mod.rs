@@ -1,7 +1,7 @@
 //! The kernel's packet filter rules, nf_tables: those of nft, of iptables-nft, of firewalld and whoever else puts theirs
 //! there. Legacy tables of iptables are not among them.
 //!
-//! Netlink messages are received here, decoded by libnftnl (behind [`sys`]) and copied into plain data at once. What
+//! Netlink messages are received here, decoded by libnftnl (behind `sys`) and copied into plain data at once. What
 //! libnftnl does not know, or would misread, is kept as it came ([`crate::facts::ruleset::expr::Expr::Opaque`]): a rule
 //! is never shorter than the kernel's.
 //!
