@@ -310,11 +310,12 @@ fn global_share(low: IpAddr, high: IpAddr) -> f64 {
 
 /// The rules of a chain, if they have been read.
 pub fn rules_of<'a>(look: &Look<'a>, chain: &ChainId) -> Option<&'a [Rule]> {
-    if chain.table.backend == Backend::Nftables {
-        return Some(look.chain_rules(chain)?.rules.as_slice());
+    // Read for what it notes: what is missing is asked for.
+    match chain.table.backend {
+        Backend::Nftables => look.chain_rules(chain).map(|_| ())?,
+        Backend::Legacy => look.legacy().map(|_| ())?,
     }
-    let table = look.legacy()?.iter().find(|table| table.id == chain.table)?;
-    Some(table.chains.iter().find(|(c, _)| c.id == *chain)?.1.as_slice())
+    look.facts().rules_of(chain)
 }
 
 /// A rule by its chain and handle, if its chain has been read.

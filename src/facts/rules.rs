@@ -1,8 +1,18 @@
-//! Whether what was read of the packet filter's rules belongs together.
+//! The packet filter's rules as far as they were read, and whether what was read belongs together.
 
+use super::ruleset::{Backend, ChainId, Rule};
 use super::{Facts, Reading};
 
 impl Facts {
+    /// The rules of a chain, whichever backend keeps it, if they have been read.
+    pub fn rules_of(&self, chain: &ChainId) -> Option<&[Rule]> {
+        if chain.table.backend == Backend::Nftables {
+            return Some(self.chains.get(chain)?.value()?.rules.as_slice());
+        }
+        let table = self.legacy.value()?.iter().find(|table| table.id == chain.table)?;
+        Some(table.chains.iter().find(|(c, _)| c.id == *chain)?.1.as_slice())
+    }
+
     /// The rules changed while they were read: the tables, chains and sets that are known are not of one generation, and
     /// what they do together may be what no packet ever met.
     pub fn rules_moved(&self) -> bool {

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use crate::facts::ruleset::{Backend, Rule};
 use crate::firewall::keeper::keeper;
 use crate::firewall::{Fate, Leg, Part, Place, words};
 use crate::text;
@@ -66,7 +65,9 @@ fn deciding(part: &Part) -> Option<&Place> {
 }
 
 fn rule(report: &Report<'_>, place: &Place, verdict: &str, sources: &[String]) -> Value {
-    let known = place.rule.and_then(|handle| find(report, place, handle));
+    let known = place
+        .rule
+        .and_then(|handle| report.case.here.rules_of(&place.chain)?.iter().find(|rule| rule.handle == handle));
     let words = match (known, place.rule) {
         (Some(rule), _) => words::rule(&place.chain, rule, &report.case.here),
         (None, Some(handle)) => format!("rule with handle {handle}"),
@@ -83,16 +84,4 @@ fn rule(report: &Report<'_>, place: &Place, verdict: &str, sources: &[String]) -
         "verdict": verdict,
         "sources": sources,
     })
-}
-
-fn find<'a>(report: &Report<'a>, place: &Place, handle: u64) -> Option<&'a Rule> {
-    let here = &report.case.here;
-    let rules = match place.chain.table.backend {
-        Backend::Nftables => here.chains.get(&place.chain)?.value()?.rules.as_slice(),
-        Backend::Legacy => {
-            let table = here.legacy.value()?.iter().find(|table| table.id == place.chain.table)?;
-            table.chains.iter().find(|(chain, _)| chain.id == place.chain)?.1.as_slice()
-        }
-    };
-    rules.iter().find(|rule| rule.handle == handle)
 }

@@ -139,3 +139,33 @@ fn open_port(zone: &str, port: &str) -> Vec<Advice> {
 fn keep() -> Advice {
     Advice::new("keep what holds now", "firewall-cmd --runtime-to-permanent", None)
 }
+
+#[cfg(test)]
+pub(super) mod testing {
+    use crate::diagnose::causes::testing::Host;
+    use crate::diagnose::causes::testing::rules::{accept, base, dport, jump, reject, rule};
+    use crate::facts::Reading;
+    use crate::facts::connect::Outcome;
+    use crate::facts::firewalls::{Firewalld, PortRange, Zone};
+    use crate::facts::ruleset::expr::RejectWith;
+    use crate::facts::ruleset::{Hook, Policy};
+
+    /// A host whose zone public lets in ssh now, and these ports after a reload.
+    pub(in super::super) fn host(permanent: Vec<PortRange>) -> Host {
+        let rules = vec![rule(&[jump("filter_IN_public")], 3), rule(&[reject(RejectWith::Icmpx(3))], 3)];
+        let zone = Zone { name: "public".into(), services: vec!["ssh".into()], ..Zone::default() };
+        let saved = Zone { ports: permanent, ..zone.clone() };
+        Host::with_outcome(80, Outcome::Unreachable)
+            .listens("0.0.0.0", "nginx.service", |_| ())
+            .chain("inet firewalld", "filter_IN_public", None, vec![rule(&[dport(22), accept()], 3)])
+            .chain("inet firewalld", "filter_INPUT", base(Hook::Input, 10, Policy::Accept), rules)
+            .facts(|f| {
+                f.firewalld = Reading::known(Firewalld {
+                    default_zone: "public".into(),
+                    zones: vec![zone],
+                    permanent: Some(vec![saved]),
+                    ..Firewalld::default()
+                });
+            })
+    }
+}

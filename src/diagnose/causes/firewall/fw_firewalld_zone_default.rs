@@ -32,31 +32,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::causes::testing::rules::{accept, base, dport, jump, reject, rule};
-    use crate::diagnose::causes::testing::{Host, assert_culprit};
-    use crate::facts::Reading;
-    use crate::facts::connect::Outcome;
-    use crate::facts::firewalls::{Firewalld, PortRange, Zone};
-    use crate::facts::ruleset::expr::RejectWith;
-    use crate::facts::ruleset::{Hook, Policy};
-
-    fn host(permanent: Vec<PortRange>) -> Host {
-        let rules = vec![rule(&[jump("filter_IN_public")], 3), rule(&[reject(RejectWith::Icmpx(3))], 3)];
-        let zone = Zone { name: "public".into(), services: vec!["ssh".into()], ..Zone::default() };
-        let saved = Zone { ports: permanent, ..zone.clone() };
-        Host::with_outcome(80, Outcome::Unreachable)
-            .listens("0.0.0.0", "nginx.service", |_| ())
-            .chain("inet firewalld", "filter_IN_public", None, vec![rule(&[dport(22), accept()], 3)])
-            .chain("inet firewalld", "filter_INPUT", base(Hook::Input, 10, Policy::Accept), rules)
-            .facts(|f| {
-                f.firewalld = Reading::known(Firewalld {
-                    default_zone: "public".into(),
-                    zones: vec![zone],
-                    permanent: Some(vec![saved]),
-                    ..Firewalld::default()
-                });
-            })
-    }
+    use crate::diagnose::causes::firewall::firewalld::testing::host;
+    use crate::diagnose::causes::testing::assert_culprit;
 
     #[test]
     fn the_zone_does_not_have_the_port() {
