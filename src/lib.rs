@@ -5,12 +5,13 @@
 //! ```text
 //!             reads the host          plain data        pure              pure
 //! target ───▶ sources ──────────────▶ facts ─────────▶ diagnose ──┬──▶ app (state, events) ──▶ ui
-//!               ▲                                                 └──▶ report (text, json, markdown)
-//!               └───────────────────── look again (retest) ◀──────────────┘
+//!               ▲                                      (fixes)    ├──▶ report (text, json, markdown)
+//!               │                                                 └──▶ apply ──┐ changes the host
+//!               └───────────────────── look again (retest) ◀──────────────────┘
 //! ```
 //!
-//! Only `sources` reads the machine. Everything else is plain functions over plain data: no I/O, no clock, no
-//! environment. So tests, recordings and replays need no host.
+//! Only `sources` reads the machine and only `apply` changes it. Everything else is plain functions over plain data: no
+//! I/O, no clock, no environment. So tests, recordings and replays need no host.
 //!
 //! # The words
 //!
@@ -18,7 +19,8 @@
 //! *fact* an answer as it arrives · *case* target and facts · *box* a station of the flowchart · *cause* a known reason ·
 //! *way* what a packet passes, and its parts (`firewall`) ·
 //! *finding* a cause that fits this host · *evidence* what it rests on, and the command that shows the same ·
-//! *verdict* yes, no, cannot tell, not needed · *culprit* the finding that explains the symptom · *retest* look again.
+//! *verdict* yes, no, cannot tell, not needed · *culprit* the finding that explains the symptom · *plan* what could be done
+//! about it, in *steps* · *undo* what takes it back · *guard* who takes it back when we cannot · *retest* look again.
 //!
 //! # Who may import whom
 //!
@@ -30,27 +32,33 @@
 //! target    → error facts text
 //! facts     → target error text
 //! firewall  → facts text
-//! diagnose  → firewall facts target text
-//! report    → diagnose firewall facts target text error
+//! fixes     → firewall facts target text
+//! diagnose  → fixes firewall facts target text
+//! report    → diagnose fixes firewall facts target text error
 //! sources   → facts target text error
 //! check     → sources diagnose firewall facts target text error
+//! apply     → check sources diagnose fixes firewall facts target text error
 //! demo      → sources target text error
-//! app       → sources diagnose firewall facts target report text error
-//! ui        → app diagnose firewall facts target report text error
+//! app       → apply sources diagnose fixes firewall facts target report text error
+//! ui        → app apply diagnose fixes firewall facts target report text error
 //! trace     → error text
-//! cli       → trace app ui demo check report sources diagnose facts target text error
+//! cli       → trace app ui apply demo check report sources diagnose fixes facts target text error
 //! ```
 //!
 //! # To add …
 //!
 //! * a cause: write `diagnose/causes/<box>/<cause>.rs`, add its line to `ALL` in `diagnose/causes/mod.rs`, add a case
 //!   below `tests/cases` and a scenario below `tests/hosts/scenarios`.
+//! * a fix: write or use a maker in `fixes/`, let the cause propose it (`Found::fix`), and say in its scenario which plan
+//!   mends it. A new kind of change: its `fixes::Action`, and `apply/actions/<kind>.rs`.
 //! * a source: add its [`facts::Question`] and [`facts::Fact`], write `sources/<interface>.rs`, add its line to
 //!   `sources::answer`.
 //! * a pane: write `ui/panes/<pane>.rs`, add its line to `ui::panes` and its keys to `ui/keys.rs`.
 
 #[cfg(feature = "host")]
 pub mod app;
+#[cfg(feature = "host")]
+pub mod apply;
 #[cfg(feature = "host")]
 pub mod check;
 #[cfg(feature = "host")]
@@ -61,6 +69,7 @@ pub mod diagnose;
 pub mod error;
 pub mod facts;
 pub mod firewall;
+pub mod fixes;
 pub mod report;
 #[cfg(feature = "host")]
 pub mod sources;

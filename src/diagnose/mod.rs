@@ -32,6 +32,7 @@ use crate::facts::connect::Outcome;
 use crate::facts::ruleset::{ChainId, Rule};
 use crate::facts::{Case, Reading};
 use crate::firewall::{Packet, Walk};
+use crate::fixes::MadeOn;
 
 /// Everything a cause may read.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ pub fn diagnose_again(case: &Case, memory: &Memory) -> Diagnosis {
     let culprit = culprit(&tried, &findings, seen.outcome);
     let wants = look.wants();
     let settled = wants.is_empty() && !outstanding(case);
-    let causes = with_then(findings, &states, seen.outcome);
+    let causes = with_plans(with_then(findings, &states, seen.outcome), case);
     Diagnosis {
         outcome: seen.outcome,
         symptoms: seen.symptoms,
@@ -204,6 +205,21 @@ fn with_then(mut findings: Vec<Finding>, boxes: &[verdict::BoxState], outcome: O
         finding.then = if finding.in_box == BoxId::Name { None } else { after };
         let own = outcome.filter(|o| finding.explains.contains(o)).or_else(|| finding.explains.first().copied());
         after = own.or(after);
+    }
+    findings
+}
+
+/// The plans of each finding are told what they are about, what they lead to, and of which host they were made.
+fn with_plans(mut findings: Vec<Finding>, case: &Case) -> Vec<Finding> {
+    let made_on = case.here.host.value().and_then(MadeOn::of);
+    let next: Vec<Option<&str>> = findings.iter().skip(1).map(|f| Some(f.cause)).chain([None]).collect();
+    for (finding, next) in findings.iter_mut().zip(next) {
+        for plan in finding.advice.iter_mut().filter_map(|advice| advice.plan.as_deref_mut()) {
+            finding.cause.clone_into(&mut plan.cause);
+            plan.then = plan.then.or(finding.then);
+            plan.next = plan.next.take().or_else(|| next.map(str::to_owned));
+            plan.made_on.clone_from(&made_on);
+        }
     }
     findings
 }

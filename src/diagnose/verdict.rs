@@ -11,6 +11,7 @@ use super::ways::Ways;
 use crate::facts::Question;
 use crate::facts::connect::{Endpoint, Icmp, Outcome};
 use crate::facts::unit::Unit;
+use crate::fixes::Plan;
 pub use crate::text::arg;
 
 /// Is a box of the chart healthy?
@@ -116,12 +117,21 @@ pub struct Advice {
     pub run: String,
     /// What takes it back; none when there is nothing to take back.
     pub undo: Option<String>,
+    /// The same as data, where this program can do it and take it back.
+    #[serde(skip)]
+    pub plan: Option<Box<Plan>>,
 }
 
 impl Advice {
-    /// A thing to do.
+    /// A thing to do by hand.
     pub fn new(does: impl Into<String>, run: impl Into<String>, undo: Option<&str>) -> Self {
-        Self { does: does.into(), run: run.into(), undo: undo.map(Into::into) }
+        Self { does: does.into(), run: run.into(), undo: undo.map(Into::into), plan: None }
+    }
+
+    /// A thing this program can do.
+    pub fn of(plan: Plan) -> Self {
+        let undo = plan.undo_commands();
+        Self { does: plan.title.clone(), run: plan.commands(), undo, plan: Some(Box::new(plan)) }
     }
 }
 
@@ -146,6 +156,13 @@ pub struct Finding {
     pub explains: &'static [Outcome],
     /// What the asked side gets once this cause is gone and those after it remain; none when that cannot be told.
     pub then: Option<Outcome>,
+}
+
+impl Finding {
+    /// What this program can do about it, safest first.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.advice.iter().filter_map(|advice| advice.plan.as_deref())
+    }
 }
 
 /// What one side got at one address.
@@ -199,6 +216,11 @@ impl Diagnosis {
     pub fn culprit(&self) -> Option<&Finding> {
         let id = self.culprit?;
         self.causes.iter().find(|f| f.cause == id)
+    }
+
+    /// Everything this program can do, by cause in the order they bite, safest first.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.causes.iter().flat_map(Finding::plans)
     }
 
     /// The state of one box.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Case;
+use super::{Case, Reading};
 use crate::error::Error;
 use crate::text;
 
@@ -76,6 +76,16 @@ impl Recording {
             }
             _ => Err(Error::input(format!("{name} is no recording of unrefuse"))),
         }
+    }
+
+    /// What was recorded is never this host as it runs now, even where it was: without its boot no plan that is made of it
+    /// can be applied.
+    #[must_use]
+    pub fn elsewhere(mut self) -> Self {
+        if let Reading::Known(host) = &mut self.case.here.host {
+            host.value.boot_id.clear();
+        }
+        self
     }
 
     /// The text of the file, for people to read before they send it: short values on one line each, and nothing in it

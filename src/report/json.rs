@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Report;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{BoxState, Finding, Symptom};
+use crate::fixes::{Plan, Step};
 use crate::text;
 
 /// The object.
@@ -19,7 +20,7 @@ pub fn diagnosis(report: &Report<'_>) -> Value {
         "culprit": d.culprit,
         "causes": d.causes.iter().map(cause).collect::<Vec<_>>(),
         "boxes": d.boxes.iter().map(state).collect::<Vec<_>>(),
-        "fixes": [],
+        "fixes": d.plans().map(plan).collect::<Vec<_>>(),
         "firewall": super::firewall::object(report),
         "notes": d.notes.iter().map(|n| text::line(n)).collect::<Vec<_>>(),
         "probes": report.case.here.probes(),
@@ -83,9 +84,33 @@ fn cause(f: &Finding) -> Value {
         "subject": text::line(&f.subject),
         "evidence": evidence,
         "advice": advice,
-        "fixes": [],
+        "fixes": f.plans().map(|p| p.id.as_str()).collect::<Vec<_>>(),
         "latent": f.latent,
         "then": f.then.map(crate::facts::connect::Outcome::word),
+    })
+}
+
+/// A plan: `fix --plan ID` applies it.
+fn plan(p: &Plan) -> Value {
+    let step = |step: &Step| {
+        json!({
+            "does": text::line(&step.does),
+            "preview": lines(&step.action.preview()),
+            "undo": step.action.undo_preview().as_deref().map(lines),
+        })
+    };
+    json!({
+        "id": p.id,
+        "cause": p.cause,
+        "title": text::line(&p.title),
+        "risk": p.risk.word(),
+        "guarded": p.guarded(),
+        "scope": p.scope,
+        "lasting": p.lasting.shown(),
+        "warnings": p.warnings.iter().map(|w| text::line(w)).collect::<Vec<_>>(),
+        "steps": p.steps.iter().map(step).collect::<Vec<_>>(),
+        "then": p.then.map(crate::facts::connect::Outcome::word),
+        "next": p.next,
     })
 }
 

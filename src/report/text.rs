@@ -120,7 +120,8 @@ fn seen(evidence: &Evidence, out: &mut String) {
 }
 
 fn todo_lines(advice: &Advice, out: &mut String) {
-    let _ = writeln!(out, "    to do: {}", text::line(&advice.does));
+    let by_us = advice.plan.as_ref().map(|plan| format!(" [fix {}]", plan.id)).unwrap_or_default();
+    let _ = writeln!(out, "    to do: {}{by_us}", text::line(&advice.does));
     for line in advice.run.lines() {
         let _ = writeln!(out, "      {}", text::line(line));
     }

@@ -192,7 +192,7 @@ impl Host {
     }
 
     /// Runs the program under test, as `user`.
-    fn program(&self, user: &str, words: &[&str]) -> Step<Ran> {
+    pub(crate) fn program(&self, user: &str, words: &[&str]) -> Step<Ran> {
         let as_user = ["runuser", "-u", user, "--"];
         let before = if user == "root" { &as_user[..0] } else { &as_user[..] };
         self.try_run(&[before, &[PROGRAM_INSIDE], words].concat())

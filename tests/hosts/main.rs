@@ -3,7 +3,8 @@
 //! Every scenario boots a host of its own with systemd (`systemd-nspawn`) and real daemons (nginx, sshd, MariaDB,
 //! PostgreSQL, Redis ...), in a network of its own: `client 10.1.0.2 – router – server 10.2.0.2`, `fd00:1::2` and
 //! `fd00:2::2`. It breaks the host, makes sure from the client's side that the fault is there, asks the program inside
-//! the host, compares the answer, repairs the host by hand and asks again. A host is up in about a second; it lives in
+//! the host, compares the answer, lets the program fix it, looks from outside, undoes the fix and compares the host with
+//! what it was, repairs the host by hand and asks again. A host is up in about a second; it lives in
 //! memory and leaves nothing behind, not even after `kill -9` of the tests: the next run sweeps up.
 //!
 //! ```text
@@ -24,13 +25,15 @@
 //! 1. Add an entry to a list in `scenarios/`, in the file of the cause's box. `break_it` does what an operator or
 //!    an update would have done; never write the daemon's log lines yourself.
 //! 2. Say in `seen` what connecting gives, the complaint first. Run it with `UNREFUSE_HOSTS_BREAK_ONLY=1`.
-//! 3. Say in `expect` what the program must answer, and how the fault is repaired by hand. Run it without.
+//! 3. Say in `expect` what the program must answer, in `fix` the plan it offers for it, and how the fault is repaired by
+//!    hand. Run it without.
 
 #![expect(clippy::disallowed_methods, reason = "the harness makes hosts and breaks them; the ban is for the program")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test program talks to whoever runs it")]
 
 mod cmd;
 mod dial;
+mod fixing;
 mod host;
 mod lab;
 mod needs;

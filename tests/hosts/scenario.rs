@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cmd::{Step, While, wait_until};
 use crate::dial::Outcome;
+use crate::fixing::{self, Snapshot};
 use crate::host::{Diagnosis, Host};
 use crate::lab::Lab;
 use crate::root::{self, Root};
@@ -33,6 +34,8 @@ pub(crate) struct Scenario {
     pub asked_by: &'static str,
     /// What the program must answer.
     pub expect: Expect,
+    /// The plan that is applied, seen to work from outside, and undone. None: the program offers none, which is checked.
+    pub fix: Option<&'static str>,
     /// Repairs the host by hand, where that can be done.
     pub repair: Option<fn(&Host) -> Step>,
     /// What this machine must be able to do beyond booting hosts.
@@ -92,6 +95,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     ask: &[],
     asked_by: "root",
     expect: Expect { culprit: None, outcome: "open", exit: 0, boxes: &[], names: &[] },
+    fix: None,
     repair: None,
     needs: Needs::Nothing,
 };
@@ -155,6 +159,7 @@ impl Scenario {
         if !only_break() {
             trace("the diagnosis is wrong", self.ask_program(&host))?;
             trace("recording it", self.record(&host))?;
+            trace("the fix", self.fix(&lab, &host))?;
         }
         let Some(repair) = self.repair else { return Ok(()) };
         trace("repairing it by hand", repair(&host))?;
@@ -173,6 +178,35 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+
+    /// Broken → fixed → seen from outside → undone → as it was, and broken.
+    fn fix(&self, lab: &Lab, host: &Host) -> Step {
+        let answer = self.check(host)?;
+        let offered: Vec<&str> = answer
+            .json
+            .pointer("/causes/0/fixes")
+            .and_then(|fixes| fixes.as_array())
+            .map(|fixes| fixes.iter().filter_map(|id| id.as_str()).collect())
+            .unwrap_or_default();
+        let Some(plan) = self.fix else {
+            let untried = offered.first().map(|id| format!("the plan {id} is offered and never tried here"));
+            return untried.map_or(Ok(()), Err);
+        };
+        if !offered.contains(&plan) {
+            return Err(format!("the plan {plan} is not offered, only {offered:?}"));
+        }
+        let before = Snapshot::of(host)?;
+        let mut words = vec![self.target];
+        words.extend(self.ask);
+        let entries = fixing::apply(host, &words, plan)?;
+        self.look_repaired(lab, host)?;
+        fixing::undo(host, &entries)?;
+        let differences = before.differences(&Snapshot::of(host)?);
+        if !differences.is_empty() {
+            return Err(format!("the host is not as it was before plan {plan}:\n{}", differences.join("\n")));
+        }
+        self.look(lab, host).map_err(|why| format!("undone, and the fault is not back: {why}"))
     }
 
     fn look_repaired(&self, lab: &Lab, host: &Host) -> Step {

@@ -15,6 +15,7 @@ use super::Scene;
 use super::chart::BoxId;
 use super::verdict::{Advice, Evidence, Finding};
 use crate::facts::connect::Outcome;
+use crate::fixes::Plan;
 
 /// A cause as the program knows it.
 #[derive(Debug)]
@@ -86,6 +87,13 @@ impl Found {
     #[must_use]
     pub fn advise(mut self, advice: Advice) -> Self {
         self.advice.push(advice);
+        self
+    }
+
+    /// Adds what this program can do.
+    #[must_use]
+    pub fn fix(mut self, plan: Plan) -> Self {
+        self.advice.push(Advice::of(plan));
         self
     }
 

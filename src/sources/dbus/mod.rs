@@ -68,7 +68,7 @@ impl Bus {
     }
 
     /// Calls a method of systemd, once more over a new connection when the old one turns out to be dead.
-    async fn call<B>(&self, path: &str, method: (&str, &str), body: &B) -> Result<zbus::Message, CallError>
+    pub(crate) async fn call<B>(&self, path: &str, method: (&str, &str), body: &B) -> Result<zbus::Message, CallError>
     where
         B: serde::Serialize + zbus::DynamicType + Sync,
     {
@@ -89,7 +89,7 @@ impl Bus {
 
 /// Why a call has no answer.
 #[derive(Debug)]
-enum CallError {
+pub(crate) enum CallError {
     /// systemd says no: the name of the error and its words.
     Said { name: String, words: String },
     /// There was nobody to say anything.

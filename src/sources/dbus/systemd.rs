@@ -12,8 +12,8 @@ use crate::facts::unit::{Service, SocketUnit, Unit};
 use crate::sources::{Trouble, cgroup, trouble};
 
 pub(in crate::sources) const NAME: &str = "org.freedesktop.systemd1";
-pub(in crate::sources) const PATH: &str = "/org/freedesktop/systemd1";
-pub(in crate::sources) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+pub(crate) const PATH: &str = "/org/freedesktop/systemd1";
+pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 pub(in crate::sources) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// systemd's own limit (UNIT_NAME_MAX).
 const LONGEST_NAME: usize = 255;

@@ -79,6 +79,13 @@ pub(super) fn all() -> io::Result<impl Iterator<Item = u32>> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
 }
 
+/// When a process was started, in clock ticks since boot (field 22 of /proc/PID/stat): tells it from a later one with the
+/// same number. None: there is no such process.
+pub fn started(pid: u32) -> Option<u64> {
+    let process = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?;
+    process.stat().ok().map(|stat| stat.starttime)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), here("127.0.0.1:80", Refused)],
         target: "80",
         expect: refused("svc-not-running", &["nginx.service"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "nginx"])),
         ..SCENARIO
     },
@@ -32,6 +33,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         target: "nginx",
         asked_by: "nobody",
         expect: refused("svc-not-running", &["nginx.service"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "nginx"])),
         ..SCENARIO
     },
@@ -91,6 +93,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused)],
         target: "80",
         expect: refused("svc-masked", &["nginx.service"]),
+        fix: Some("unmask-unit"),
         repair: Some(|host| {
             host.run(&["systemctl", "unmask", "--quiet", "nginx"])?;
             start(host, "nginx")
@@ -104,6 +107,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here("127.0.0.1:6379", Refused)],
         target: "redis-server.service",
         expect: refused("svc-masked", &["redis-server.service"]),
+        fix: Some("unmask-unit"),
         ..SCENARIO
     },
     Scenario {

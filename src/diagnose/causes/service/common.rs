@@ -226,8 +226,7 @@ pub(super) fn gave_up<'a>(look: &Look<'a>, unit: &Unit) -> Option<&'a Entry> {
 
 /// Starts the unit.
 pub(super) fn start(unit: &Unit) -> Advice {
-    let name = arg(&unit.name);
-    Advice::new("start it", format!("systemctl start {name}"), Some(&format!("systemctl stop {name}")))
+    Advice::of(crate::fixes::unit::start(unit))
 }
 
 /// Before it is started again: what it failed of has to be gone.

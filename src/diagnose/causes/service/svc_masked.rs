@@ -4,7 +4,8 @@ use super::super::{Cause, Found, Words};
 use super::common::{DOWN, arg, found, idle_unit};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::Evidence;
+use crate::fixes::unit;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-masked",
@@ -26,19 +27,13 @@ pub(crate) static CAUSE: Cause = Cause {
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let unit = idle_unit(scene).filter(|unit| unit.load_state == "masked" && !unit.is_running())?;
     let name = arg(&unit.name);
-    let runtime = if unit.file_state == "masked-runtime" { " --runtime" } else { "" };
     let says = match &unit.fragment {
         Some(file) => format!("LoadState=masked: {file} leads to /dev/null"),
         None => "LoadState=masked".into(),
     };
     let see = format!("systemctl show {name} -p LoadState,UnitFileState,FragmentPath");
-    let advice = Advice::new(
-        "unmask and start it",
-        format!("systemctl unmask{runtime} {name}\nsystemctl start {name}"),
-        Some(&format!("systemctl stop {name}\nsystemctl mask{runtime} {name}")),
-    );
     let summary = format!("{} is masked, so nothing can start it", unit.name);
-    Some(found(scene, unit, summary).seen(Evidence::new("systemd", says, see)).advise(advice))
+    Some(found(scene, unit, summary).seen(Evidence::new("systemd", says, see)).fix(unit::unmask(unit)))
 }
 
 #[cfg(test)]
@@ -57,7 +52,12 @@ mod tests {
             u.file_state = "masked-runtime".into();
         });
         let diagnosis = assert_culprit(&case, "svc-masked");
-        assert!(diagnosis.culprit().unwrap().advice[0].run.starts_with("systemctl unmask --runtime nginx.service"));
+        let plan = diagnosis.plans().next().unwrap();
+        assert_eq!(plan.commands(), "systemctl unmask --runtime nginx.service\nsystemctl start nginx.service");
+        assert_eq!(
+            plan.undo_commands().unwrap(),
+            "systemctl stop nginx.service\nsystemctl mask --runtime nginx.service"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Flags and subcommands, and what each does.
 
+mod fixing;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -78,6 +80,15 @@ enum Mode {
         #[arg(long, value_name = "FILE", conflicts_with = "target")]
         replay: Option<PathBuf>,
     },
+    /// Show a fix, ask, apply it, look again, and keep it or put it back
+    Fix(fixing::Fixing),
+    /// Put back what a fix changed
+    Undo {
+        /// Number of the entry (see history); the last one that stands by default
+        entry: Option<u64>,
+    },
+    /// What was changed on this host, when, by whom, and whether it stands
+    History,
     /// Live table of listening sockets
     Listeners {
         /// Print it once
@@ -142,7 +153,7 @@ enum Form {
 
 /// Runs what the command line asks for; the status to exit with.
 pub fn run() -> ExitCode {
-    if let Some(code) = serve_demo() {
+    if let Some(code) = fixing::serve_guard().or_else(serve_demo) {
         return code;
     }
     let cli = match Cli::try_parse() {
@@ -197,6 +208,9 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
             };
             run_check(&asked, form, replay)
         }
+        Mode::Fix(fixing) => fixing::fix(&fixing),
+        Mode::Undo { entry } => fixing::undo(entry),
+        Mode::History => fixing::history(),
         Mode::Listeners { once, json } => run_listeners(once, json),
         Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
         Mode::Replay { file } => run_replay(&file),
@@ -342,7 +356,7 @@ fn start(ascii: bool) -> Start {
 }
 
 fn load(file: &Path) -> Result<Recording, Error> {
-    Recording::parse(&files::read(file)?, &file.display().to_string())
+    Recording::parse(&files::read(file)?, &file.display().to_string()).map(Recording::elsewhere)
 }
 
 fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), Error> {

@@ -1,0 +1,106 @@
+//! How each kind of thing is read, set and set back. One file a kind.
+
+mod check;
+mod file;
+mod sysctl;
+mod unit;
+
+use super::Hands;
+use super::change::{Change, Kick, Thing, Value};
+use crate::error::Error;
+use crate::fixes::Action;
+use crate::fixes::action::Verb;
+
+/// The thing that an action sets.
+pub(super) fn thing(action: &Action) -> Result<Thing, Error> {
+    Ok(match action {
+        Action::Edit(edit) => Thing::File(file::real(&edit.file)?),
+        Action::Create(create) => Thing::File(create.file.clone()),
+        Action::Unit { unit, verb: Verb::Enable | Verb::Disable } => Thing::Enabled(unit.clone()),
+        Action::Unit { unit, verb: Verb::Mask | Verb::Unmask | Verb::MaskRuntime | Verb::UnmaskRuntime } => {
+            Thing::Masked(unit.clone())
+        }
+        Action::Unit { unit, .. } => Thing::Running(unit.clone()),
+        Action::Sysctl { path, .. } => Thing::Sysctl(path.clone()),
+        Action::Rule(rule) => Thing::Rule(rule.clone()),
+        Action::Firewalld(entry) => Thing::Zone(entry.clone()),
+        Action::Ufw(entry) => Thing::Ufw(entry.clone()),
+        Action::Unban { jail, address } => Thing::Ban(jail.clone(), *address),
+        Action::End(process) => Thing::Process(process.clone()),
+        Action::DaemonReload | Action::Check { .. } => {
+            return Err(Error::broken("this step sets nothing"));
+        }
+    })
+}
+
+/// What an action makes of a thing that is as `old` says.
+pub(super) fn planned(action: &Action, old: &Value) -> Result<Value, Error> {
+    match action {
+        Action::Edit(edit) => file::edited(edit, old),
+        Action::Create(create) => file::created(create, old),
+        Action::Unit { unit, verb } => unit::planned(unit, *verb, old),
+        Action::Sysctl { value, .. } => Ok(Value::Word(value.clone())),
+        Action::Rule(_) | Action::Firewalld(_) => Ok(Value::Present),
+        Action::Ufw(entry) => Ok(if entry.delete { Value::Absent } else { Value::Present }),
+        Action::Unban { .. } | Action::End(_) => Ok(Value::Absent),
+        Action::DaemonReload | Action::Check { .. } => Err(Error::broken("this step sets nothing")),
+    }
+}
+
+/// What a thing is now.
+pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
+    match thing {
+        Thing::File(path) => file::read(path),
+        Thing::Running(unit) => unit::running(hands, unit).await,
+        Thing::Enabled(unit) => unit::enabled(hands, unit).await,
+        Thing::Masked(unit) => unit::masked(hands, unit).await,
+        Thing::Sysctl(path) => sysctl::read(path),
+        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) | Thing::Process(_) => Err(unknown(thing)),
+    }
+}
+
+/// Sets a thing. It is as `change.old` says; the caller has looked.
+pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<(), Error> {
+    match &change.thing {
+        Thing::File(path) => file::set(path, change, entry),
+        Thing::Running(unit) => unit::set_running(hands, unit, &change.new).await,
+        Thing::Enabled(unit) => unit::set_enabled(hands, unit, &change.new).await,
+        Thing::Masked(unit) => unit::set_masked(hands, unit, change).await,
+        Thing::Sysctl(path) => sysctl::set(path, &change.new),
+        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) | Thing::Process(_) => {
+            Err(unknown(&change.thing))
+        }
+    }
+}
+
+fn unknown(thing: &Thing) -> Error {
+    Error::broken(format!("this version cannot change {thing}"))
+}
+
+/// Makes changes count.
+pub(super) async fn kick(hands: &Hands, kick: &Kick) -> Result<(), Error> {
+    match kick {
+        Kick::DaemonReload => unit::daemon_reload(hands).await,
+        Kick::Check(argv) => check::run(argv).await,
+        Kick::Restart { unit, .. } => unit::restart(hands, unit).await,
+        Kick::Reload { unit, .. } => unit::reload(hands, unit).await,
+        Kick::ResetFailed(unit) => unit::reset_failed(hands, unit).await,
+    }
+}
+
+/// Whether a unit runs.
+pub(super) async fn runs(hands: &Hands, unit: String) -> Result<bool, Error> {
+    Ok(unit::running(hands, &unit).await? == Value::Word(unit::RUNNING.into()))
+}
+
+/// Stops a unit.
+pub(super) async fn stop(hands: &Hands, unit: &str) -> Result<(), Error> {
+    unit::set_running(hands, unit, &Value::Word(unit::STOPPED.into())).await
+}
+
+/// Removes what was kept for the way back of a change, once nobody goes that way any more.
+pub(super) fn clean(change: &Change, entry: u64) {
+    if let Thing::File(path) = &change.thing {
+        file::clean(path, entry);
+    }
+}

@@ -1,0 +1,61 @@
+//! WHO CHANGES THINGS: a plan is carried out as a transaction, or not at all.
+//!
+//! ```text
+//! lock ─▶ read again what it rests on ─▶ log with old and new values, synced ─▶ guard armed ─▶ act ─▶ look again ─▶ retest
+//!                                                                                              │            │
+//!                                                          keep, after a yes ◀── green ────────┼────────────┤
+//!                                                          put back ◀──────── anything else ───┘◀───────────┘
+//! ```
+//!
+//! Everything a plan sets is a [`change::Change`]: a thing of the host, the value it had, and the value it gets. That
+//! alone is enough to put it back, whoever does that: this process, the [`guard`] when this process is gone, the next
+//! start of the program, or `unrefuse undo` a week later. What is no longer as we left it is left alone and said.
+//!
+//! The guard is a process of its own (a transient timer of systemd, else a detached child) that waits until the time for
+//! confirming is over and then puts back whatever is still pending. It is armed before the first change.
+
+#![expect(clippy::disallowed_methods, reason = "apply is the module that may change the host")]
+
+pub mod actions;
+pub mod change;
+pub mod guard;
+pub mod history;
+pub mod lock;
+pub mod log;
+pub mod prepare;
+pub mod retest;
+pub mod revert;
+pub mod transaction;
+pub mod undo;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::sources::dbus::Bus;
+
+pub use transaction::{Answer, Ended, Progress, Terms, run};
+
+/// Where the log, the lock and nothing else are kept.
+pub const STATE: &str = "/var/lib/unrefuse";
+
+/// What acting on this host takes.
+#[derive(Debug, Clone)]
+pub struct Hands {
+    /// The directory of the log and the lock.
+    pub state: PathBuf,
+    /// The way to systemd.
+    pub bus: Arc<Bus>,
+}
+
+impl Hands {
+    /// Of this host.
+    pub fn new() -> Self {
+        Self { state: PathBuf::from(STATE), bus: Arc::new(Bus::new()) }
+    }
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,85 @@
+//! Putting back: from what the log says of an entry alone, so that any process can do it, and again if it was interrupted.
+
+use std::time::Duration;
+
+use super::change::{Act, Change, Kick};
+use super::log::{Entry, Log, Record};
+use super::{Hands, actions, guard};
+use crate::error::Error;
+use crate::sources::{procfs, trouble};
+
+/// How often something that fails is tried, and how long in between: a bus or a daemon may be restarting.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// Puts back what an entry changed; what had to be left as it is, and why. The lock is held by the caller.
+pub(super) async fn revert(hands: &Hands, log: &mut Log, number: u64, why: &str) -> Result<Vec<String>, Error> {
+    let Some(entry) = log.get(number).cloned() else {
+        return Err(Error::broken(format!("the log has no entry {number}")));
+    };
+    let left = put_back(hands, &entry).await;
+    let record = Record::Reverted { entry: number, at_ms: trouble::now_ms(), why: why.to_owned(), left: left.clone() };
+    log.add(record)?;
+    guard::disarm();
+    Ok(left)
+}
+
+async fn put_back(hands: &Hands, entry: &Entry) -> Vec<String> {
+    // What a reboot has undone by itself must not be undone again.
+    let same_boot = procfs::host().ok().flatten().is_none_or(|host| host.boot_id == entry.boot_id);
+    let begun = |at: &usize| entry.begun.contains(at);
+    let mut left = Vec::new();
+    for (_, act) in entry.acts.iter().enumerate().rev().filter(|(at, _)| begun(at)) {
+        if let Act::Set(change) = act
+            && (same_boot || guard::is_lasting(change))
+            && let Err(why) = set_back(hands, change, entry.number).await
+        {
+            left.push(why);
+        }
+    }
+    for (_, act) in entry.acts.iter().enumerate().filter(|(at, _)| begun(at) && same_boot) {
+        if let Act::Kick(kick) = act
+            && let Err(error) = kick_back(hands, kick).await
+        {
+            left.push(format!("{act}: {}", error.report()));
+        }
+    }
+    left
+}
+
+/// One change, back; only what is still as we left it.
+async fn set_back(hands: &Hands, change: &Change, entry: u64) -> Result<(), String> {
+    let mut why = String::new();
+    for turn in 0..TRIES {
+        if turn > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        match try_back(hands, change, entry).await {
+            Ok(done) => return done,
+            Err(error) => why = error.report(),
+        }
+    }
+    Err(format!("{}: {why}", change.thing))
+}
+
+/// The outer error may go away when it is tried again; the inner one is final.
+async fn try_back(hands: &Hands, change: &Change, entry: u64) -> Result<Result<(), String>, Error> {
+    let now = actions::read(hands, &change.thing).await?;
+    if now.is(&change.new) {
+        actions::set(hands, &change.inverse(), entry).await?;
+    } else if !now.is(&change.old) {
+        return Ok(Err(format!("{}: somebody changed it since; it is left as it is", change.thing)));
+    }
+    actions::clean(change, entry);
+    Ok(Ok(()))
+}
+
+async fn kick_back(hands: &Hands, kick: &Kick) -> Result<(), Error> {
+    match kick {
+        Kick::DaemonReload | Kick::Restart { ran: true, .. } | Kick::Reload { ran: true, .. } => {
+            actions::kick(hands, kick).await
+        }
+        Kick::Restart { unit, ran: false } | Kick::Reload { unit, ran: false } => actions::stop(hands, unit).await,
+        Kick::Check(_) | Kick::ResetFailed(_) => Ok(()),
+    }
+}

@@ -1,0 +1,365 @@
+//! `fix`, `undo` and `history`: the guided loop without a screen.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Asked, asker, complain, limit, runtime, say, style};
+use crate::apply::log::Log;
+use crate::apply::prepare::{self, Prepared};
+use crate::apply::{self, Answer, Ended, Hands, Progress, Terms};
+use crate::check;
+use crate::diagnose::verdict::Diagnosis;
+use crate::error::Error;
+use crate::facts::Case;
+use crate::facts::connect::Outcome;
+use crate::fixes::Plan;
+use crate::report::Report;
+use crate::report::text as plain;
+use crate::target::Target;
+use crate::text;
+
+/// How a fix is made.
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of the command line")]
+#[derive(Debug, Args)]
+pub(super) struct Fixing {
+    #[command(flatten)]
+    asked: Asked,
+    /// Apply the first plan of each cause, and keep what works, without asking
+    #[arg(long)]
+    yes: bool,
+    /// Use this plan for the first cause (see the [fix ...] of check)
+    #[arg(long, value_name = "ID")]
+    plan: Option<String>,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Keep what works without asking again
+    #[arg(long, conflicts_with = "revert_after")]
+    keep: bool,
+    /// Put back what works unless it is confirmed within this time
+    #[arg(long, value_name = "SECS", default_value_t = 60)]
+    revert_after: u64,
+    /// Keep the steps that held, even where the target is not open in the end
+    #[arg(long)]
+    keep_partial: bool,
+}
+
+/// More causes than this in a row are none that fixes end.
+const MOST_ROUNDS: usize = 12;
+
+/// `fix`.
+pub(super) fn fix(fixing: &Fixing) -> Result<u8, Error> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(run(fixing));
+    runtime.shutdown_background();
+    crate::sources::tracefs::remove_all();
+    ended
+}
+
+async fn run(fixing: &Fixing) -> Result<u8, Error> {
+    let target = fixing.asked.target.as_deref();
+    let target = target.ok_or_else(|| Error::input("no target given").hint("try `unrefuse fix 8080`"))?;
+    let asked = Case::new(Target::parse(target)?, asker(&fixing.asked)?);
+    let limit = limit(fixing.asked.timeout)?;
+    let session = Session { fixing, hands: Hands::new(), asked: asked.clone() };
+    let (mut case, mut diagnosis) = check::settle(asked, limit).await;
+    let (mut kept, mut tried) = (Vec::new(), BTreeSet::new());
+    for round in 0..MOST_ROUNDS {
+        let report = Report { case: &case, diagnosis: &diagnosis, took: Duration::ZERO };
+        if report.outcome() == Outcome::Open {
+            say(&if round == 0 {
+                "it is open: nothing to fix\n".to_owned()
+            } else {
+                format!("{} is open\n", text::line(target))
+            })?;
+            return Ok(0);
+        }
+        if round == 0 {
+            say(&plain::diagnosis(&report, style(fixing.asked.ascii)))?;
+        }
+        let Some(plan) = session.chosen(&diagnosis, round, &tried)? else { break };
+        tried.insert((plan.cause.clone(), plan.id.clone()));
+        let prepared = prepare::prepare(&session.hands, &plan).await?;
+        say(&shown(&plan, &prepared))?;
+        if fixing.dry_run {
+            return Ok(report.exit_code());
+        }
+        if !fixing.yes && !session.agreed("apply it?").await? {
+            break;
+        }
+        match Box::pin(session.apply(&plan)).await? {
+            Ended::Kept { entry, retest } => {
+                say(&format!("kept as entry {entry}; `unrefuse undo {entry}` takes it back\n"))?;
+                kept.push(entry);
+                (case, diagnosis) = (retest.case, retest.diagnosis);
+            }
+            Ended::Reverted { entry, why, left, .. } => {
+                say(&reverted(entry, &why, &left))?;
+                break;
+            }
+        }
+    }
+    let status = Report { case: &case, diagnosis: &diagnosis, took: Duration::ZERO }.exit_code();
+    session.closed(&kept).await?;
+    Ok(status.max(1))
+}
+
+struct Session<'a> {
+    fixing: &'a Fixing,
+    hands: Hands,
+    asked: Case,
+}
+
+impl Session<'_> {
+    /// The plan to apply next; none, and said why, where there is none.
+    fn chosen(
+        &self,
+        diagnosis: &Diagnosis,
+        round: usize,
+        tried: &BTreeSet<(String, String)>,
+    ) -> Result<Option<Plan>, Error> {
+        let culprit = diagnosis.culprit().or_else(|| diagnosis.causes.first());
+        let Some(culprit) = culprit else {
+            say("the cause could not be told, so there is nothing to fix\n")?;
+            return Ok(None);
+        };
+        let plans: Vec<&Plan> = culprit.plans().collect();
+        if let Some(id) = self.fixing.plan.as_deref().filter(|_| round == 0) {
+            let all: Vec<&str> = diagnosis.plans().map(|plan| plan.id.as_str()).collect();
+            let found = diagnosis.plans().find(|plan| plan.id == id);
+            return found.cloned().map(Some).ok_or_else(|| {
+                let hint = if all.is_empty() { "there is no plan at all".into() } else { all.join(", ") };
+                Error::input(format!("there is no plan `{}` here", text::line(id))).hint(format!("plans: {hint}"))
+            });
+        }
+        let fresh = plans.iter().find(|plan| !tried.contains(&(plan.cause.clone(), plan.id.clone())));
+        let Some(first) = fresh else {
+            let summary = text::line(&culprit.summary);
+            say(&if plans.is_empty() {
+                format!("{summary} [{}]: this takes a hand; see \"to do\" above\n", culprit.cause)
+            } else {
+                format!("{summary} [{}]: every plan for it was tried\n", culprit.cause)
+            })?;
+            return Ok(None);
+        };
+        if plans.len() > 1 && !self.fixing.yes {
+            say(&listing(&plans))?;
+        }
+        Ok(Some((*first).clone()))
+    }
+
+    /// Applies a plan; what happens is told as it happens.
+    async fn apply(&self, plan: &Plan) -> Result<Ended, Error> {
+        let (progress, mut told) = mpsc::channel(16);
+        let (answers, heard) = mpsc::channel(4);
+        let terms = Terms {
+            case: self.asked.clone(),
+            who: who(),
+            revert_after: Duration::from_secs(self.fixing.revert_after),
+            keep: self.fixing.yes || self.fixing.keep,
+        };
+        tokio::spawn(stop_on_signals(answers.clone()));
+        let running = apply::run(&self.hands, plan, &terms, progress, heard);
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                ended = &mut running => return ended,
+                Some(event) = told.recv() => {
+                    say(&told_as(&event))?;
+                    if matches!(event, Progress::Confirm { .. }) {
+                        tokio::spawn(ask(answers.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn agreed(&self, question: &str) -> Result<bool, Error> {
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::input("nobody can be asked here").hint("--yes applies it, --dry-run only shows it"));
+        }
+        say(&format!("{question} [y/N] "))?;
+        Ok(is_yes(line_of_input().await.as_deref()))
+    }
+
+    /// The target is not open in the end: what was kept on the way is put back, unless it is to stay.
+    async fn closed(&self, kept: &[u64]) -> Result<(), Error> {
+        if kept.is_empty() || self.fixing.keep_partial {
+            return Ok(());
+        }
+        say("it is not open: what was kept on the way is put back (--keep-partial keeps it)\n")?;
+        for entry in kept.iter().rev() {
+            undo_one(&self.hands, Some(*entry)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A signal or a closed terminal puts back what is not kept yet.
+async fn stop_on_signals(answers: mpsc::Sender<Answer>) {
+    let streams = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = streams else { return };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        if answers.send(Answer::Revert).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks on the terminal whether to keep it. Where nobody can be asked, time decides.
+async fn ask(answers: mpsc::Sender<Answer>) {
+    if !std::io::stdin().is_terminal() {
+        return;
+    }
+    let answer = if is_yes(line_of_input().await.as_deref()) { Answer::Keep } else { Answer::Revert };
+    // It is over already.
+    let _ = answers.send(answer).await;
+}
+
+/// A line from the terminal; none at its end.
+async fn line_of_input() -> Option<String> {
+    // Not on the runtime's own threads: a read of a terminal cannot be taken back.
+    let (sender, line) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        let _ = sender.send(read.ok().filter(|n| *n > 0).map(|_| line));
+    });
+    line.await.ok().flatten()
+}
+
+fn is_yes(line: Option<&str>) -> bool {
+    line.is_some_and(|line| matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+fn listing(plans: &[&Plan]) -> String {
+    let mut out = String::from("\nplans (--plan ID chooses):\n");
+    for plan in plans {
+        let _ = writeln!(out, "  {:<24} {} ({} risk)", plan.id, text::line(&plan.title), plan.risk.word());
+    }
+    out
+}
+
+/// A plan as it is shown before it is applied.
+fn shown(plan: &Plan, prepared: &Prepared) -> String {
+    let mut out = format!("\nplan {}: {}\n", plan.id, text::line(&plan.title));
+    for preview in &prepared.previews {
+        for line in preview.lines() {
+            let _ = writeln!(out, "    {}", text::line(line));
+        }
+    }
+    if prepared.acts.is_empty() {
+        out.push_str("    everything is as it should be already\n");
+    }
+    let _ = writeln!(out, "  risk: {}; holds {}", plan.risk.word(), plan.lasting.shown());
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "  mind: {}", text::line(warning));
+    }
+    for line in plan.undo_commands().iter().flat_map(|undo| undo.lines()) {
+        let _ = writeln!(out, "  undo: {}", text::line(line));
+    }
+    match (plan.then, &plan.next) {
+        (Some(Outcome::Open), _) => out.push_str("  after that: open\n"),
+        (Some(then), Some(next)) => drop(writeln!(out, "  after that: still {}, because of {next}", then.word())),
+        (Some(then), None) => drop(writeln!(out, "  after that: still {}", then.word())),
+        (None, _) => {}
+    }
+    out
+}
+
+fn told_as(event: &Progress) -> String {
+    match event {
+        Progress::Recovered { entry, title } => {
+            format!("entry {entry} was still pending and is put back: {}\n", text::line(title))
+        }
+        Progress::Armed { entry, guard } => format!("entry {entry}, guarded by {guard}\n"),
+        Progress::Doing(act) => format!("  {} ...\n", text::line(act)),
+        Progress::Retesting => "  look again ...\n".into(),
+        Progress::Retested { outcome, how, green } => {
+            let sign = if *green { "as promised" } else { "not as promised" };
+            format!("  {} ({how}): {sign}\n", outcome.word())
+        }
+        Progress::Confirm { seconds } => format!("keep it? [y/N] (put back in {seconds} s unless you say y) "),
+        Progress::Reverting { why } => format!("put back: {}\n", text::line(why)),
+    }
+}
+
+fn reverted(entry: u64, why: &str, left: &[String]) -> String {
+    let mut out = format!("entry {entry} was put back: {}\n", text::line(why));
+    for left in left {
+        let _ = writeln!(out, "  left as it is: {}", text::line(left));
+    }
+    out
+}
+
+/// `undo`.
+pub(super) fn undo(entry: Option<u64>) -> Result<u8, Error> {
+    let runtime = runtime()?;
+    let undone = runtime.block_on(undo_one(&Hands::new(), entry));
+    runtime.shutdown_background();
+    undone.map(|()| 0)
+}
+
+async fn undo_one(hands: &Hands, entry: Option<u64>) -> Result<(), Error> {
+    let (progress, mut told) = mpsc::channel(16);
+    let teller = tokio::spawn(async move {
+        while let Some(event) = told.recv().await {
+            // A closed pipe must not keep anything from being put back.
+            let _ = say(&told_as(&event));
+        }
+    });
+    let undone = apply::undo::undo(hands, entry, &who(), &progress).await;
+    drop(progress);
+    // It ends when the sender is gone.
+    let _ = teller.await;
+    let undone = undone?;
+    say(&format!("entry {} is undone: {}\n", undone.of.number, text::line(&undone.of.title)))?;
+    for left in &undone.left {
+        say(&format!("  left as it is: {}\n", text::line(left)))?;
+    }
+    Ok(())
+}
+
+/// `history`.
+pub(super) fn history() -> Result<u8, Error> {
+    let log = Log::read(&Hands::new().state)?;
+    say(&apply::history::told(&log))
+}
+
+/// The guard of an entry, when the program is run as one.
+pub(super) fn serve_guard() -> Option<std::process::ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    words.next().filter(|word| word == apply::guard::WORD)?;
+    let (state, number) = (words.next()?, words.next()?.into_string().ok()?);
+    let hands = Hands { state: state.into(), ..Hands::new() };
+    let watched = runtime().and_then(|runtime| runtime.block_on(apply::guard::watch(&hands, number.parse().ok())));
+    Some(match watched {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.report());
+            std::process::ExitCode::from(error.exit_code())
+        }
+    })
+}
+
+/// Who changes this host: the user behind sudo, where there is one.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn who() -> String {
+    let user = |uid| nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
+    let name = user(nix::unistd::Uid::current()).unwrap_or_else(|| nix::unistd::Uid::current().to_string());
+    match std::env::var("SUDO_USER").or_else(|_| std::env::var("PKEXEC_UID")) {
+        Ok(behind) if !behind.is_empty() => format!("{behind} as {name}"),
+        _ => name,
+    }
+}

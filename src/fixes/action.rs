@@ -1,0 +1,558 @@
+//! What a step does, as data: a thing of the host and what becomes of it. How each is read, done and taken back is in
+//! `apply/actions`.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::socket::Transport;
+use crate::text::arg;
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Lines of a file are changed.
+    Edit(Edit),
+    /// A file is made that is not there yet.
+    Create(Create),
+    /// Something is done with a unit.
+    Unit {
+        /// Its name.
+        unit: String,
+        /// What.
+        verb: Verb,
+    },
+    /// systemd reads its unit files again.
+    DaemonReload,
+    /// A daemon checks its own configuration; unless it is content nothing further is done.
+    Check {
+        /// Program and arguments.
+        argv: Vec<String>,
+    },
+    /// A kernel setting gets a value.
+    Sysctl {
+        /// Path below /proc/sys, with slashes.
+        path: String,
+        /// Its value.
+        value: String,
+    },
+    /// A rule is put into the packet filter.
+    Rule(Rule),
+    /// Something is entered into a zone of firewalld.
+    Firewalld(FirewalldEntry),
+    /// A rule is given to ufw.
+    Ufw(UfwEntry),
+    /// fail2ban lifts a ban.
+    Unban {
+        /// Jail.
+        jail: String,
+        /// Who is banned.
+        address: IpAddr,
+    },
+    /// A process is asked to end, and made to after a while.
+    End(Process),
+}
+
+/// What can be done with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Let it start at boot.
+    Enable,
+    /// Keep it from starting at boot.
+    Disable,
+    /// Let it be started at all.
+    Unmask,
+    /// Keep everything from starting it.
+    Mask,
+    /// Let it be started again, where a mask until the next boot keeps it from that.
+    UnmaskRuntime,
+    /// Keep everything from starting it until the next boot.
+    MaskRuntime,
+    /// Stop and start it.
+    Restart,
+    /// Let it read its configuration, without an interruption where it can.
+    Reload,
+    /// Forget that it failed, and how often.
+    ResetFailed,
+}
+
+/// Changes of lines of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The file.
+    pub file: String,
+    /// Places, in the order of lines; they do not overlap. Line numbers are those of the file before the edit.
+    pub hunks: Vec<Hunk>,
+}
+
+/// One place of a file: these lines become those.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hunk {
+    /// Number of the first line, from 1. With no old lines, the new ones go before it; one past the end appends.
+    pub line: u32,
+    /// What must stand there, whatever the indentation; otherwise the file has changed and the edit is refused.
+    pub old: Vec<String>,
+    /// What stands there afterwards, with the indentation of the first old line.
+    pub new: Vec<String>,
+}
+
+/// A new file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Create {
+    /// Its path. Directories that are missing are made, and go with it when it is taken back.
+    pub file: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Who and what is to pass a packet filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The service's port.
+    pub port: u16,
+    /// From this network (address and length of its prefix); none: from everywhere.
+    pub from: Option<(IpAddr, u8)>,
+    /// To this address only.
+    pub to: Option<IpAddr>,
+    /// Which packets of the connection pass there.
+    pub way: Way,
+}
+
+/// Which packets of a connection pass a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Those towards the service.
+    There,
+    /// The answers on their way back.
+    Back,
+}
+
+/// A rule that accepts, put before another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Whose table it goes into.
+    pub tool: RuleTool,
+    /// Family of the table (`ip`, `ip6`, `inet`, `netdev`).
+    pub family: String,
+    /// Table.
+    pub table: String,
+    /// Chain.
+    pub chain: String,
+    /// Handle of the rule (nftables) it goes before, or that rule's number in its chain, from 1 (iptables). None: at the
+    /// end, before the chain's policy.
+    pub before: Option<u64>,
+    /// What it lets through.
+    pub opening: Opening,
+}
+
+/// What speaks to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleTool {
+    /// Netlink; `nft` shows it.
+    Nftables,
+    /// iptables and ip6tables on nf_tables.
+    IptablesNft,
+    /// iptables-legacy and ip6tables-legacy.
+    IptablesLegacy,
+}
+
+/// An entry of a zone of firewalld.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewalldEntry {
+    /// Zone.
+    pub zone: String,
+    /// What is entered.
+    pub entry: ZoneEntry,
+    /// In the configuration that lasts, rather than in the one that holds now.
+    pub permanent: bool,
+    /// It leaves by itself after this many seconds; only of what holds now. 0: it stays.
+    pub timeout: u32,
+}
+
+/// What a zone of firewalld can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZoneEntry {
+    /// A port, `5432` and `tcp`.
+    Port(String, String),
+    /// A service it knows by name.
+    Service(String),
+    /// A rich rule.
+    RichRule(String),
+}
+
+/// A rule of ufw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UfwEntry {
+    /// The words after `ufw` (`allow`, `from`, `10.0.0.0/8`, `to`, `any`, `port` ...), as argv.
+    pub rule: Vec<String>,
+    /// Its number, from 1: before the rule that has it now. None: at the end.
+    pub before: Option<u32>,
+    /// The rule is taken away rather than added.
+    pub delete: bool,
+}
+
+/// A process, told from a later one with the same number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot (field 22 of /proc/PID/stat).
+    pub started: u64,
+    /// Its name, for people.
+    pub name: String,
+}
+
+impl Verb {
+    /// The word of systemctl.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Unmask => "unmask",
+            Self::Mask => "mask",
+            Self::UnmaskRuntime => "unmask --runtime",
+            Self::MaskRuntime => "mask --runtime",
+            Self::Restart => "restart",
+            Self::Reload => "reload-or-restart",
+            Self::ResetFailed => "reset-failed",
+        }
+    }
+
+    /// What takes it back; none where nothing does.
+    fn inverse(self) -> Option<Self> {
+        match self {
+            Self::Start => Some(Self::Stop),
+            Self::Stop => Some(Self::Start),
+            Self::Enable => Some(Self::Disable),
+            Self::Disable => Some(Self::Enable),
+            Self::Unmask => Some(Self::Mask),
+            Self::Mask => Some(Self::Unmask),
+            Self::UnmaskRuntime => Some(Self::MaskRuntime),
+            Self::MaskRuntime => Some(Self::UnmaskRuntime),
+            // What was changed before counts again only after another one.
+            Self::Restart => Some(Self::Restart),
+            Self::Reload => Some(Self::Reload),
+            Self::ResetFailed => None,
+        }
+    }
+}
+
+impl Action {
+    /// It sets nothing of its own: it makes count what was set, or checks it.
+    pub fn is_kick(&self) -> bool {
+        match self {
+            Self::DaemonReload | Self::Check { .. } => true,
+            Self::Unit { verb, .. } => matches!(verb, Verb::Restart | Verb::Reload | Verb::ResetFailed),
+            Self::Edit(_)
+            | Self::Create(_)
+            | Self::Sysctl { .. }
+            | Self::Rule(_)
+            | Self::Firewalld(_)
+            | Self::Ufw(_)
+            | Self::Unban { .. }
+            | Self::End(_) => false,
+        }
+    }
+
+    /// It changes whom this host lets in.
+    pub fn touches_reachability(&self) -> bool {
+        match self {
+            Self::Rule(_) | Self::Firewalld(_) | Self::Ufw(_) | Self::Unban { .. } => true,
+            Self::Unit { unit, .. } => is_of_sessions(unit),
+            Self::Edit(edit) => is_of_sessions(&edit.file),
+            Self::Create(create) => is_of_sessions(&create.file),
+            Self::DaemonReload | Self::Check { .. } | Self::Sysctl { .. } | Self::End(_) => false,
+        }
+    }
+
+    /// The familiar command line for it, or the edit it makes.
+    pub fn preview(&self) -> String {
+        match self {
+            Self::Edit(edit) => edit.shown(),
+            Self::Create(create) => {
+                let lines = create.text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
+                format!("write {}:\n{lines}", create.file)
+            }
+            Self::Unit { unit, verb } => format!("systemctl {} {}", verb.word(), arg(unit)),
+            Self::DaemonReload => "systemctl daemon-reload".into(),
+            Self::Check { argv } => shell(argv),
+            Self::Sysctl { path, value } => shell(&["sysctl", "-w", &format!("{}={value}", path.replace('/', "."))]),
+            Self::Rule(rule) => rule.shown(false),
+            Self::Firewalld(entry) => shell(&entry.argv(false)),
+            Self::Ufw(entry) => shell(&entry.argv(entry.delete)),
+            Self::Unban { jail, address } => shell(&["fail2ban-client", "set", jail, "unbanip", &address.to_string()]),
+            Self::End(process) => format!("kill {}", process.pid),
+        }
+    }
+
+    /// The command line that takes it back; none where nothing has to be or can be taken back.
+    pub fn undo_preview(&self) -> Option<String> {
+        match self {
+            Self::Edit(edit) => Some(edit.inverse().shown()),
+            Self::Create(create) => Some(format!("rm {}", arg(&create.file))),
+            Self::Unit { unit, verb } => Some(format!("systemctl {} {}", verb.inverse()?.word(), arg(unit))),
+            Self::DaemonReload => Some(self.preview()),
+            Self::Check { .. } | Self::End(_) => None,
+            Self::Sysctl { path, .. } => {
+                Some(format!("sysctl -w {}=…    # the value it has now", path.replace('/', ".")))
+            }
+            Self::Rule(rule) => Some(rule.shown(true)),
+            Self::Firewalld(entry) => Some(shell(&entry.argv(true))),
+            Self::Ufw(entry) => Some(shell(&entry.argv(!entry.delete))),
+            Self::Unban { jail, address } => {
+                Some(shell(&["fail2ban-client", "set", jail, "banip", &address.to_string()]))
+            }
+        }
+    }
+}
+
+/// The unit or file that remote sessions come in by.
+fn is_of_sessions(name: &str) -> bool {
+    let units = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+    units.contains(&name) || name.starts_with("/etc/ssh/") || units.iter().any(|u| name.contains(&format!("/{u}.d/")))
+}
+
+/// An argv as one line that a shell takes for the same words.
+pub fn shell<S: AsRef<str>>(argv: &[S]) -> String {
+    argv.iter().map(|word| arg(word.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+impl Edit {
+    /// The same file, the other way round.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        let mut moved = 0i64;
+        let hunks = self.hunks.iter().map(|hunk| {
+            let line = u32::try_from(i64::from(hunk.line) + moved).unwrap_or(hunk.line);
+            moved += count(&hunk.new) - count(&hunk.old);
+            Hunk { line, old: hunk.new.clone(), new: hunk.old.clone() }
+        });
+        Self { file: self.file.clone(), hunks: hunks.collect() }
+    }
+
+    /// `edit FILE:LINE: NEW`, a line for each new line.
+    fn shown(&self) -> String {
+        let mut lines = Vec::new();
+        for hunk in &self.hunks {
+            let at = format!("{}:{}", self.file, hunk.line);
+            if hunk.new.is_empty() {
+                lines.extend(hunk.old.iter().map(|line| format!("edit {at}: take out: {}", line.trim())));
+            } else if hunk.old.is_empty() {
+                lines.extend(hunk.new.iter().map(|line| format!("edit {at}: add: {}", line.trim())));
+            } else {
+                lines.extend(hunk.new.iter().map(|line| format!("edit {at}: {}", line.trim())));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+fn count(lines: &[String]) -> i64 {
+    i64::try_from(lines.len()).unwrap_or(i64::MAX)
+}
+
+impl Opening {
+    /// The network it is open for, as filters write it; none for everyone.
+    pub fn network(&self) -> Option<String> {
+        let (address, length) = self.from?;
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        Some(if length == whole { address.to_string() } else { format!("{address}/{length}") })
+    }
+}
+
+impl Rule {
+    /// The words that match what it lets through, and the verdict: of nft, or of iptables.
+    pub fn words(&self) -> Vec<String> {
+        match self.tool {
+            RuleTool::Nftables => self.nft_words(),
+            RuleTool::IptablesNft | RuleTool::IptablesLegacy => self.iptables_words(),
+        }
+    }
+
+    fn nft_words(&self) -> Vec<String> {
+        let family = |ip: &IpAddr| if ip.is_ipv4() { "ip" } else { "ip6" };
+        let (client, service, port) = match self.opening.way {
+            Way::There => ("saddr", "daddr", "dport"),
+            Way::Back => ("daddr", "saddr", "sport"),
+        };
+        let mut words: Vec<String> = Vec::new();
+        let mut push = |parts: &[&str]| words.extend(parts.iter().map(|part| (*part).to_owned()));
+        if let (Some((from, _)), Some(network)) = (&self.opening.from, self.opening.network()) {
+            push(&[family(from), client, &network]);
+        }
+        if let Some(to) = &self.opening.to {
+            push(&[family(to), service, &to.to_string()]);
+        }
+        push(&[self.opening.transport.word(), port, &self.opening.port.to_string(), "accept"]);
+        words
+    }
+
+    fn iptables_words(&self) -> Vec<String> {
+        let (client, service, port) = match self.opening.way {
+            Way::There => ("-s", "-d", "--dport"),
+            Way::Back => ("-d", "-s", "--sport"),
+        };
+        let mut words: Vec<String> = Vec::new();
+        let mut push = |parts: &[&str]| words.extend(parts.iter().map(|part| (*part).to_owned()));
+        if let Some(network) = self.opening.network() {
+            push(&[client, &network]);
+        }
+        if let Some(to) = &self.opening.to {
+            push(&[service, &to.to_string()]);
+        }
+        push(&["-p", self.opening.transport.word(), port, &self.opening.port.to_string(), "-j", "ACCEPT"]);
+        words
+    }
+
+    /// The program that speaks to an iptables table of this family.
+    pub fn program(&self) -> &'static str {
+        match (self.tool, self.family.as_str()) {
+            (RuleTool::Nftables, _) => "nft",
+            (RuleTool::IptablesNft, "ip6") => "ip6tables",
+            (RuleTool::IptablesNft, _) => "iptables",
+            (RuleTool::IptablesLegacy, "ip6") => "ip6tables-legacy",
+            (RuleTool::IptablesLegacy, _) => "iptables-legacy",
+        }
+    }
+
+    fn shown(&self, undo: bool) -> String {
+        let place = [self.table.clone(), self.chain.clone()];
+        if self.tool == RuleTool::Nftables {
+            if undo {
+                let place = shell(&[self.family.clone(), self.table.clone(), self.chain.clone()]);
+                return format!("nft -a list chain {place}    # then: nft delete rule {place} handle …");
+            }
+            let mut argv = vec!["nft".to_owned()];
+            argv.extend(if self.before.is_some() { ["insert", "rule"] } else { ["add", "rule"] }.map(str::to_owned));
+            argv.push(self.family.clone());
+            argv.extend(place);
+            argv.extend(self.before.iter().flat_map(|handle| ["position".to_owned(), handle.to_string()]));
+            argv.extend(self.words());
+            return shell(&argv);
+        }
+        let mut argv = vec![self.program().to_owned(), "-t".into(), self.table.clone()];
+        match (undo, self.before) {
+            (true, _) => argv.extend(["-D".into(), self.chain.clone()]),
+            (false, Some(number)) => argv.extend(["-I".into(), self.chain.clone(), number.to_string()]),
+            (false, None) => argv.extend(["-A".into(), self.chain.clone()]),
+        }
+        argv.extend(self.words());
+        shell(&argv)
+    }
+}
+
+impl FirewalldEntry {
+    /// The command line of `firewall-cmd`.
+    pub fn argv(&self, remove: bool) -> Vec<String> {
+        let verb = if remove { "remove" } else { "add" };
+        let mut argv = vec!["firewall-cmd".to_owned()];
+        if self.permanent {
+            argv.push("--permanent".into());
+        }
+        if !self.zone.is_empty() {
+            argv.push(format!("--zone={}", self.zone));
+        }
+        argv.push(match &self.entry {
+            ZoneEntry::Port(port, protocol) => format!("--{verb}-port={port}/{protocol}"),
+            ZoneEntry::Service(name) => format!("--{verb}-service={name}"),
+            ZoneEntry::RichRule(rule) => format!("--{verb}-rich-rule={rule}"),
+        });
+        if self.timeout > 0 && !remove {
+            argv.push(format!("--timeout={}", self.timeout));
+        }
+        argv
+    }
+}
+
+impl UfwEntry {
+    /// The command line of `ufw`.
+    pub fn argv(&self, delete: bool) -> Vec<String> {
+        let mut argv = vec!["ufw".to_owned()];
+        match (delete, self.before) {
+            (true, _) => argv.push("delete".into()),
+            (false, Some(number)) => argv.extend(["insert".into(), number.to_string()]),
+            (false, None) => {}
+        }
+        argv.extend(self.rule.iter().cloned());
+        argv
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(tool: RuleTool, before: Option<u64>) -> Rule {
+        let opening = Opening {
+            transport: Transport::Tcp,
+            port: 5432,
+            from: Some(("10.0.0.0".parse().unwrap(), 8)),
+            to: None,
+            way: Way::There,
+        };
+        let (family, table, chain) = ("ip".into(), "filter".into(), "INPUT".into());
+        Rule { tool, family, table, chain, before, opening }
+    }
+
+    #[test]
+    fn a_rule_is_put_before_the_one_that_refuses() {
+        let nft = Action::Rule(rule(RuleTool::Nftables, Some(7)));
+        assert_eq!(
+            nft.preview(),
+            "nft insert rule ip filter INPUT position 7 ip saddr 10.0.0.0/8 tcp dport 5432 accept"
+        );
+        let legacy = Action::Rule(rule(RuleTool::IptablesLegacy, Some(2)));
+        let words = "-s 10.0.0.0/8 -p tcp --dport 5432 -j ACCEPT";
+        assert_eq!(legacy.preview(), format!("iptables-legacy -t filter -I INPUT 2 {words}"));
+        assert_eq!(legacy.undo_preview().unwrap(), format!("iptables-legacy -t filter -D INPUT {words}"));
+        assert!(legacy.touches_reachability());
+    }
+
+    #[test]
+    fn the_inverse_of_an_edit_finds_its_lines_where_they_are_then() {
+        let hunk = |line, old: &[&str], new: &[&str]| Hunk {
+            line,
+            old: old.iter().map(|s| (*s).to_owned()).collect(),
+            new: new.iter().map(|s| (*s).to_owned()).collect(),
+        };
+        let edit = Edit { file: "/f".into(), hunks: vec![hunk(2, &[], &["a", "b"]), hunk(5, &["x"], &["y"])] };
+        let back = edit.inverse();
+        assert_eq!(back.hunks, vec![hunk(2, &["a", "b"], &[]), hunk(7, &["y"], &["x"])]);
+        assert_eq!(back.inverse(), edit);
+    }
+
+    #[test]
+    fn hostile_names_stay_words() {
+        let action = Action::Unit { unit: "x$(reboot)'.service".into(), verb: Verb::Start };
+        assert_eq!(action.preview(), r"systemctl start 'x$(reboot)'\''.service'");
+        let entry = FirewalldEntry {
+            zone: "a b".into(),
+            entry: ZoneEntry::Service("-x;y".into()),
+            permanent: true,
+            timeout: 0,
+        };
+        assert_eq!(shell(&entry.argv(false)), "firewall-cmd --permanent '--zone=a b' '--add-service=-x;y'");
+    }
+
+    #[test]
+    fn what_sessions_come_in_by_is_known() {
+        assert!(Action::Unit { unit: "ssh.service".into(), verb: Verb::Restart }.touches_reachability());
+        assert!(!Action::Unit { unit: "nginx.service".into(), verb: Verb::Restart }.touches_reachability());
+        let create = |file: &str| Action::Create(Create { file: file.into(), text: String::new() });
+        assert!(create("/etc/systemd/system/ssh.socket.d/x.conf").touches_reachability());
+        assert!(create("/etc/ssh/sshd_config.d/x.conf").touches_reachability());
+    }
+}

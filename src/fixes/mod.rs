@@ -1,0 +1,14 @@
+//! WHAT COULD BE DONE: plans as data, and their makers. Pure: nothing here reads or changes a host.
+//!
+//! A cause proposes plans (`Found::fix`); `apply` reads what they rest on, shows what they would change, and carries
+//! them out. A maker is a function from facts to a [`Plan`], one subject a file, and is used by every cause it serves.
+//!
+//! To add a fix: use an [`Action`] that is there, or add one here and how it is read and set in `apply/actions`; write the
+//! maker; let the cause propose it; and let its scenario below `tests/hosts` play it.
+
+pub mod action;
+pub mod plan;
+pub mod unit;
+
+pub use action::Action;
+pub use plan::{Lasting, MadeOn, Plan, Risk, Scope, Step};
