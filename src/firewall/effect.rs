@@ -4,7 +4,7 @@
 
 use super::bytes::{Byte, known};
 use super::rule::{Spot, Step, Task, Then};
-use super::strand::{Kind, State, Tracking};
+use super::strand::{Ignored, Kind, State, Tracking};
 use super::walker::Walker;
 use crate::facts::ruleset::SetId;
 use crate::facts::ruleset::expr::{Base, CtKey, DynsetOp, Expr, LookupTo, MetaKey, Verdict};
@@ -61,7 +61,7 @@ impl<'k> Walker<'k> {
                 Step::Do(Then::On)
             }
             Expr::Notrack => {
-                notrack(task.strand.state());
+                notrack(spot, task);
                 Step::Do(Then::On)
             }
             Expr::PayloadSet { base, offset, .. } => self.rewritten(*base, *offset),
@@ -140,9 +140,17 @@ fn set_ct(state: &mut State, key: CtKey, mark: [Byte; 4]) {
 }
 
 /// Connection tracking shall leave the packet alone.
-pub(super) fn notrack(state: &mut State) {
-    if matches!(state.tracking, Tracking::Unseen | Tracking::Invalid) && !state.looped {
+pub(super) fn notrack(spot: Spot<'_, '_>, task: &mut Task) {
+    let state = task.strand.state();
+    let free = match state.tracking {
+        Tracking::Unseen => state.ignored != Ignored::Never,
+        // Of a reset that it does not know connection tracking itself forgets that.
+        Tracking::Invalid => state.ignored != Ignored::Never || state.kind == Kind::Reset,
+        Tracking::Untracked | Tracking::New | Tracking::Established | Tracking::Related => false,
+    };
+    if free && !state.looped {
         state.tracking = Tracking::Untracked;
+        state.ignored = Ignored::By(spot.place());
     }
 }
 

@@ -249,7 +249,7 @@ impl Walker<'_> {
         }
         let connection = &state.connection;
         match key {
-            CtKey::Direction => Loaded::Bytes(constant(&[u8::from(state.reply)])),
+            CtKey::Direction => Loaded::Bytes(constant(&[u8::from(answers(state))])),
             CtKey::Status => number(status_of(state)),
             CtKey::Mark => Loaded::Bytes(connection.mark.to_vec()),
             CtKey::Labels if connection.labelled => {
@@ -287,12 +287,27 @@ impl Walker<'_> {
     }
 }
 
+/// Is it an answer to connection tracking, too? A datagram that answers what was not tracked begins a connection.
+pub(super) fn answers(state: &State) -> bool {
+    state.reply && state.tracking != Tracking::New
+}
+
+/// Sender and receiver of the connection's first packet, and of its answers.
+pub(super) fn ends(state: &State) -> [(End, End); 2] {
+    let (from, to) = (state.source, state.destination);
+    if state.reply && !answers(state) {
+        return [(from, to), (to, from)];
+    }
+    [state.connection.original, state.connection.reply]
+}
+
 /// The connection's ends as they are in one direction.
 fn tuple(state: &State, direction: Option<Direction>) -> (End, End) {
+    let [original, reply] = ends(state);
     match direction {
-        Some(Direction::Reply) => state.connection.reply,
-        None if state.reply => state.connection.reply,
-        Some(Direction::Original) | None => state.connection.original,
+        Some(Direction::Reply) => reply,
+        None if answers(state) => reply,
+        Some(Direction::Original) | None => original,
     }
 }
 
@@ -301,7 +316,9 @@ pub(super) fn status_of(state: &State) -> u32 {
     let connection = &state.connection;
     let (to, from) = connection.translated;
     let answered = state.tracking == Tracking::Established;
-    u32::from(answered) * 0x2 + u32::from(connection.confirmed) * 0x8 + u32::from(from) * 0x10 + u32::from(to) * 0x20
+    let (to_done, from_done) = connection.settled;
+    let way = u32::from(answered) * 0x2 + u32::from(connection.confirmed) * 0x8;
+    way + u32::from(from) * 0x10 + u32::from(to) * 0x20 + u32::from(from_done) * 0x80 + u32::from(to_done) * 0x100
 }
 
 /// The interfaces that rules of a hook see.

@@ -122,6 +122,9 @@ pub struct Part {
     pub fate: Fate,
     /// Where the packet goes after address translation; the target itself where there is none.
     pub to: SocketAddr,
+    /// A port there that nobody listens on can say so. The kernel sends its RST to `::1` out by the interface that holds
+    /// `to`, and where that is not lo there is no such way: the client hears nothing.
+    pub resets: bool,
     /// The rule that changed where it goes.
     pub translated: Option<Place>,
     /// What it passed on the way, in order.
@@ -208,7 +211,7 @@ pub fn follow(packet: &Packet, known: &dyn Known) -> Walk {
         };
         let fate = Fate::Unknown { why, open, by: None };
         let sources = Sources::all(packet.to.is_ipv6());
-        let part = Part { sources, fate, to: packet.to, translated: None, passed: Vec::new() };
+        let part = Part { sources, fate, to: packet.to, resets: true, translated: None, passed: Vec::new() };
         Walk { parts: vec![part], entered: Vec::new() }
     };
     // All is asked for at once, whatever is missing first.

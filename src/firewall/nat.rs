@@ -72,7 +72,15 @@ impl<'k> Walker<'k> {
         let device = task.strand.state.output.as_ref().map(|device| device.name.clone());
         let odd = self.why("which address it is masqueraded as is chosen when the packet comes");
         let mut addresses = device.map(|name| self.address_on(&name)).unwrap_or_default();
-        if !self.v6 {
+        if self.v6 {
+            // Of the addresses there are, that of the receiver is the nearest to it (RFC 6724, rule 1).
+            let to = task.strand.state.destination.address;
+            if let Address::Fixed(to) = to
+                && self.addresses.holds(to)
+            {
+                addresses = vec![to];
+            }
+        } else {
             // An address of the host alone serves nobody else: that of another interface is taken then.
             addresses.retain(|address| !address.is_loopback());
             let mut others = self.addresses.all.iter().map(|a| a.address);

@@ -2,7 +2,7 @@
 //! told; where they end alike, nothing depended on it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use super::ranges::Ranges;
 use super::sources::Sources;
@@ -19,6 +19,7 @@ type Members = Vec<(SetId, bool)>;
 struct Lot {
     fate: Fate,
     to: SocketAddr,
+    resets: bool,
     translated: Option<Place>,
     passed: Vec<Pass>,
     ports: Ranges,
@@ -62,7 +63,9 @@ impl Walker<'_> {
             }
             (Address::Client | Address::Unknown(_), _) => self.packet.to,
         };
-        Lot { fate, to, translated: state.translated.clone(), passed: state.passed.clone(), ports, members }
+        let resets = !(to.is_ipv6() && state.connection.reply.1.address == Address::Fixed(Ipv6Addr::LOCALHOST.into()))
+            || self.addresses.all.iter().all(|a| a.address != to.ip() || a.interface == "lo");
+        Lot { fate, to, resets, translated: state.translated.clone(), passed: state.passed.clone(), ports, members }
     }
 
     /// One fate out of all that the same sources may get, and the strand it came from.
@@ -196,8 +199,15 @@ impl Lots {
         let part = |Found { lot, addresses, interfaces }: Found| {
             let interface = interfaces.first().filter(|_| several && interfaces.len() == 1).cloned();
             let ranges: Ranges = addresses.into_iter().collect();
-            let Lot { fate, to, translated, passed, ports, members } = lot;
-            Part { sources: Sources::new(&ranges, v6, &ports, interface, members), fate, to, translated, passed }
+            let Lot { fate, to, resets, translated, passed, ports, members } = lot;
+            Part {
+                sources: Sources::new(&ranges, v6, &ports, interface, members),
+                fate,
+                to,
+                resets,
+                translated,
+                passed,
+            }
         };
         let mut parts: Vec<Part> = self.found.into_iter().map(part).collect();
         parts.sort_by(|a, b| b.sources.share().total_cmp(&a.sources.share()));

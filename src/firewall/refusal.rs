@@ -1,6 +1,6 @@
 //! A refusal: the packet is gone, and an error goes back to the client, through rules itself.
 
-use super::strand::{Address, Kind, Strand, Tracking};
+use super::strand::{Address, Ignored, Kind, Strand, Tracking};
 use super::walker::Walker;
 use super::way::{device, turn};
 use super::{Client, Fate, Leg, Place};
@@ -16,12 +16,15 @@ impl Walker<'_> {
         if silent || by.leg == Leg::Reply {
             return self.end(strand, Fate::Dropped { by });
         }
+        let with = of_family(with, self.v6);
         let tracked = matches!(strand.state.tracking, Tracking::New | Tracking::Established);
+        let untracked = strand.state.tracking == Tracking::Untracked;
         let state = strand.state();
         turn(state, self.error(with));
         // An error takes over the connection of the packet it is about; about others it belongs to none.
         state.tracking = if tracked { Tracking::Related } else { Tracking::Unseen };
         state.connection.exists = tracked;
+        state.ignored = if untracked { Ignored::Never } else { Ignored::No };
         if self.packet.client == Client::Here {
             state.output = Some(device("lo"));
         }
@@ -49,8 +52,9 @@ impl Walker<'_> {
             Address::Fixed(address) => self.addresses.holds(address),
             Address::Client | Address::Unknown(_) => false,
         };
-        // Before routing IPv4 does not know yet that the address is this host's.
-        !asked || (!self.v6 && matches!(by.hook, Hook::Prerouting | Hook::Ingress))
+        // Before routing IPv4 does not know yet that the address is this host's; over lo the packet was routed already.
+        let over_lo = error.state.output.as_ref().is_some_and(|device| &*device.name == "lo");
+        !asked || (!self.v6 && !over_lo && matches!(by.hook, Hook::Prerouting | Hook::Ingress))
     }
 
     /// An error from the address that this host would send to the client from.
@@ -59,6 +63,13 @@ impl Walker<'_> {
             let source = &mut strand.state().source;
             source.address = address;
         };
+        if let Address::Fixed(to) = strand.state.destination.address
+            && self.addresses.holds(to)
+        {
+            // To one of its own addresses this host sends from that address.
+            end(&mut strand, Address::Fixed(to));
+            return vec![strand];
+        }
         let odd = Address::Unknown(self.why("it depends on the address this host sends its errors from"));
         if let Client::Address(client) = self.packet.client {
             let key = RouteKey { to: client, from: None, input: None, mark: 0 };
@@ -100,6 +111,15 @@ impl Walker<'_> {
                 Kind::Icmp { kind: 3, code: [0, 3, 1, 13].get(usize::from(code)).copied().unwrap_or(3) }
             }
         }
+    }
+}
+
+/// The kernel takes the code for one of the packet's own family, whatever family the rule names.
+fn of_family(with: RejectWith, v6: bool) -> RejectWith {
+    match with {
+        RejectWith::Icmp(code) if v6 => RejectWith::Icmpv6(code),
+        RejectWith::Icmpv6(code) if !v6 => RejectWith::Icmp(code),
+        RejectWith::TcpReset | RejectWith::Icmp(_) | RejectWith::Icmpv6(_) | RejectWith::Icmpx(_) => with,
     }
 }
 

@@ -159,6 +159,16 @@ pub(super) enum Tracking {
     Related,
 }
 
+/// Does a rule have connection tracking ignore a packet?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ignored {
+    No,
+    /// By this rule.
+    By(Place),
+    /// None can: it is an error about a packet that was ignored, and the kernel noted that in it.
+    Never,
+}
+
 /// The connection as it is tracked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Connection {
@@ -198,6 +208,8 @@ pub(super) struct State {
     pub(super) mark: [Byte; 4],
     pub(super) tracking: Tracking,
     pub(super) connection: Connection,
+    /// Whether a rule told connection tracking to ignore it.
+    pub(super) ignored: Ignored,
     /// It goes from the server to the client.
     pub(super) reply: bool,
     /// Interface the first packet came in on.

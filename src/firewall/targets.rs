@@ -35,7 +35,7 @@ impl<'k> Walker<'k> {
                 Step::Do(Then::On)
             }
             Target::Notrack => {
-                notrack(task.strand.state());
+                notrack(spot, task);
                 Step::Do(Then::On)
             }
             Target::Tproxy { .. } => self.lost("a rule hands the packet to a local proxy"),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::bytes::{Byte, DoubtId, number};
 use super::hooks::Item;
 use super::ranges::Ranges;
-use super::strand::{Address, Connection, Device, End, Kind, Port, State, Strand, Tracking};
+use super::strand::{Address, Connection, Device, End, Ignored, Kind, Port, State, Strand, Tracking};
 use super::walker::{Frame, Walker};
 use super::{Client, Fate, Leg};
 use crate::facts::route::{Route, RouteKey, RouteKind};
@@ -55,6 +55,7 @@ impl<'k> Walker<'k> {
             destination: to,
             mark: zero,
             tracking: Tracking::Unseen,
+            ignored: Ignored::No,
             connection,
             reply: false,
             arrived: None,
@@ -247,7 +248,7 @@ impl<'k> Walker<'k> {
             strands = self.hook(hook, Leg::Reply, strands);
         }
         for strand in strands {
-            self.end(strand, Fate::Forwarded { interface: interface.clone() });
+            self.answered(strand, Fate::Forwarded { interface: interface.clone() });
         }
     }
 
@@ -257,8 +258,20 @@ impl<'k> Walker<'k> {
         strand.state().input = None;
         let strands = self.out(strand, Leg::Reply);
         for strand in strands {
-            self.end(strand, Fate::Delivered);
+            self.answered(strand, Fate::Delivered);
         }
+    }
+
+    /// The answer is at the client. One that was not translated back, since a rule had connection tracking ignore it, is
+    /// none to what the client asked.
+    fn answered(&mut self, strand: Strand, fate: Fate) {
+        let (asking, asked) = strand.state.connection.original;
+        let answers = strand.state.source == asked && strand.state.destination == asking;
+        let fate = match &strand.state.ignored {
+            Ignored::By(by) if !answers => Fate::Dropped { by: by.clone() },
+            Ignored::By(_) | Ignored::No | Ignored::Never => fate,
+        };
+        self.end(strand, fate);
     }
 
     /// What this host sends itself leaves; over lo it comes in again.
@@ -306,7 +319,8 @@ impl<'k> Walker<'k> {
             let state = strand.state();
             state.input = state.output.take();
             state.looped = true;
-            state.connection.confirmed = true;
+            // An error confirms no connection.
+            state.connection.confirmed |= matches!(state.kind, Kind::First(_) | Kind::Answer(_));
         }
         let strands = self.hook(Hook::Ingress, leg, strands);
         self.hook(Hook::Prerouting, leg, strands)
@@ -415,7 +429,7 @@ impl<'k> Walker<'k> {
                 strands = self.hook(hook, Leg::Reply, strands);
             }
             for strand in strands {
-                self.end(strand, Fate::Forwarded { interface: interface.clone() });
+                self.answered(strand, Fate::Forwarded { interface: interface.clone() });
             }
         }
     }
@@ -558,9 +572,8 @@ pub(super) fn turn(state: &mut State, kind: Kind) {
         state.connection.settled = (settled, settled);
     }
     state.tracking = Tracking::Unseen;
+    state.ignored = Ignored::No;
     (state.source, state.destination) = state.connection.reply;
-    state.listed.clear();
-    state.added.clear();
 }
 
 /// Translates an answer back.

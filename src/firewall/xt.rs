@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::bytes::{self, Byte, number};
 use super::fib::{ANYCAST, LOCAL, MULTICAST, PROHIBIT, UNICAST, UNREACHABLE, UNSPEC};
-use super::load::{sides, status_of};
+use super::load::{answers, ends, sides, status_of};
 use super::ranges::Ranges;
 use super::rule::{Step, Task, Then};
 use super::split::{Cond, Test};
@@ -168,8 +168,7 @@ impl<'k> Walker<'k> {
             // The kernel's match fails without a connection where more than the state is asked.
             return vec![Test::No];
         }
-        let (from, to) = connection.original;
-        let (back_from, back_to) = connection.reply;
+        let [(from, to), (back_from, back_to)] = ends(state);
         let protocol = if self.packet.transport == Transport::Tcp { 6 } else { 17 };
         tests.push(ct.protocol.map_or(Test::Yes, |p| Test::of(p == protocol).inverted(ct.protocol_inverted)));
         tests.push(self.net(from.address, (&ct.original_source, ct.original_source_inverted)));
@@ -181,7 +180,7 @@ impl<'k> Walker<'k> {
         };
         tests.push(ports(from.port, ct.original_source_ports, ct.original_source_ports_inverted));
         tests.push(ports(to.port, ct.original_destination_ports, ct.original_destination_ports_inverted));
-        tests.push(ct.reply_direction.map_or(Test::Yes, |reply| Test::of(reply == state.reply)));
+        tests.push(ct.reply_direction.map_or(Test::Yes, |reply| Test::of(reply == answers(state))));
         if let Some(status) = ct.status {
             let now = status_of(state);
             // `--ctstatus NONE` is no bit at all.

@@ -44,6 +44,7 @@ pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>, closely: b
     match parts.as_slice() {
         [part] => match of_part(part, probe) {
             Expect::Seen(Seen::Rst | Seen::Silence) if closely && answers_closed(part, probe) => Expect::Closed,
+            Expect::Seen(Seen::Silence) if no_datagram_answers(part, probe) => Expect::NoListener,
             other => other,
         },
         [] => Expect::Nonsense("it is in no part".into()),
@@ -56,16 +57,28 @@ pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>, closely: b
 
 /// Does a closed port answer, or would it if nothing stopped that answer?
 fn answers_closed(part: &Part, probe: &Probe) -> bool {
-    let refused = match &part.fate {
+    !stopped(part) && probe.transport == Transport::Tcp && !TCP_OPEN.contains(&part.to.port())
+}
+
+/// Rules for the answer of a listener need not be those for an error in its place.
+fn no_datagram_answers(part: &Part, probe: &Probe) -> bool {
+    !stopped(part) && probe.transport == Transport::Udp && !UDP_OPEN.contains(&part.to.port())
+}
+
+/// It never comes to the port.
+fn stopped(part: &Part) -> bool {
+    match &part.fate {
         Fate::Rejected { by, .. } | Fate::Dropped { by } => by.leg == Leg::Request,
         _ => false,
-    };
-    !refused && probe.transport == Transport::Tcp && !TCP_OPEN.contains(&part.to.port())
+    }
 }
 
 fn of_part(part: &Part, probe: &Probe) -> Expect {
     match &part.fate {
-        Fate::Delivered | Fate::Forwarded { .. } => arrives(part.to, probe.transport),
+        Fate::Delivered | Fate::Forwarded { .. } => match arrives(part.to, probe.transport) {
+            Expect::Seen(Seen::Rst) if !part.resets => Expect::Seen(Seen::Silence),
+            other => other,
+        },
         // The client hears nothing of what is said to the server about its answer.
         Fate::Rejected { by, .. } if by.leg == Leg::Reply => Expect::Seen(Seen::Silence),
         Fate::Rejected { with, .. } => Expect::Seen(answer(*with, probe.to.ip())),

@@ -17,10 +17,6 @@ use crate::make::{self, Case};
 use crate::shrink::shrink;
 use crate::world::World;
 
-/// Seeds that differ and are not mended yet; asked for by `UNREFUSE_FILTER_SEED` they are tried.
-const OPEN: [(u64, &str); 1] =
-    [(1313, "what this host sends from ::1 and translates to another IPv6 address is silence, not a reset")];
-
 /// Cases where every one must be tried, and elsewhere.
 const CASES: (u64, u64) = (2000, 300);
 /// Worlds at a time: most of the time answers are waited for that will not come.
@@ -49,12 +45,6 @@ pub(crate) fn all() -> Result<(), Failed> {
     let first = number("UNREFUSE_FILTER_SEED").unwrap_or(1);
     let strict = env::var_os("CI").is_some() || env::var("UNREFUSE_HOSTS").is_ok_and(|value| value == "require");
     let cases = number("UNREFUSE_FILTER_CASES").unwrap_or(if strict { CASES.0 } else { CASES.1 });
-    let range = first..first + cases;
-    let left_out = |seed: u64| range.contains(&seed) && is_left_out(seed);
-    let without: Vec<_> = OPEN.iter().filter(|(seed, _)| left_out(*seed)).collect();
-    for (seed, why) in &without {
-        println!("seed {seed} is left out, a difference that is not mended yet: {why}");
-    }
     let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
     let began = Instant::now();
     thread::scope(|scope| {
@@ -64,12 +54,7 @@ pub(crate) fn all() -> Result<(), Failed> {
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("{}\n{:.1} s", tally.summary(), began.elapsed().as_secs_f32());
-    tally.judge(cases - without.len() as u64)
-}
-
-/// Seeds that are known to differ are tried only where they are asked for.
-fn is_left_out(seed: u64) -> bool {
-    OPEN.iter().any(|(open, _)| *open == seed) && env::var_os("UNREFUSE_FILTER_SEED").is_none()
+    tally.judge(cases)
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -86,9 +71,6 @@ fn work(next: &AtomicU64, end: u64, tally: &Mutex<Tally>) {
             let found = tally.lock().unwrap_or_else(PoisonError::into_inner).differing.len();
             if seed >= end || found >= MOST_DIFFERING {
                 return;
-            }
-            if is_left_out(seed) {
-                continue;
             }
             let mut case = make::case(seed);
             let report = bench.try_case(&mut case);

@@ -91,6 +91,7 @@ const TESTS: &[Test] = &[
     ("words::rules_as_nft_lists_them", words::as_nft, Needs::Namespace),
     ("words::rules_as_iptables_lists_them", words::as_iptables, Needs::Namespace),
     ("words::what_is_taken_out_is_put_back", words::taken_out_and_put_back, Needs::Namespace),
+    ("words::what_is_taken_out_of_legacy_tables_is_put_back", words::legacy_taken_out_and_put_back, Needs::Namespace),
     ("many::eighty_thousand_listeners", many::listeners, Needs::Namespace),
 ];
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use libtest_mimic::Failed;
-use unrefuse::facts::ruleset::{ChainId, Elements, Family, Ruleset, SetId};
+use unrefuse::facts::ruleset::{ChainId, ChainRules, Elements, Family, LegacyTable, Ruleset, SetId};
 use unrefuse::firewall::see;
 use unrefuse::firewall::words::{Names, in_iptables, rule};
 use unrefuse::sources::netlink::nftables;
+use unrefuse::sources::xtables;
 
 use super::rules::{load, rules, ruleset};
 use super::space::{Outcome, run, wire};
@@ -85,7 +86,7 @@ pub(crate) fn as_nft() -> Outcome {
 
 /// Rules of iptables-nft, as iptables lists them.
 pub(crate) fn as_iptables() -> Outcome {
-    load_iptables()?;
+    load_iptables(["iptables", "ip6tables"])?;
     let here = Here::look()?;
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     for chain in here.chains() {
@@ -101,8 +102,8 @@ pub(crate) fn as_iptables() -> Outcome {
 }
 
 /// Rules as iptables and ip6tables put them in.
-fn load_iptables() -> Outcome {
-    for (program, lines) in [("iptables", IPTABLES), ("ip6tables", IP6TABLES)] {
+fn load_iptables(programs: [&str; 2]) -> Outcome {
+    for (program, lines) in programs.into_iter().zip([IPTABLES, IP6TABLES]) {
         for line in lines.lines().filter(|line| !line.is_empty()) {
             let words = words(line);
             run(program, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -122,27 +123,82 @@ pub(crate) fn taken_out_and_put_back() -> Outcome {
     wire("d0", "d1")?;
     load(super::rules::KINDS)?;
     load(MORE)?;
-    put_back_all("nft", "tcp dport 65000 accept", 100)?;
+    put_back_all(Kept::InNft, "tcp dport 65000 accept", 100)?;
     run("nft", &["flush", "ruleset"])?;
-    load_iptables()?;
-    put_back_all("iptables", "-p tcp -m tcp --dport 65000 -j ACCEPT", 35)
+    load_iptables(["iptables", "ip6tables"])?;
+    put_back_all(Kept::InNft, "-p tcp -m tcp --dport 65000 -j ACCEPT", 35)
 }
 
-fn put_back_all(what: &str, spec: &str, least: usize) -> Outcome {
+/// The same with the legacy tables.
+pub(crate) fn legacy_taken_out_and_put_back() -> Outcome {
+    if let Err(why) = run("iptables-legacy", &["-S"]) {
+        eprintln!("no legacy tables on this kernel: {}", why.message().unwrap_or_default());
+        return Ok(());
+    }
+    load_iptables(["iptables-legacy", "ip6tables-legacy"])?;
+    // What `-S` does not show must not be lost either.
+    for line in ["-A INPUT ! -i + -j DROP", "-A OUTPUT -d 10.0.0.1 ! -o + -j DROP", "-A FORWARD ! -i + ! -o + -j sub"] {
+        run("iptables-legacy", &line.split(' ').collect::<Vec<_>>())?;
+    }
+    put_back_all(Kept::Legacy, "-p tcp -m tcp --dport 65000 -j ACCEPT", 60)
+}
+
+/// Where rules are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    InNft,
+    Legacy,
+}
+
+impl Kept {
+    fn chains(self) -> Result<Vec<ChainId>, Failed> {
+        match self {
+            Self::InNft => Ok(Here::look()?.chains()),
+            Self::Legacy => {
+                let chains = legacy_tables()?.into_iter().flat_map(|table| table.chains);
+                Ok(chains.map(|(chain, _)| chain.id).collect())
+            }
+        }
+    }
+
+    fn rules(self, id: &ChainId) -> Result<ChainRules, Failed> {
+        if self == Self::InNft {
+            return rules(id);
+        }
+        let mut chains = legacy_tables()?.into_iter().flat_map(|table| table.chains);
+        let (_, rules) = chains.find(|(chain, _)| chain.id == *id).ok_or("no chain")?;
+        Ok(ChainRules { generation: 0, rules, more: false })
+    }
+
+    /// All that a chain holds, but not when its rules were made.
+    fn list(self, chain: &ChainId) -> Result<String, Failed> {
+        let words = see::chain(chain, Some(&ruleset()?)).replace("nft -a", "nft");
+        let mut listed = shell(&words)?;
+        if self == Self::Legacy {
+            listed += &shell(&words.replace(" -S ", " -nvL "))?;
+        }
+        Ok(listed)
+    }
+}
+
+fn legacy_tables() -> Result<Vec<LegacyTable>, Failed> {
+    Ok(xtables::legacy().map_err(|e| format!("{e:?}"))?.ok_or("no legacy tables")?)
+}
+
+fn put_back_all(kept: Kept, spec: &str, least: usize) -> Outcome {
     let (mut tried, mut wrong) = (0, 0);
-    for chain in Here::look()?.chains() {
-        let list = see::chain(&chain, Some(&ruleset()?)).replace("nft -a", "nft");
-        for at in 0..rules(&chain)?.rules.len() {
-            let (here, known) = (Here::look()?, rules(&chain)?);
+    for chain in kept.chains()? {
+        for at in 0..kept.rules(&chain)?.rules.len() {
+            let (here, known) = (Here::look()?, kept.rules(&chain)?);
             let Some(one) = known.rules.get(at) else { continue };
             let Some(back) = see::put_back(&chain, one, Some(&known), &here) else { continue };
             let out = see::delete(&chain, one.handle, Some(&known), Some(&here.rules)).ok_or("no command")?;
-            let before = shell(&list)?;
+            let before = kept.list(&chain)?;
             shell(&out)?;
-            assert_ne!(before, shell(&list)?, "{out}");
+            assert_ne!(before, kept.list(&chain)?, "{out}");
             tried += 1;
             let put = shell(&back);
-            let after = shell(&list)?;
+            let after = kept.list(&chain)?;
             if put.is_err() || before != after {
                 let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
                 let (had, has) = (lines(&before), lines(&after));
@@ -155,20 +211,23 @@ fn put_back_all(what: &str, spec: &str, least: usize) -> Outcome {
                 wrong += 1;
             }
         }
-        if let Some(last) = rules(&chain)?.rules.last().filter(|_| chain.table.family != Family::Arp) {
-            let (here, known) = (Here::look()?, rules(&chain)?);
-            let Some(command) = see::insert(&chain, last.handle, spec, Some(&known), Some(&here.rules)) else {
-                continue;
-            };
-            shell(&command)?;
-            let now = rules(&chain)?.rules;
-            assert!(now.len() == known.rules.len() + 1, "{command}");
-            let new = now.get(now.len() - 2).ok_or("no rule")?;
-            assert!(rule(&chain, new, &here).contains("65000"), "{command}");
-        }
+        insert_before_last(kept, &chain, spec)?;
     }
-    println!("{what}: {tried} rules taken out and put back, {wrong} not as they were");
+    println!("{kept:?}: {tried} rules taken out and put back, {wrong} not as they were");
     if wrong > 0 || tried < least { Err(format!("{wrong} wrong of {tried}").into()) } else { Ok(()) }
+}
+
+/// A rule put before the last of a chain is there.
+fn insert_before_last(kept: Kept, chain: &ChainId, spec: &str) -> Outcome {
+    let (here, known) = (Here::look()?, kept.rules(chain)?);
+    let Some(last) = known.rules.last().filter(|_| chain.table.family != Family::Arp) else { return Ok(()) };
+    let Some(command) = see::insert(chain, last.handle, spec, Some(&known), Some(&here.rules)) else { return Ok(()) };
+    shell(&command)?;
+    let now = kept.rules(chain)?.rules;
+    assert!(now.len() == known.rules.len() + 1, "{command}");
+    let new = now.get(now.len() - 2).ok_or("no rule")?;
+    assert!(rule(chain, new, &here).contains("65000"), "{command}");
+    Ok(())
 }
 
 /// Words of a command line; quotes keep blanks.

@@ -18,10 +18,14 @@ use crate::sources::procfs::check_mounted;
 
 /// All tables together; 10,000 rules take 50 ms.
 const WITHIN: Duration = Duration::from_secs(3);
-/// Lists with counters, and waits at most 2 s for another iptables.
-const LIST: &str = "-v -S -w 2";
-/// The same for versions before 1.6, which do not know how to wait for so long.
-const LIST_OLD: &str = "-v -S";
+/// Lists with counters.
+const LIST: &str = "-v -S";
+/// What [`text::hidden`] reads.
+const LIST_HIDDEN: &str = "-v -n -L --line-numbers";
+/// Waits at most 2 s for another iptables; versions before 1.6 do not know how to wait for so long.
+const WAIT: &str = "-w 2";
+/// Attempts at listing a table twice without a change in between.
+const ATTEMPTS: usize = 4;
 /// iptables' exit status for words it does not know.
 const PARAMETER_PROBLEM: i32 = 2;
 
@@ -100,13 +104,23 @@ fn read(wanted: Vec<(&'static Tables, String)>) -> Result<Vec<LegacyTable>, Trou
             _ => find(tables)?,
         };
         program = Some((tables.family, cmd));
-        let printed = list(cmd, &name)?;
-        let id = TableId { backend: Backend::Legacy, family: tables.family, name };
-        found.push(
-            text::table(&id, &printed).map_err(|why| Trouble::failed(format!("{cmd} -t {} -S: {why}", id.name)))?,
-        );
+        found.push(table(cmd, &TableId { backend: Backend::Legacy, family: tables.family, name })?);
     }
     Ok(found)
+}
+
+/// One table, with what two lists of it show.
+fn table(cmd: &'static str, id: &TableId) -> Result<LegacyTable, Trouble> {
+    for _ in 0..ATTEMPTS {
+        let printed = list(cmd, &id.name, LIST)?;
+        let mut table =
+            text::table(id, &printed).map_err(|why| Trouble::failed(format!("{cmd} -t {} -S: {why}", id.name)))?;
+        let listed = list(cmd, &id.name, LIST_HIDDEN)?;
+        if text::hidden::add(&mut table, &listed) {
+            return Ok(table);
+        }
+    }
+    Err(Trouble::failed(format!("{cmd} -t {}: its rules change all the time", id.name)))
 }
 
 /// The program that knows the legacy tables. Before 1.8 that was iptables itself; later ones say which they are.
@@ -131,11 +145,11 @@ fn is_legacy(version: &str) -> bool {
 }
 
 /// What the program prints of a table.
-fn list(cmd: &'static str, table: &str) -> Result<String, Trouble> {
-    let what = format!("{cmd} -t {table} -S");
-    let mut output = run(cmd, table, LIST).map_err(|e| Trouble::io(&what, &e))?;
+fn list(cmd: &'static str, table: &str, words: &str) -> Result<String, Trouble> {
+    let what = format!("{cmd} -t {table} {words}");
+    let mut output = run(cmd, table, &format!("{words} {WAIT}")).map_err(|e| Trouble::io(&what, &e))?;
     if output.status.code() == Some(PARAMETER_PROBLEM) {
-        output = run(cmd, table, LIST_OLD).map_err(|e| Trouble::io(&what, &e))?;
+        output = run(cmd, table, words).map_err(|e| Trouble::io(&what, &e))?;
     }
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

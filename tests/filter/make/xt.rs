@@ -146,7 +146,7 @@ impl Place<'_> {
             "FORWARD" => dice.pick(&["-i", "-o"]),
             _ => "-i",
         };
-        format!("{not}{side} {}", dice.pick(&["s0", "s1", "lo", "s+", "s2", "l+", "nosuch"]))
+        format!("{not}{side} {}", dice.pick(&["s0", "s1", "lo", "s+", "s2", "l+", "+", "nosuch"]))
     }
 
     fn iprange(&self, dice: &mut Dice) -> String {

@@ -9,7 +9,7 @@ use crate::diagnose::ways::{main_part, rule_of, rules_of};
 use crate::facts::Reading;
 use crate::facts::ruleset::expr::Expr;
 use crate::facts::ruleset::xt::{Match, Xt};
-use crate::facts::ruleset::{Backend, ChainId, Rule};
+use crate::facts::ruleset::{Backend, ChainId, ChainRules, Rule};
 use crate::firewall::keeper::{Keeper, keeper};
 use crate::firewall::{Client, Fate, Leg, Packet, Part, Pass, Place, file, see, words};
 use crate::text::arg;
@@ -205,7 +205,13 @@ pub(super) fn rules<'f>(scene: &Scene<'f, '_>, chain: &ChainId) -> Option<&'f [R
 /// What takes a rule away, and what puts it back.
 pub(super) fn take_away(scene: &Scene<'_, '_>, place: &Place) -> Option<Advice> {
     let facts = scene.look.facts();
-    let (rules, ruleset) = (facts.chains.get(&place.chain).and_then(Reading::value), facts.ruleset.value());
+    let of_legacy = || {
+        let rules = rules_of(scene.look, &place.chain)?.to_vec();
+        (place.chain.table.backend == Backend::Legacy).then_some(ChainRules { generation: 0, rules, more: false })
+    };
+    let of_legacy = of_legacy();
+    let rules = facts.chains.get(&place.chain).and_then(Reading::value).or(of_legacy.as_ref());
+    let ruleset = facts.ruleset.value();
     let handle = place.rule?;
     let run = see::delete(&place.chain, handle, rules, ruleset)?;
     let undo = see::put_back(&place.chain, rule_of(scene.look, &place.chain, handle)?, rules, facts);

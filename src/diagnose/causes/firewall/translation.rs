@@ -28,7 +28,8 @@ pub(super) fn dead_end(scene: &Scene<'_, '_>) -> Option<Found> {
         }
         let kind = ways.packet.transport.word().get(..1).unwrap_or("t");
         let see = format!("ss -H -ln{kind} 'sport = :{}'", to.port());
-        Evidence::new("sock_diag", format!("nothing listens on {to}"), see)
+        let silently = if part.resets { "" } else { ", and its reset to ::1 finds no way" };
+        Evidence::new("sock_diag", format!("nothing listens on {to}{silently}"), see)
     };
     Some(told(scene, place, &there, &format!("sends it to {to}: {}", there.says)))
 }

@@ -3,6 +3,7 @@
 //! Every word is accounted for: a match or target that is not known, or has an option or a value that is not, is `Other`,
 //! and words that belong to nothing make their rule one that cannot be decided.
 
+pub mod hidden;
 mod line;
 mod matches;
 mod options;
