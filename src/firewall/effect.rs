@@ -70,7 +70,7 @@ impl<'k> Walker<'k> {
             Expr::Fwd { .. } => self.lost("a rule sends the packet out by another interface"),
             Expr::Queue { .. } => self.lost("a program decides (queue)"),
             Expr::Synproxy => self.synproxy(task),
-            Expr::ObjrefMap { .. } => self.object_map(),
+            Expr::ObjrefMap { set, from } => self.object_map(spot.frame, set, *from, task),
             Expr::Dynset { set, op, key, exprs, inverted, .. } => {
                 let id = SetId { table: spot.frame.chain.table.clone(), name: set.clone() };
                 let limited = self.put(id, *op, *key, task) || exprs.iter().any(limits);

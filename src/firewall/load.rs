@@ -167,6 +167,8 @@ impl Walker<'_> {
             MetaKey::Oifgroup if output.is_none() => Loaded::Break,
             MetaKey::Iifgroup => self.link_number(input, |link| link.group),
             MetaKey::Oifgroup => self.link_number(output, |link| link.group),
+            // By then the packet's own note of its device is the one it leaves by (measured on Linux 6.18).
+            MetaKey::Iiftype if matches!(frame.hook, Hook::Postrouting | Hook::Egress) => self.link_type(output),
             MetaKey::Iiftype => self.link_type(input),
             MetaKey::Oiftype => self.link_type(output),
             MetaKey::Iifkind => self.link_kind(input),

@@ -164,9 +164,22 @@ impl<'k> Walker<'k> {
         Step::Choose(choices, otherwise)
     }
 
-    /// Runs the named object a map leads to: it may be a limit, but decides nothing else.
-    pub(super) fn object_map(&mut self) -> Step {
-        self.doubtful("it depends on the object its element leads to")
+    /// Runs the named object a map leads to, if there is one for the key: else the rule does not match. A counter decides
+    /// nothing else; a limit may.
+    pub(super) fn object_map(&mut self, frame: &Frame<'k>, set: &str, from: u8, task: &mut Task) -> Step {
+        let found = self.lookup(frame, &Asked { set, from, to: LookupTo::Match, inverted: false }, task);
+        let table = &frame.chain.table;
+        let counts = |element: &Element| {
+            let Some(Leads::Object(name)) = &element.leads_to else { return false };
+            let objects = &self.ruleset.objects;
+            let object = objects.iter().find(|object| object.table == *table && object.name == *name);
+            object.is_some_and(|object| matches!(object.does, Expr::Counter { .. }))
+        };
+        match self.known.elements(&SetId { table: table.clone(), name: set.into() }) {
+            Ok(elements) if !elements.more && elements.elements.iter().chain(&elements.catchall).all(counts) => found,
+            Ok(_) | Err(Missing::Blind(_)) => self.doubtful("it depends on the object its element leads to"),
+            Err(Missing::Open) => found,
+        }
     }
 }
 

@@ -7,9 +7,11 @@ use super::load::Loaded;
 use super::lookup::Asked;
 use super::rule::{Spot, Step, Task, Then};
 use super::split::Test;
+use super::strand::Kind;
 use super::walker::{Frame, ODD, Walker};
 use crate::facts::ruleset::expr::{BitOp, CmpOp, Expr, ExthdrOf};
 use crate::facts::ruleset::xt::Xt;
+use crate::facts::socket::Transport;
 
 impl<'k> Walker<'k> {
     /// Looks at one expression.
@@ -150,7 +152,16 @@ impl<'k> Walker<'k> {
         match of {
             ExthdrOf::Ipv6 | ExthdrOf::Ipv4 if present => Self::loaded(to, Loaded::Bytes(bytes::constant(&[0])), task),
             ExthdrOf::Ipv6 | ExthdrOf::Ipv4 | ExthdrOf::Sctp | ExthdrOf::Dccp => Step::Do(Then::Fail),
-            ExthdrOf::Tcp if self.packet.transport == crate::facts::socket::Transport::Udp => Step::Do(Then::Fail),
+            // Only TCP has options; a reset that a rule makes has none.
+            ExthdrOf::Tcp
+                if !matches!(task.strand.state.kind, Kind::First(Transport::Tcp) | Kind::Answer(Transport::Tcp)) =>
+            {
+                if present {
+                    Self::loaded(to, Loaded::Bytes(bytes::constant(&[0])), task)
+                } else {
+                    Step::Do(Then::Fail)
+                }
+            }
             ExthdrOf::Tcp | ExthdrOf::Other(_) => {
                 let bytes = self.blank("it depends on an option of the packet", len);
                 task.registers.set(to, &bytes);

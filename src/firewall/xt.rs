@@ -59,7 +59,7 @@ impl<'k> Walker<'k> {
             Match::Set { name, .. } => vec![self.unsure(&format!("it depends on the ipset {name}"))],
             Match::Limit { .. } | Match::Hashlimit { .. } => vec![self.unsure("it depends on a rate limit")],
             Match::Connlimit { .. } => vec![self.unsure("it depends on how many connections there are")],
-            Match::Length { .. } => vec![self.unsure("it depends on the packet's length")],
+            Match::Length { from, to, inverted } => vec![self.length(&state, *from, *to).inverted(*inverted)],
             Match::Physdev { .. } => vec![self.unsure("it depends on the port of a bridge")],
             Match::Socket { .. } => vec![self.unsure("it depends on the socket")],
             Match::Statistic { .. } => vec![self.unsure("it depends on a counter or a random number")],
@@ -120,10 +120,32 @@ impl<'k> Walker<'k> {
             port_within(state.source.port, tcp.source),
             port_within(state.destination.port, tcp.destination),
         ];
-        if tcp.option.is_some() {
+        if tcp.option.is_some() && state.kind == Kind::Reset {
+            // One that a rule makes has none.
+            tests.push(Test::of(tcp.option_inverted));
+        } else if tcp.option.is_some() {
             tests.push(self.unsure("it depends on an option of the packet"));
         }
         tests
+    }
+
+    /// Is the whole packet so long? Its headers have a least length; what comes on top is its sender's choice.
+    fn length(&mut self, state: &State, from: u16, to: u16) -> Test {
+        let header: u16 = if self.v6 { 40 } else { 20 };
+        let least = header
+            + match state.kind {
+                Kind::First(Transport::Tcp) | Kind::Answer(Transport::Tcp) | Kind::Reset => 20,
+                Kind::First(Transport::Udp) | Kind::Answer(Transport::Udp) => 8,
+                // It has the header of what it is about, and what follows that.
+                Kind::Icmp { .. } => 16 + header,
+            };
+        if to < least || state.kind == Kind::Reset {
+            return Test::of((from..=to).contains(&least));
+        }
+        if from <= least && to == u16::MAX {
+            return Test::Yes;
+        }
+        self.unsure("it depends on the packet's length")
     }
 
     fn icmp(&mut self, state: &State) -> Test {

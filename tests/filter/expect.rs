@@ -8,7 +8,7 @@ use unrefuse::facts::socket::Transport;
 use unrefuse::firewall::{Fate, Leg, Part, Place, Walk};
 
 use crate::probe::{Probe, Seen};
-use crate::world::{BACK, TCP_OPEN, UDP_OPEN, parse, server_addresses};
+use crate::world::{BACK, SOURCES_4, SOURCES_6, TCP_OPEN, UDP_OPEN, parse, server_addresses};
 
 /// What the simulator lets us expect.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) enum Expect {
     Seen(Seen),
     /// The way leads nowhere: an error of the routing, or silence.
     Nowhere,
+    /// The way leads to the client's host, which may refuse, or drop what comes from an address of its own.
+    Back,
     /// A datagram to a port without a listener: what the kernel says of that may be filtered in its turn.
     NoListener,
     /// A closed port, whose RST rules can tell from the answer of a listener that was asked about.
@@ -90,7 +92,9 @@ fn of_part(part: &Part, probe: &Probe) -> Expect {
 
 fn arrives(to: SocketAddr, transport: Transport) -> Expect {
     let somebody = server_addresses().contains(&to.ip()) || BACK.map(parse).contains(&to.ip());
+    let mut clients = SOURCES_4.iter().chain(&SOURCES_6).map(|(_, address)| parse(address));
     match transport {
+        _ if clients.any(|client| client == to.ip()) => Expect::Back,
         _ if !somebody => Expect::Nowhere,
         Transport::Tcp if TCP_OPEN.contains(&to.port()) => Expect::Seen(Seen::Open(Some(to))),
         Transport::Tcp => Expect::Seen(Seen::Rst),
@@ -135,6 +139,7 @@ impl Expect {
             (Self::Seen(Seen::Silence), Seen::Local(_)) => true,
             (Self::Seen(expected), seen) => expected == seen,
             (Self::Nowhere, seen) => matches!(seen, Seen::Icmp(..) | Seen::Silence | Seen::Local(_)),
+            (Self::Back, seen) => !matches!(seen, Seen::Open(_)),
             (Self::Closed, seen) => matches!(seen, Seen::Rst | Seen::Silence),
             (Self::NoListener, seen) => matches!(seen, Seen::Icmp(3, 3) | Seen::Icmp(1, 4) | Seen::Silence),
         })

@@ -88,6 +88,14 @@ impl Reader {
         }
     }
 
+    /// Tables, chains and sets, where they were read.
+    pub(crate) fn rules_read(&self) -> Option<&Ruleset> {
+        match &self.facts.ruleset {
+            Reading::Known(known) => Some(&known.value),
+            _ => None,
+        }
+    }
+
     /// The legacy tables, where they were read.
     pub(crate) fn legacy_tables(&self) -> &[LegacyTable] {
         match &self.facts.legacy {

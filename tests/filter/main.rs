@@ -14,7 +14,8 @@
 //!
 //! A case that differs is made small, printed, and written below `target/tmp`; moved to `tests/filter/kept` it is tried
 //! before all others from then on. The simulator may say that it cannot tell where a rule asks for what is not known
-//! before a packet comes (a rate, a random number, a quota ...), and nowhere else; how often it does is printed.
+//! before a packet comes (a rate, a random number, a quota ...), and nowhere else; how often it does is printed. So is how
+//! many rules there were of each kind and how many of them decided something; 2,000 cases fail where a kind was not tried.
 
 #![expect(clippy::disallowed_methods, reason = "the tests build networks and run programs; the ban is for the program")]
 #![expect(
@@ -32,6 +33,7 @@
 
 mod bench;
 mod conntrack;
+mod coverage;
 mod dice;
 mod expect;
 mod facts;

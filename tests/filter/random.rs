@@ -12,6 +12,7 @@ use std::time::Instant;
 use libtest_mimic::Failed;
 
 use crate::bench::{Bench, Report};
+use crate::coverage::Coverage;
 use crate::kept;
 use crate::make::{self, Case};
 use crate::shrink::shrink;
@@ -38,6 +39,7 @@ struct Tally {
     unknown: BTreeMap<String, usize>,
     seen: BTreeMap<String, usize>,
     differing: Vec<String>,
+    coverage: Coverage,
 }
 
 /// Tries all of them.
@@ -104,6 +106,7 @@ impl Tally {
         self.refused += report.loaded.refused;
         self.tried += report.tried;
         self.asked += report.asked;
+        self.coverage.add(&report.rules);
         for (why, count) in report.unknown {
             *self.unknown.entry(why).or_default() += count;
         }
@@ -133,10 +136,11 @@ impl Tally {
         for (why, count) in &self.unknown {
             text += &format!("\n  {count:6} because {why}");
         }
-        text
+        text + "\n" + &self.coverage.table()
     }
 
-    /// Passes if nothing differed, everything was tried and nearly all rules were loaded.
+    /// Passes if nothing differed, everything was tried, nearly all rules were loaded and, in as many cases as there must
+    /// be, every kind of rule was among them.
     fn judge(&self, cases: u64) -> Result<(), Failed> {
         if !self.differing.is_empty() {
             let seeds: Vec<&str> = self.differing.iter().filter_map(|text| text.lines().next()).collect();
@@ -148,6 +152,10 @@ impl Tally {
         }
         if self.refused * 10 > self.rules {
             return Err(format!("{} rules were refused, {} loaded", self.refused, self.rules).into());
+        }
+        let missing = if cases >= CASES.0 { self.coverage.missing() } else { Vec::new() };
+        if !missing.is_empty() {
+            return Err(format!("no rule had: {}", missing.join(", ")).into());
         }
         Ok(())
     }

@@ -229,6 +229,11 @@ fn wrong_lines(tool: Tool, said: &str) -> Vec<usize> {
     }
 }
 
+/// What nft says of words that it, or the kernel, refuses.
+pub(crate) fn refused_by_nft(text: &str) -> Option<String> {
+    feed(Tool::Nft, text).err()
+}
+
 /// Runs the tool; what it says if it fails.
 fn feed(tool: Tool, text: &str) -> Result<(), String> {
     let (program, args) = tool.argv();

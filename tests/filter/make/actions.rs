@@ -23,7 +23,15 @@ pub(super) fn statements(dice: &mut Dice, place: &Place<'_>) -> Vec<String> {
     let mut all = Vec::new();
     if dice.chance(15) {
         all.push(
-            dice.pick(&["counter", "counter name \"passed\"", "log prefix \"x \"", "meta priority set 1:2"]).into(),
+            dice.pick(&[
+                "counter",
+                "counter name \"passed\"",
+                "log prefix \"x \"",
+                "log group 3",
+                "meta priority set 1:2",
+                "counter name tcp dport map { 80 : \"passed\", 443 : \"passed\" }",
+            ])
+            .into(),
         );
     }
     if dice.chance(14) {
@@ -47,7 +55,8 @@ fn remember(dice: &mut Dice, place: &Place<'_>) -> String {
     if place.at.on_device() {
         return format!("meta mark set {value}");
     }
-    match dice.below(10) {
+    match dice.below(11) {
+        10 => "meta mark set meta mark << 1".into(),
         0..=3 => format!("meta mark set {value}"),
         4 => format!("meta mark set meta mark | {value}"),
         5 => format!("meta mark set meta mark & {value}"),
@@ -60,7 +69,7 @@ fn remember(dice: &mut Dice, place: &Place<'_>) -> String {
 
 /// What ends a rule of a filter chain.
 pub(super) fn verdict_of(dice: &mut Dice, place: &Place<'_>, chains: &[String]) -> Option<String> {
-    Some(match dice.weighted(&[30, 18, 26, 14, 5, 9, 3, 4]) {
+    Some(match dice.weighted(&[30, 18, 26, 14, 5, 9, 3, 4, 1]) {
         0 => "accept".into(),
         1 => "drop".into(),
         2 if matches!(place.at, At::Postrouting | At::Egress) => "drop".into(),
@@ -70,8 +79,22 @@ pub(super) fn verdict_of(dice: &mut Dice, place: &Place<'_>, chains: &[String]) 
         4 => dice.pick(&["return", "continue"]).into(),
         5 => by_map(dice, place, chains),
         6 if matches!(place.at, At::Prerouting | At::Output) => "notrack".into(),
+        8 => by_proxy(dice, place)?,
         _ => return None,
     })
+}
+
+/// To a proxy of this host's.
+fn by_proxy(dice: &mut Dice, place: &Place<'_>) -> Option<String> {
+    let port = dice.pick(&["80", "8080"]);
+    match place.at {
+        At::Prerouting if place.v6 => {
+            Some(format!("meta l4proto tcp tproxy {} to [::1]:{port}", of_inet(place, "ip6")))
+        }
+        At::Prerouting => Some(format!("meta l4proto tcp tproxy {} to 127.0.0.1:{port}", of_inet(place, "ip"))),
+        At::Input | At::Forward => Some(format!("tcp dport {port} synproxy mss 1460 wscale 7 timestamp sack-perm")),
+        At::Ingress | At::Egress | At::Output | At::Postrouting => None,
+    }
 }
 
 fn reject(dice: &mut Dice, place: &Place<'_>) -> String {

@@ -394,8 +394,11 @@ fn undecidable(dice: &mut Dice) -> String {
         "ct count over 2",
         "socket transparent 1",
         "socket wildcard 0",
+        "socket mark 1",
         "meta length 1-100",
         "tcp option maxseg size 1460",
+        "tcp option timestamp exists",
+        "tcp option md5sig missing",
     ])
     .into()
 }

@@ -27,6 +27,17 @@ pub(super) fn section(dice: &mut Dice) -> Section {
 fn table(dice: &mut Dice, family: &'static str, table: &str, lines: &mut Vec<Line>) {
     lines.push(Line::new(format!("add table {table}")));
     lines.push(Line::new(format!("add counter {table} passed")));
+    if dice.chance(30) {
+        lines.push(Line::new(format!("add limit {table} slow {{ rate 1/hour burst 2 packets; }}")));
+        lines.push(Line::new(format!("add quota {table} much {{ over 200 bytes; }}")));
+    }
+    if family != "netdev" && dice.chance(2) {
+        lines.push(Line::new(format!(
+            "add flowtable {table} fast {{ hook ingress priority 0; devices = {{ s0, s2 }}; }}"
+        )));
+    }
+    let has = |word: &str| lines.iter().any(|line| line.head.contains(word) && line.head.contains(table));
+    let (limits, fast) = (has("add limit"), has("add flowtable"));
     let chains = chains(dice, family);
     for chain in &chains {
         let base = if chain.base { base(dice, family, chain) } else { String::new() };
@@ -49,7 +60,13 @@ fn table(dice: &mut Dice, family: &'static str, table: &str, lines: &mut Vec<Lin
             .map(|c| c.name.clone())
             .collect();
         for _ in 0..dice.weighted(&[1, 3, 4, 3, 2, 1]) {
-            let parts = rule(dice, family, chain, (&named, families), &onwards);
+            let mut parts = rule(dice, family, chain, (&named, families), &onwards);
+            if limits && dice.chance(4) {
+                parts.insert(0, dice.pick(&["limit name \"slow\"", "quota name \"much\""]).into());
+            }
+            if fast && chain.at == At::Forward && chain.kind == "filter" {
+                parts = vec!["meta l4proto { tcp, udp } flow add @fast".into()];
+            }
             lines.push(Line { head: format!("add rule {table} {}", chain.name), parts });
         }
     }

@@ -169,7 +169,18 @@ impl Place<'_> {
     }
 
     fn rare(&self, dice: &mut Dice, protocol: bool) -> String {
-        match dice.below(8) {
+        match dice.below(14) {
+            8 => "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-name h".into(),
+            9 if protocol && self.transport == "tcp" => "-m connlimit --connlimit-above 3".into(),
+            10 if matches!(self.chain, "PREROUTING" | "INPUT") && self.table != "nat" => "-m socket".into(),
+            11 if self.v6 => "-m hl --hl-lt 65".into(),
+            11 => "-m ttl --ttl-lt 65".into(),
+            12 if protocol && self.transport == "tcp" => "--tcp-option 2".into(),
+            13 => format!(
+                "-m conntrack {}--ctstatus {}",
+                not(dice),
+                dice.pick(&["NONE", "SEEN_REPLY", "CONFIRMED", "ASSURED", "SEEN_REPLY,CONFIRMED"])
+            ),
             0 if protocol && self.transport == "tcp" => "--syn".into(),
             1 if protocol && self.transport == "tcp" => {
                 format!("--tcp-flags {}", dice.pick(&["SYN,ACK SYN,ACK", "SYN,RST SYN", "FIN,ACK ACK", "ALL NONE"]))
@@ -179,7 +190,11 @@ impl Place<'_> {
             4 => format!("-m pkttype --pkt-type {}", dice.pick(&["unicast", "broadcast", "multicast"])),
             5 => "-m recent --name seen --rcheck --seconds 60".into(),
             6 if self.table == "filter" && self.chain == "OUTPUT" => "-m owner --uid-owner 0".into(),
-            _ => "-m length --length 0:39".into(),
+            _ => format!(
+                "-m length {}--length {}",
+                not(dice),
+                dice.pick(&["0:39", "0:59", "40", "60", "20:", "40:", "41:", "100:65535"])
+            ),
         }
     }
 
@@ -188,7 +203,7 @@ impl Place<'_> {
             return vec![format!("{} {}", dice.pick(&["-j", "-j", "-j", "-g"]), dice.one(targets))];
         }
         let nat = self.table == "nat";
-        vec![match dice.weighted(&[30, 18, 25, 4, 8, 5]) {
+        vec![match dice.weighted(&[30, 18, 25, 4, 8, 5, 3]) {
             _ if nat && dice.chance(80) => self.translation(dice),
             0 => "-j ACCEPT".into(),
             1 => "-j DROP".into(),
@@ -196,9 +211,26 @@ impl Place<'_> {
             3 => dice.pick(&["-j RETURN", "-j LOG --log-prefix x", ""]).into(),
             4 => self.sets_mark(dice),
             5 if self.table == "raw" => dice.pick(&["-j CT --notrack", "-j NOTRACK"]).into(),
-            5 if self.table == "mangle" => "-j CONNMARK --set-mark 1".into(),
+            5 if self.table == "mangle" => {
+                dice.pick(&["-j CONNMARK --set-mark 1", "-j CONNMARK --save-mark", "-j CONNMARK --restore-mark"]).into()
+            }
+            6 => self.rare_target(dice, protocol),
             _ => "-j ACCEPT".into(),
         }]
+    }
+
+    fn rare_target(&self, dice: &mut Dice, protocol: bool) -> String {
+        let tcp = protocol && self.transport == "tcp";
+        let here = if self.v6 { "::1" } else { "127.0.0.1" };
+        match (self.table, self.chain) {
+            ("mangle", "PREROUTING") if protocol && dice.chance(60) => {
+                format!("-j TPROXY --on-port 8080 --on-ip {here}")
+            }
+            ("mangle", _) if self.v6 => "-j HL --hl-set 60".into(),
+            ("mangle", _) => "-j TTL --ttl-set 60".into(),
+            ("filter", "INPUT" | "FORWARD") if tcp && dice.chance(60) => "-j SYNPROXY --mss 1460".into(),
+            _ => "-j NFLOG --nflog-group 3".into(),
+        }
     }
 
     fn sets_mark(&self, dice: &mut Dice) -> String {
@@ -226,7 +258,9 @@ impl Place<'_> {
         match self.chain {
             "POSTROUTING" if dice.chance(50) => "-j MASQUERADE".into(),
             "POSTROUTING" | "INPUT" => format!("-j SNAT --to-source {source}"),
-            _ => match dice.below(4) {
+            _ => match dice.below(5) {
+                4 if self.v6 => "-j NETMAP --to fd00:2::/64".into(),
+                4 => "-j NETMAP --to 10.2.0.0/24".into(),
                 0 => format!("-j REDIRECT --to-ports {port}"),
                 1 => format!("-j DNAT --to-destination {here}:{port}"),
                 2 => format!("-j DNAT --to-destination {behind}:{port}"),
