@@ -23,7 +23,7 @@ use nix::unistd::{Pid, setsid};
 use super::change::{Act, Change, Thing};
 use super::lock::{Holder, Lock, Missed};
 use super::log::{Entry, Log, State};
-use super::{Hands, revert};
+use super::{Hands, actions, revert};
 use crate::error::Error;
 
 /// The hidden word of the command line that runs it.
@@ -120,6 +120,16 @@ fn boot_unit() -> PathBuf {
     Path::new(UNITS).join(BOOT_UNIT)
 }
 
+/// An entry is closed: what was kept for its way back is removed, and the next boot has nothing to do.
+pub(super) fn tidy(entry: &Entry) {
+    for act in &entry.acts {
+        if let Act::Set(change) = act {
+            actions::clean(change, entry.number);
+        }
+    }
+    disarm();
+}
+
 /// Nothing is pending any more: the next boot has nothing to do.
 pub(super) fn disarm() {
     for path in [Path::new(WANTS).join(BOOT_UNIT), boot_unit()] {
@@ -160,7 +170,10 @@ async fn put_back(hands: &Hands, number: Option<u64>) -> Result<(), Error> {
     if let Some(entry) = found.map(|entry| entry.number) {
         revert::revert(hands, &mut log, entry, "whoever made the change is gone").await?;
     }
-    disarm();
+    // Whoever kept it may have been ended before it tidied up.
+    if let Some(entry) = number.and_then(|number| log.get(number)) {
+        tidy(entry);
+    }
     Ok(())
 }
 

@@ -46,6 +46,7 @@ pub fn standing(log: &Log, entry: &Entry) -> String {
     match (&entry.state, log.undone_by(entry.number)) {
         (State::Kept, Some(by)) => format!("undone by {}", by.number),
         (State::Kept, None) => "stands".into(),
+        (State::Pending, _) if entry.begun.is_empty() => "nothing of it was done".into(),
         (State::Pending, _) => "pending: neither kept nor put back yet".into(),
         (State::Reverted(why), _) => format!("put back: {}", text::line(why)),
     }

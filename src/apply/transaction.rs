@@ -261,11 +261,7 @@ impl Running<'_> {
         if let Err(error) = self.close(kept) {
             return self.put_back(format!("that it is kept cannot be written down: {}", error.report()), None).await;
         }
-        for act in &entry.acts {
-            if let Act::Set(change) = act {
-                actions::clean(change, self.number);
-            }
-        }
+        guard::tidy(entry);
         Ok(Ended::Kept { entry: self.number, retest: Box::new(retest) })
     }
 

@@ -72,12 +72,7 @@ pub async fn undo(
         }
     }
     log.add(Record::Kept { entry: number, at_ms: trouble::now_ms() })?;
-    guard::disarm();
-    for act in &entry.acts {
-        if let Act::Set(change) = act {
-            actions::clean(change, number);
-        }
-    }
+    guard::tidy(&entry);
     Ok(Undone { entry: number, of, left })
 }
 

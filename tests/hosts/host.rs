@@ -219,6 +219,14 @@ impl Host {
         all
     }
 
+    /// Runs a program in the host under strace, which stays outside: the host need not have it.
+    pub(crate) fn traced(&self, strace: &[String], words: &[&str]) -> Step<Ran> {
+        let inside = self.inside(words);
+        let mut traced = command(&["timeout", "-k", "1", "60", "strace"]);
+        traced.args(strace).arg("--").arg(inside.get_program()).args(inside.get_args());
+        run(&mut traced)
+    }
+
     fn enter(&self) -> Command {
         let leader = self.machine.borrow().as_ref().map(|machine| machine.leader.to_string());
         match leader {

@@ -35,6 +35,7 @@ mod cmd;
 mod dial;
 mod fixing;
 mod host;
+mod killing;
 mod lab;
 mod needs;
 #[path = "../terminal/pty.rs"]
@@ -81,6 +82,7 @@ fn run_trials() -> ExitCode {
     let missing = needs::missing();
     let mut trials: Vec<Trial> = scenarios::all().map(|scenario| trial(scenario, missing.as_deref())).collect();
     trials.extend(screen::trials(missing.as_deref()));
+    trials.extend(killing::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }
