@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use super::dispute::rule_at_work;
 use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
-use super::ways::{Filter, Gets, gets, main_part};
+use super::ways::{Filter, Gets, gets, main_part, rule_of};
 use crate::facts::connect::{Dial, Outcome};
 use crate::facts::socket::{Listener, Transport};
-use crate::firewall::Part;
+use crate::firewall::{Fate, Part, words};
 use crate::target::From;
 
 /// What the asked side gets, given what we got from here. None: cannot be told (yet).
@@ -31,6 +31,8 @@ pub(super) fn as_asked(
     }
     let (Some(address), Some(port)) = (subject.address(), subject.port) else { return Some(here) };
     let ways = filter.ways()?;
+    let now = filter.as_limited_now(ways, dial);
+    let ways = now.as_ref().unwrap_or(ways);
     let asking = main_part(&ways.asked)?;
     match gets(asking, subject.transport) {
         Gets::Outcome(outcome) => {
@@ -61,6 +63,21 @@ pub(super) fn as_asked(
             Some(at_device(waits, listeners.iter().filter(|l| l.takes(address)), interface, notes))
         }
     }
+}
+
+/// Why the rules do not tell what the asked side gets, where they were read. Where they may not be read, what this host
+/// itself gets is all there is to go by.
+pub(super) fn untold(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Option<String> {
+    if subject.from == Asker::Here || subject.local != Some(true) {
+        return None;
+    }
+    look.ruleset()?;
+    let part = main_part(&filter.ways()?.asked)?;
+    let Gets::Unknown { why, open: false } = gets(part, subject.transport) else { return None };
+    let Fate::Unknown { by: Some(place), .. } = &part.fate else { return Some(why) };
+    let rule = place.rule.and_then(|handle| rule_of(look, &place.chain, handle));
+    let said = rule.map(|rule| format!(": {}", words::brief(&place.chain, rule, look.facts())));
+    Some(why + &said.unwrap_or_default())
 }
 
 /// Where a packet comes to.

@@ -10,6 +10,7 @@ pub mod causes;
 pub mod chart;
 pub mod dispute;
 pub mod failure;
+mod instead;
 pub mod look;
 #[cfg(test)]
 mod promise;
@@ -112,15 +113,19 @@ pub fn diagnose_again(case: &Case, memory: &Memory) -> Diagnosis {
         filter: &filter,
     };
     let states: Vec<_> = BoxId::ALL.into_iter().map(|id| boxes::state(id, &judged)).collect();
-    let mut notes = seen.notes;
-    notes.extend(remarks::of(&look, &subject, seen.outcome, &states, &findings));
-    let dispute = seen.outcome.and_then(|_| filter.dispute());
     let culprit = culprit(&tried, &findings, seen.outcome);
+    let untold = seen.untold.filter(|_| culprit.is_none() || seen.outcome == Some(Outcome::Open));
+    let mut notes = seen.notes;
+    if untold.is_none() {
+        notes.extend(remarks::of(&look, &subject, seen.outcome, &states, &findings));
+    }
+    let dispute = seen.outcome.and_then(|_| filter.dispute());
     let wants = look.wants();
     let settled = wants.is_empty() && !outstanding(case);
     let causes = with_plans(with_then(findings, &states, seen.outcome), case);
     Diagnosis {
         outcome: seen.outcome,
+        untold,
         symptoms: seen.symptoms,
         boxes: states,
         causes,

@@ -4,7 +4,7 @@
 //! is tried first; the others only when trying them spends nothing.
 
 use super::answering::{Whose, whose};
-use super::asked::as_asked;
+use super::asked::{as_asked, untold};
 use super::look::Look;
 use super::subject::Subject;
 use super::verdict::Symptom;
@@ -28,6 +28,8 @@ pub(super) struct Seen {
     pub(super) notes: Vec<String>,
     /// Why the outcome is only what this host itself gets, or no outcome of an attempt at all.
     pub(super) unsure: Option<String>,
+    /// Why the rules, which were read, do not tell what the asked side gets.
+    pub(super) untold: Option<String>,
 }
 
 /// Makes the attempts wanted and reads those that were made.
@@ -60,11 +62,15 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
         }
         return seen;
     };
+    let mut asked = None;
     let (outcome, missing) = look.noting(|| {
-        let outcome = as_asked(filter, look, subject, dial, &mut seen.notes)?;
-        from_the_unit(look, subject, outcome, &mut seen.notes)
+        asked = as_asked(filter, look, subject, dial, &mut seen.notes);
+        from_the_unit(look, subject, asked?, &mut seen.notes)
     });
     look.also_missing(&missing);
+    if asked.is_none() && !missing.open {
+        seen.untold = untold(filter, look, subject);
+    }
     if outcome.is_none() && !missing.open {
         seen.notes.extend(unseen_owner(look, subject, dial));
     }

@@ -191,6 +191,9 @@ pub struct Diagnosis {
     pub subject: Subject,
     /// What the asked side gets now; none while it is not known yet.
     pub outcome: Option<Outcome>,
+    /// Why what the asked side gets cannot be told, as a clause after "because": `outcome` is then only what this host
+    /// itself gets.
+    pub untold: Option<String>,
     /// Every attempt that was made.
     pub symptoms: Vec<Symptom>,
     /// The boxes in chart order.

@@ -155,7 +155,7 @@ fn bears_on_ways(fact: &Fact) -> bool {
 /// The ways of the diagnosed connection, followed once a diagnosis and only if somebody asks.
 #[derive(Debug)]
 pub(super) struct Filter<'a, 'b> {
-    look: &'b Look<'a>,
+    pub(super) look: &'b Look<'a>,
     subject: &'b Subject,
     memory: &'b Memory,
     followed: OnceCell<(Option<Ways>, Missing)>,
@@ -177,15 +177,6 @@ impl<'a, 'b> Filter<'a, 'b> {
     /// What becomes of another packet, under the same rules.
     pub(super) fn follow(&self, packet: &Packet) -> Walk {
         self.memory.follow(packet, self.look)
-    }
-
-    /// Would this rule accept the packet, were it the first of its chain?
-    pub(super) fn would_accept(&self, packet: &Packet, chain: &ChainId, rule: &Rule) -> bool {
-        let rules = ChainRules { generation: 0, rules: vec![rule.clone()], more: false };
-        let walk = follow(packet, &Alone { others: Reader { look: self.look }, chain, rules });
-        let accepted =
-            |part: &Part| part.passed.iter().any(|pass| pass.by.chain == *chain && pass.by.rule == Some(rule.handle));
-        main_part(&walk).is_some_and(accepted)
     }
 
     /// Where what really happened to the attempt contradicts the rules.
@@ -325,63 +316,14 @@ pub fn rule_of<'a>(look: &Look<'a>, chain: &ChainId, handle: u64) -> Option<&'a 
 
 /// Reads facts for [`follow`]: what is missing is asked for.
 #[derive(Debug, Clone, Copy)]
-struct Reader<'a, 'b> {
-    look: &'b Look<'a>,
+pub(super) struct Reader<'a, 'b> {
+    pub(super) look: &'b Look<'a>,
 }
 
 impl Reader<'_, '_> {
     /// A value, or why there is none.
     fn or_why<T>(value: Option<T>, reading: Option<String>) -> Result<T, firewall::Missing> {
         value.ok_or_else(|| reading.map_or(firewall::Missing::Open, firewall::Missing::Blind))
-    }
-}
-
-/// The same facts, but one chain has one rule only.
-struct Alone<'a, 'b> {
-    others: Reader<'a, 'b>,
-    chain: &'b ChainId,
-    rules: ChainRules,
-}
-
-impl Known for Alone<'_, '_> {
-    fn sysctl(&self, path: &str) -> Result<&str, firewall::Missing> {
-        self.others.sysctl(path)
-    }
-
-    fn chain_rules(&self, id: &ChainId) -> Result<&ChainRules, firewall::Missing> {
-        if id == self.chain { Ok(&self.rules) } else { self.others.chain_rules(id) }
-    }
-
-    fn ruleset(&self) -> Result<&Ruleset, firewall::Missing> {
-        self.others.ruleset()
-    }
-
-    fn elements(&self, id: &SetId) -> Result<&Elements, firewall::Missing> {
-        self.others.elements(id)
-    }
-
-    fn member(&self, set: &SetId, key: &[u8]) -> Result<Option<&Element>, firewall::Missing> {
-        self.others.member(set, key)
-    }
-
-    fn legacy(&self) -> Result<&[LegacyTable], firewall::Missing> {
-        self.others.legacy()
-    }
-
-    fn recent(&self, name: &str) -> Result<&Recent, firewall::Missing> {
-        self.others.recent(name)
-    }
-
-    fn links(&self) -> Result<&[Link], firewall::Missing> {
-        self.others.links()
-    }
-
-    fn addresses(&self) -> Result<&Addresses, firewall::Missing> {
-        self.others.addresses()
-    }
-
-    fn route(&self, key: &RouteKey) -> Result<&Route, firewall::Missing> {
-        self.others.route(key)
     }
 }
 

@@ -12,10 +12,11 @@ pub fn diagnosis(report: &Report<'_>) -> String {
     let mut out = String::new();
     let input = &report.case.target.input;
     let _ = writeln!(out, "# {}: {}\n", escaped(input), report.outcome().word());
-    match d.culprit() {
-        Some(culprit) => drop(writeln!(out, "**{}** (`{}`)\n", escaped(&culprit.summary), culprit.cause)),
-        None if report.exit_code() == 3 => drop(writeln!(out, "The cause could not be told.\n")),
-        None => {}
+    match (&d.untold, d.culprit()) {
+        (Some(why), _) => drop(writeln!(out, "What it gets cannot be told, because {}.\n", escaped(why))),
+        (None, Some(culprit)) => drop(writeln!(out, "**{}** (`{}`)\n", escaped(&culprit.summary), culprit.cause)),
+        (None, None) if report.exit_code() == 3 => drop(writeln!(out, "The cause could not be told.\n")),
+        (None, None) => {}
     }
     mermaid(&d.boxes, &mut out);
     for finding in &d.causes {

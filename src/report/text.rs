@@ -25,7 +25,7 @@ pub fn diagnosis(report: &Report<'_>, style: Style) -> String {
     for (index, finding) in report.diagnosis.causes.iter().enumerate() {
         cause(finding, index == 0, style, &mut out);
     }
-    if report.diagnosis.causes.is_empty() && report.outcome() != Outcome::Open {
+    if report.diagnosis.causes.is_empty() && report.outcome() != Outcome::Open && report.diagnosis.untold.is_none() {
         untold(report, &mut out);
     }
     chart(report, style, &mut out);
@@ -45,11 +45,12 @@ fn head(report: &Report<'_>, style: Style, out: &mut String) {
     let at = d.subject.endpoint().map_or_else(|| input.clone(), |e| text::line(&e.to_string()));
     let asked = if at == input { String::new() } else { format!(" ({input})") };
     let outcome = report.outcome();
-    let verdict = mark(outcome);
-    let word = outcome.word().to_uppercase();
+    let verdict = if d.untold.is_some() { Verdict::Unknown } else { mark(outcome) };
+    let word = if d.untold.is_some() { "CANNOT TELL".to_owned() } else { outcome.word().to_uppercase() };
+    let because = d.untold.as_deref().map(|why| format!(", because {}", text::line(why))).unwrap_or_default();
     let _ = writeln!(
         out,
-        "{} {at}{asked} {} {}",
+        "{} {at}{asked} {} {}{because}",
         paint(verdict, sign(verdict, style.ascii), style),
         paint(verdict, &word, style),
         asked_by(report)

@@ -104,6 +104,9 @@ fn headline_rest(lines: &mut Vec<Row>, width: usize) -> Option<Row> {
 fn headline(chart: &Chart) -> Row {
     let diagnosis = &chart.diagnosis;
     let Some(outcome) = diagnosis.outcome else { return before_outcome(diagnosis) };
+    if let (Some(why), true) = (&diagnosis.untold, diagnosis.settled) {
+        return Row::of("? ", WARN).put("CANNOT TELL", STRONG).say(format!(": {why}"));
+    }
     let mark = outcome_mark(outcome);
     let head = Row::of(mark.sign, mark.style).say(" ").put(outcome.word().to_uppercase(), mark.style.patch(STRONG));
     match diagnosis.culprit() {

@@ -5,7 +5,7 @@ use crate::cmd::{Step, feed};
 use crate::dial::Outcome::{HostUnreach, Open, Refused, Timeout};
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::scenario::{SCENARIO, Scenario, Seen, client, fails, here, refused};
+use crate::scenario::{Expect, SCENARIO, Scenario, Seen, client, fails, here, refused};
 
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -34,6 +34,21 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[TRIED, TRIED, TRIED, client("10.2.0.2:80", Refused)],
         ask: FROM_CLIENT,
         expect: refused("fw-rate-limit-custom", &["limit"]),
+        ..NGINX
+    },
+    Scenario {
+        cause: "fw-rate-limit-custom",
+        name: "iptables-hashlimit-of-another-client",
+        break_it: |host| {
+            start(host, "nginx")?;
+            let limit = "--hashlimit-above 1/min --hashlimit-burst 3 --hashlimit-mode srcip --hashlimit-name web";
+            host.sh(&format!(
+                "iptables -A INPUT -p tcp --syn --dport 80 -m hashlimit {limit} -j REJECT --reject-with tcp-reset"
+            ))
+        },
+        seen: &[TRIED, TRIED, TRIED, client("10.2.0.2:80", Refused), here("10.2.0.2:80", Open)],
+        ask: FROM_CLIENT,
+        expect: UNTOLD,
         ..NGINX
     },
     Scenario {
@@ -119,6 +134,10 @@ const FROM_CLIENT: &[&str] = &["--from", "10.1.0.2"];
 const ELSEWHERE: &str = "10.1.0.2:8025";
 /// One of the connections that use up a limit.
 const TRIED: Seen = client("10.2.0.2:80", Open);
+
+/// What that client gets cannot be told.
+const UNTOLD: Expect =
+    Expect { outcome: "error", exit: 3, boxes: &[("firewall", "unknown"), ("connect", "unknown")], ..SCENARIO.expect };
 
 const NGINX: Scenario = Scenario { target: "80", repair: Some(|host| host.sh("nft flush ruleset")), ..SCENARIO };
 

@@ -1,0 +1,128 @@
+//! The same rules, but one chain has others: would this rule alone let the packet in, and which way did a limit go that
+//! all packets share?
+
+use super::dispute::rule_at_work;
+use super::ways::{Filter, Gets, Reader, Ways, gets, main_part, rules_of};
+use crate::facts::connect::{Dial, Outcome};
+use crate::facts::host::Addresses;
+use crate::facts::route::{Link, Route, RouteKey};
+use crate::facts::ruleset::expr::Expr;
+use crate::facts::ruleset::xt::{Match, Xt};
+use crate::facts::ruleset::{
+    Backend, ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Rule, Ruleset, SetId,
+};
+use crate::facts::socket::Transport;
+use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
+
+/// The facts, but one chain has these rules.
+struct Instead<'a, 'b> {
+    others: Reader<'a, 'b>,
+    chain: &'b ChainId,
+    rules: ChainRules,
+}
+
+impl Known for Instead<'_, '_> {
+    fn sysctl(&self, path: &str) -> Result<&str, firewall::Missing> {
+        self.others.sysctl(path)
+    }
+
+    fn chain_rules(&self, id: &ChainId) -> Result<&ChainRules, firewall::Missing> {
+        if id == self.chain { Ok(&self.rules) } else { self.others.chain_rules(id) }
+    }
+
+    fn ruleset(&self) -> Result<&Ruleset, firewall::Missing> {
+        self.others.ruleset()
+    }
+
+    fn elements(&self, id: &SetId) -> Result<&Elements, firewall::Missing> {
+        self.others.elements(id)
+    }
+
+    fn member(&self, set: &SetId, key: &[u8]) -> Result<Option<&Element>, firewall::Missing> {
+        self.others.member(set, key)
+    }
+
+    fn legacy(&self) -> Result<&[LegacyTable], firewall::Missing> {
+        self.others.legacy()
+    }
+
+    fn recent(&self, name: &str) -> Result<&Recent, firewall::Missing> {
+        self.others.recent(name)
+    }
+
+    fn links(&self) -> Result<&[Link], firewall::Missing> {
+        self.others.links()
+    }
+
+    fn addresses(&self) -> Result<&Addresses, firewall::Missing> {
+        self.others.addresses()
+    }
+
+    fn route(&self, key: &RouteKey) -> Result<&Route, firewall::Missing> {
+        self.others.route(key)
+    }
+}
+
+impl Filter<'_, '_> {
+    /// Would this rule accept the packet, were it the first of its chain?
+    pub(super) fn would_accept(&self, packet: &Packet, chain: &ChainId, rule: &Rule) -> bool {
+        let rules = ChainRules { generation: 0, rules: vec![rule.clone()], more: false };
+        let walk = self.instead(packet, chain, rules);
+        let accepted =
+            |part: &Part| part.passed.iter().any(|pass| pass.by.chain == *chain && pass.by.rule == Some(rule.handle));
+        main_part(&walk).is_some_and(accepted)
+    }
+
+    fn instead(&self, packet: &Packet, chain: &ChainId, rules: ChainRules) -> Walk {
+        follow(packet, &Instead { others: Reader { look: self.look }, chain, rules })
+    }
+
+    /// The ways as a limit that all packets share lets them go now. The attempt from here passed it, too, and shows
+    /// whether it is used up.
+    pub(super) fn as_limited_now(&self, ways: &Ways, dial: &Dial) -> Option<Ways> {
+        let place = |walk| {
+            if let Fate::Unknown { by: Some(place), open: false, .. } = &main_part(walk)?.fate {
+                Some(place)
+            } else {
+                None
+            }
+        };
+        let at = place(&ways.asked).filter(|at| place(&ways.here).is_some_and(|own| own == *at))?;
+        let rules = rules_of(self.look, &at.chain).filter(|_| at.chain.table.backend == Backend::Nftables)?;
+        let rule = rules.iter().find(|rule| Some(rule.handle) == at.rule)?;
+        if !rule.exprs.iter().any(is_shared) {
+            return None;
+        }
+        let without = rules.iter().filter(|r| r.handle != rule.handle).cloned().collect();
+        let always = |r: &Rule| {
+            let mut r = r.clone();
+            r.exprs.retain(|expr| r.handle != rule.handle || !is_shared(expr));
+            r
+        };
+        let both = [without, rules.iter().map(always).collect()].map(|rules| {
+            let rules = ChainRules { generation: 0, rules, more: false };
+            let here = self.instead(&Packet { client: Client::Here, ..ways.packet }, &at.chain, rules.clone());
+            Ways { packet: ways.packet, asked: self.instead(&ways.packet, &at.chain, rules), here }
+        });
+        let mut fitting = both.into_iter().filter(|ways| fits(&ways.here, ways.packet.transport, dial));
+        let now = fitting.next()?;
+        fitting.next().is_none().then_some(now)
+    }
+}
+
+/// Did the attempt get what this walk gives?
+fn fits(here: &Walk, transport: Transport, dial: &Dial) -> bool {
+    match main_part(here).map(|part| gets(part, transport)) {
+        Some(Gets::Outcome(outcome)) => outcome == dial.outcome,
+        Some(Gets::Through { .. }) => {
+            let no_socket = dial.outcome == Outcome::Refused && rule_at_work(dial).is_none();
+            no_socket || matches!(dial.outcome, Outcome::Open | Outcome::Closed | Outcome::Reset)
+        }
+        Some(Gets::Unknown { .. }) | None => false,
+    }
+}
+
+/// One for everybody, not one for each source.
+fn is_shared(expr: &Expr) -> bool {
+    matches!(expr, Expr::Limit { .. } | Expr::Quota { .. } | Expr::Xt(Xt::Match(Match::Limit { .. })))
+}
