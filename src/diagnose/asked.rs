@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::dispute::rule_at_work;
 use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
-use super::ways::{Filter, Gets, gets, main_part, rule_of};
+use super::ways::{Filter, Gets, gets, main_part, rule_of, undecided};
 use crate::facts::connect::{Dial, Outcome};
 use crate::facts::socket::{Listener, Transport};
 use crate::firewall::{Fate, Part, words};
@@ -33,7 +33,10 @@ pub(super) fn as_asked(
     let ways = filter.ways()?;
     let now = filter.as_limited_now(ways, dial);
     let ways = now.as_ref().unwrap_or(ways);
-    let asking = main_part(&ways.asked)?;
+    let Some(asking) = main_part(&ways.asked) else {
+        look.also_missing(&Missing { open: false, blind: undecided(&ways.asked).into_iter().collect() });
+        return None;
+    };
     match gets(asking, subject.transport) {
         Gets::Outcome(outcome) => {
             if outcome != here {
@@ -72,7 +75,8 @@ pub(super) fn untold(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject
         return None;
     }
     look.ruleset()?;
-    let part = main_part(&filter.ways()?.asked)?;
+    let walk = &filter.ways()?.asked;
+    let Some(part) = main_part(walk) else { return undecided(walk) };
     let Gets::Unknown { why, open: false } = gets(part, subject.transport) else { return None };
     let Fate::Unknown { by: Some(place), .. } = &part.fate else { return Some(why) };
     let rule = place.rule.and_then(|handle| rule_of(look, &place.chain, handle));

@@ -217,10 +217,16 @@ pub fn gets(part: &Part, transport: Transport) -> Gets {
         Fate::Delivered => Gets::Through { to: part.to, beyond: false },
         Fate::Forwarded { .. } => Gets::Through { to: part.to, beyond: true },
         Fate::Rejected { with, .. } => Gets::Outcome(rejected(*with, part.to.is_ipv6())),
-        Fate::Dropped { .. } if transport == Transport::Udp => Gets::Outcome(Outcome::Silent),
-        Fate::Dropped { .. } => Gets::Outcome(Outcome::Timeout),
-        Fate::Unrouted { .. } => Gets::Outcome(Outcome::Unreachable),
+        Fate::Dropped { .. } | Fate::Unrouted { silent: Some(_), .. } => Gets::Outcome(unanswered(transport)),
+        Fate::Unrouted { silent: None, .. } => Gets::Outcome(Outcome::Unreachable),
         Fate::Unknown { why, open, .. } => Gets::Unknown { why: why.clone(), open: *open },
+    }
+}
+
+fn unanswered(transport: Transport) -> Outcome {
+    match transport {
+        Transport::Tcp => Outcome::Timeout,
+        Transport::Udp => Outcome::Silent,
     }
 }
 
@@ -238,8 +244,31 @@ pub fn rejected(with: RejectWith, v6: bool) -> Outcome {
 
 /// What an arbitrary one of the sources gets: the parts that get the same are weighed together, and the greatest of the
 /// heaviest ones is taken. Clients send from ephemeral ports, those of IPv6 from global addresses, and hardly anybody is in
-/// a list too big to read.
+/// a list too big to read. None: it is [`undecided`].
 pub fn main_part(walk: &Walk) -> Option<&Part> {
+    heaviest(walk).filter(|part| rival(walk, part).is_none())
+}
+
+/// Why it cannot be told what an arbitrary source gets although each part is known: the port that it comes in by decides.
+pub fn undecided(walk: &Walk) -> Option<String> {
+    let part = heaviest(walk)?;
+    let other = rival(walk, part)?;
+    let by = match (&part.sources.interface, &other.sources.interface) {
+        (Some(one), Some(other)) => format!("{one} or {other}"),
+        (Some(one), None) | (None, Some(one)) => format!("{one} or another port"),
+        (None, None) => "one port or another".to_owned(),
+    };
+    Some(format!("it depends on whether it comes in by {by}"))
+}
+
+/// A part with the same sources that gets something else: by another port of the same bridge or bond, since nothing else
+/// lets sources be in two parts.
+fn rival<'w>(walk: &'w Walk, part: &Part) -> Option<&'w Part> {
+    let own = gets(part, Transport::Tcp);
+    walk.parts.iter().find(|other| !alike(&gets(other, Transport::Tcp), &own) && other.sources.overlaps(&part.sources))
+}
+
+fn heaviest(walk: &Walk) -> Option<&Part> {
     let mut lots: Vec<(Gets, f64, &Part, f64)> = Vec::new();
     for part in &walk.parts {
         let (gets, weight) = (gets(part, Transport::Tcp), weight(&part.sources));

@@ -19,6 +19,10 @@ pub struct Link {
     pub group: u32,
     /// Index of the bridge, bond or VRF it belongs to.
     pub master: Option<u32>,
+    /// Index of the interface that it is made upon (the parent of a VLAN, the other end of a veth), where that is in this
+    /// network namespace.
+    #[serde(default)]
+    pub parent: Option<u32>,
     /// Flag UP.
     pub up: bool,
     /// Id of the XDP program attached to it.

@@ -17,7 +17,7 @@ pub(super) fn matters(expr: &Expr) -> bool {
         Expr::Verdict(verdict) => !matches!(verdict, Verdict::Continue | Verdict::Break),
         Expr::Lookup { to, .. } => *to == LookupTo::Verdict,
         Expr::MetaSet { key, .. } => *key == MetaKey::Mark,
-        Expr::CtSet { key, .. } => matches!(key, CtKey::Mark | CtKey::Labels),
+        Expr::CtSet { key, .. } => matches!(key, CtKey::Mark | CtKey::Labels | CtKey::Zone),
         Expr::Reject(_)
         | Expr::Nat { .. }
         | Expr::Masquerade { .. }
@@ -55,6 +55,10 @@ impl<'k> Walker<'k> {
                 task.strand.state().mark = mark;
                 Step::Do(Then::On)
             }
+            Expr::CtSet { key: CtKey::Zone, from, .. } => {
+                let zone = known(task.registers.get(*from, 2));
+                if zone.is_some_and(|zone| zone == [0, 0]) { Step::Do(Then::On) } else { self.zone() }
+            }
             Expr::CtSet { key, from, .. } => {
                 let mark = four(task.registers.get(*from, 4));
                 set_ct(task.strand.state(), *key, mark);
@@ -87,6 +91,11 @@ impl<'k> Walker<'k> {
     /// What happens to the packet is not known.
     pub(super) fn lost(&mut self, why: &str) -> Step {
         Step::Do(Then::Lost(self.why(why)))
+    }
+
+    /// Connections of other zones of connection tracking are others, also where addresses and ports are the same.
+    pub(super) fn zone(&mut self) -> Step {
+        self.lost("a rule puts it into a zone of connection tracking, and zones are not followed")
     }
 
     pub(super) fn synproxy(&mut self, task: &Task) -> Step {

@@ -73,7 +73,7 @@ impl Walker<'_> {
         };
         match self.known.route(&RouteKey { to, from: None, input: None, mark: 0 }) {
             Ok(Route { kind: RouteKind::Unicast, interface: Some(name), .. }) => {
-                Ok(Some(device(name)).filter(|found| on.is_none_or(|on| on == found)))
+                Ok(Some(device(name)).filter(|found| on.is_none_or(|on| on.name == found.name)))
             }
             Ok(_) => Ok(None),
             Err(missing) => Err(self.missing(&missing, "the way to an address")),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::Missing;
 use super::walker::Walker;
+use crate::facts::route::Link;
 use crate::facts::ruleset::{Base, Chain, ChainKind, Family, Hook, Hooked, LegacyTable};
 
 /// Something at a hook.
@@ -15,6 +16,8 @@ pub(super) enum Item<'k> {
     Track,
     /// Address translation with the base chains of type nat.
     Translate,
+    /// A program at an interface that sees packets before or after all rules.
+    Program(&'k Link),
     /// A kernel function that is no rule, and not known to leave packets alone.
     Foreign(&'k str),
 }
@@ -173,7 +176,7 @@ impl<'k> Walker<'k> {
     }
 
     /// Ingress or egress of a device.
-    fn at_device(&self, hook: Hook, device: Option<&str>) -> Vec<Item<'k>> {
+    pub(super) fn at_device(&self, hook: Hook, device: Option<&str>) -> Vec<Item<'k>> {
         let Some(device) = device else { return Vec::new() };
         let ruleset = self.ruleset;
         let mut sorted: Vec<(i32, i64, Item<'k>)> = Vec::new();
@@ -193,6 +196,8 @@ impl<'k> Walker<'k> {
                 sorted.push((hooked.priority, 1, Item::Foreign(name)));
             }
         }
+        let first = if hook == Hook::Ingress { i32::MIN } else { i32::MAX };
+        sorted.extend(self.program(device).map(|link| (first, i64::MIN, Item::Program(link))));
         sorted.sort_by_key(|(priority, number, _)| (*priority, *number));
         sorted.into_iter().map(|(_, _, item)| item).collect()
     }
@@ -203,7 +208,7 @@ impl<'k> Walker<'k> {
         (family == Family::Inet || family == self.family()) && !self.dormant(chain)
     }
 
-    fn dormant(&self, chain: &Chain) -> bool {
+    pub(super) fn dormant(&self, chain: &Chain) -> bool {
         self.ruleset.table(&chain.id.table).is_some_and(|table| table.dormant)
     }
 }

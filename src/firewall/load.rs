@@ -62,6 +62,9 @@ impl Walker<'_> {
             {
                 return Loaded::Break;
             }
+            Base::Link if sides(frame, state).0.is_some_and(|input| input.tagged) => {
+                part(self.blank("what the header of a VLAN says is not known", 64))
+            }
             Base::Link => {
                 let mut bytes = self.blank("what the link layer's header says is not known", 12);
                 bytes.extend(constant(&if self.v6 { [0x86, 0xdd] } else { [0x08, 0x00] }));

@@ -8,6 +8,7 @@
 //! What cannot be known before a packet comes (a rate limit, a random number, a match this program does not know) makes
 //! the part that depends on it [`Fate::Unknown`], by name, and no other.
 
+mod below;
 mod bytes;
 mod doubt;
 mod effect;
@@ -22,6 +23,7 @@ mod outcome;
 mod ranges;
 mod recent;
 mod refusal;
+mod routed;
 mod rule;
 pub mod see;
 pub mod sources;
@@ -37,6 +39,8 @@ pub mod words;
 mod xt;
 
 use std::net::{IpAddr, SocketAddr};
+
+pub use below::program_at;
 
 use crate::facts::host::Addresses;
 use crate::facts::route::{Link, Route, RouteKey};
@@ -157,6 +161,8 @@ pub enum Fate {
     Unrouted {
         /// Where to.
         to: IpAddr,
+        /// Why it vanishes without an answer, as a clause; none: the sender is told.
+        silent: Option<&'static str>,
     },
     /// It cannot be told.
     Unknown {

@@ -181,7 +181,8 @@ struct Lots {
 
 impl Lots {
     fn add(&mut self, lot: Lot, strand: &Strand, addresses: &Ranges) {
-        let interface = strand.state.arrived.as_ref().map(|device| device.name.to_string());
+        let interface = strand.state.arrived.as_ref();
+        let interface = interface.map(|device| device.port.as_ref().unwrap_or(&device.name).to_string());
         let at = *self.numbers.entry(lot).or_insert_with_key(|lot| {
             self.found.push(Found { lot: lot.clone(), addresses: Vec::new(), interfaces: BTreeSet::new() });
             self.found.len().saturating_sub(1)

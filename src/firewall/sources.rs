@@ -46,6 +46,25 @@ impl Sources {
         self.addresses.iter().map(|(low, high)| (self.address(*low), self.address(*high)))
     }
 
+    /// Is there a source in both? Sets that were not listed may have the same members.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        fn meet<T: Ord>(mut one: &[(T, T)], mut other: &[(T, T)]) -> bool {
+            // Both are sorted: what ends before the other begins is left behind.
+            while let ([(low, high), rest @ ..], [(from, to), others @ ..]) = (one, other) {
+                if high < from {
+                    one = rest;
+                } else if to < low {
+                    other = others;
+                } else {
+                    return true;
+                }
+            }
+            false
+        }
+        let contrary = self.members.iter().any(|(set, is)| other.members.contains(&(set.clone(), !is)));
+        self.v6 == other.v6 && !contrary && meet(&self.addresses, &other.addresses) && meet(&self.ports, &other.ports)
+    }
+
     /// All of IPv6, not IPv4.
     pub fn is_ipv6(&self) -> bool {
         self.v6

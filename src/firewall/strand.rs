@@ -90,6 +90,19 @@ enum Joint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Device {
     pub(super) name: Rc<str>,
+    /// The port that a packet comes in by, where there are several.
+    pub(super) port: Option<Rc<str>>,
+    /// What a packet passes before it comes in by this one, from outside to inside.
+    pub(super) below: Vec<Rc<str>>,
+    /// Packets carry the tag of a VLAN there.
+    pub(super) tagged: bool,
+}
+
+impl Device {
+    /// An interface with nothing below it that matters.
+    pub(super) fn plain(name: &str) -> Self {
+        Self { name: name.into(), port: None, below: Vec::new(), tagged: false }
+    }
 }
 
 /// An address in a packet.

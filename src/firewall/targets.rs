@@ -25,6 +25,7 @@ impl<'k> Walker<'k> {
             }
             Target::Masquerade => self.masquerade(spot, task),
             Target::Log { .. } | Target::Changes { .. } | Target::Ct => Step::Do(Then::On),
+            Target::Zone => self.zone(),
             Target::Mark { clear, set } => {
                 let mark = changed(task.strand.state.mark, *clear, *set);
                 task.strand.state().mark = mark;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
-use super::bytes::{Byte, DoubtId, number};
+use super::bytes::{Byte, number};
 use super::hooks::Item;
 use super::ranges::Ranges;
 use super::strand::{Address, Connection, Device, End, Ignored, Kind, Port, State, Strand, Tracking};
@@ -76,22 +76,16 @@ impl<'k> Walker<'k> {
     fn arrivals(&mut self) -> Vec<Strand> {
         if let Client::Address(client) = self.packet.client {
             let one = number_of(client);
-            let mut strand = self.strand(Ranges::one(one, one), Address::Fixed(client));
+            let strand = self.strand(Ranges::one(one, one), Address::Fixed(client));
             let target = self.packet.to.ip();
             let from = self.addresses.holds(target).then_some(target);
             let route = RouteKey { to: client, from, input: None, mark: 0 };
             let local = self.addresses.holds(client);
             return match self.known.route(&route) {
-                _ if local => {
-                    strand.state().input = Some(device("lo"));
-                    vec![strand]
-                }
-                Ok(Route { interface: Some(name), .. }) => {
-                    strand.state().input = Some(device(name));
-                    vec![strand]
-                }
+                _ if local => self.comes_in(strand, "lo"),
+                Ok(Route { interface: Some(name), .. }) => self.comes_in(strand, name),
                 Ok(_) => {
-                    self.end(strand, Fate::Unrouted { to: client });
+                    self.end(strand, Fate::Unrouted { to: client, silent: None });
                     Vec::new()
                 }
                 Err(missing) => {
@@ -107,13 +101,14 @@ impl<'k> Walker<'k> {
             if near.is_empty() {
                 continue;
             }
-            let mut strand = self.strand(near, Address::Client);
-            strand.state().input = Some(device(&name));
-            arrivals.push(strand);
+            let strand = self.strand(near, Address::Client);
+            arrivals.extend(self.comes_in(strand, &name));
         }
-        let mut far = self.strand(rest, Address::Client);
-        far.state().input = self.outside().map(|name| device(&name));
-        arrivals.push(far);
+        let far = self.strand(rest, Address::Client);
+        match self.outside() {
+            Some(name) => arrivals.extend(self.comes_in(far, &name)),
+            None => arrivals.push(far),
+        }
         super::split::join(arrivals)
     }
 
@@ -155,87 +150,8 @@ impl<'k> Walker<'k> {
         }
     }
 
-    /// What came from another host is not delivered to 127.0.0.1, unless the host was told so.
-    fn foreign_to_loopback(&mut self, strand: &Strand, to: IpAddr) -> Option<DoubtId> {
-        let input = strand.state.input.as_ref()?.name.to_string();
-        if !to.is_loopback() || input == "lo" {
-            return None;
-        }
-        let told = ["all".to_owned(), input.clone()]
-            .iter()
-            .any(|name| self.known.sysctl(&format!("net/ipv4/conf/{name}/route_localnet")).is_ok_and(|on| on == "1"));
-        (!told).then(|| self.why("what comes from other hosts is not delivered to loopback (route_localnet is not 1)"))
-    }
-
-    /// A host that does not forward keeps what is for others.
-    fn stays_here(&mut self, strand: &Strand, to: IpAddr) -> Option<DoubtId> {
-        let input = strand.state.input.as_ref()?.name.to_string();
-        let path = match to {
-            _ if input == "lo" => return None,
-            IpAddr::V4(_) => format!("net/ipv4/conf/{input}/forwarding"),
-            IpAddr::V6(_) => "net/ipv6/conf/all/forwarding".to_owned(),
-        };
-        match self.known.sysctl(&path) {
-            Ok("0") => Some(self.why("this host does not forward (ip_forward is 0)")),
-            Ok(_) => None,
-            Err(missing) => Some(self.missing(&missing, "whether this host forwards")),
-        }
-    }
-
-    /// Routing: to this host, or on to another.
-    fn routed(&mut self, mut strand: Strand) {
-        let Address::Fixed(to) = strand.state.destination.address else {
-            let doubt = self.why("where the packet goes is chosen when it comes");
-            self.give_up(strand, doubt, None);
-            return;
-        };
-        if self.addresses.holds(to) {
-            if let Some(doubt) = self.foreign_to_loopback(&strand, to) {
-                self.give_up(strand, doubt, None);
-                return;
-            }
-            let strands = self.hook(Hook::Input, Leg::Request, vec![strand]);
-            for strand in strands {
-                self.answer(strand);
-            }
-            return;
-        }
-        if let Some(doubt) = self.stays_here(&strand, to) {
-            self.give_up(strand, doubt, None);
-            return;
-        }
-        let input = strand.state.input.as_ref().map(|device| device.name.to_string());
-        // Without one source the way is that of what this host would send there itself.
-        let (from, input) = match self.packet.client {
-            Client::Address(client) => (Some(client), input),
-            Client::Any | Client::Here => (None, None),
-        };
-        let Some(mark) = number(&strand.state.mark) else {
-            let doubt = self.why("the route depends on a mark that is not known");
-            self.give_up(strand, doubt, None);
-            return;
-        };
-        match self.known.route(&RouteKey { to, from, input, mark }) {
-            Ok(Route { kind: RouteKind::Unicast, interface, .. }) => {
-                strand.state().output = interface.as_deref().map(device);
-                self.through(strand);
-            }
-            Ok(Route { kind: RouteKind::Local, .. }) => {
-                let strands = self.hook(Hook::Input, Leg::Request, vec![strand]);
-                for strand in strands {
-                    self.answer(strand);
-                }
-            }
-            Ok(_) => self.end(strand, Fate::Unrouted { to }),
-            Err(missing) => {
-                let doubt = self.missing(&missing, "the way onwards");
-                self.give_up(strand, doubt, None);
-            }
-        }
-    }
-
     /// From one interface to another, and the answer back.
-    fn through(&mut self, strand: Strand) {
+    pub(super) fn through(&mut self, strand: Strand) {
         let interface = strand.state.output.as_ref().map(|device| device.name.to_string());
         let mut strands = vec![strand];
         for hook in [Hook::Forward, Hook::Postrouting, Hook::Egress] {
@@ -253,7 +169,7 @@ impl<'k> Walker<'k> {
     }
 
     /// The answer of this host's socket.
-    fn answer(&mut self, mut strand: Strand) {
+    pub(super) fn answer(&mut self, mut strand: Strand) {
         turn(strand.state(), Kind::Answer(self.packet.transport));
         strand.state().input = None;
         let strands = self.out(strand, Leg::Reply);
@@ -340,7 +256,7 @@ impl<'k> Walker<'k> {
                 }
                 Ok(_) => {
                     let strand = self.strand(Ranges::one(0, self.last()), Address::Client);
-                    return self.end(strand, Fate::Unrouted { to });
+                    return self.end(strand, Fate::Unrouted { to, silent: None });
                 }
                 Err(missing) => {
                     let strand = self.strand(Ranges::one(0, self.last()), Address::Client);
@@ -351,13 +267,24 @@ impl<'k> Walker<'k> {
             }
         };
         let one = number_of(source);
-        let mut strand = self.strand(Ranges::one(one, one), Address::Fixed(source));
-        strand.state().output = interface.as_deref().map(device);
+        let strand = self.strand(Ranges::one(one, one), Address::Fixed(source));
+        let Some(strand) = self.by(strand, interface.as_deref()) else { return };
         let strands = self.hook(Hook::Output, Leg::Request, vec![strand]);
         for strand in strands {
             if let Some(strand) = self.rerouted(strand) {
                 self.leave(strand);
             }
+        }
+    }
+
+    /// Goes out by an interface.
+    pub(super) fn by(&mut self, mut strand: Strand, interface: Option<&str>) -> Option<Strand> {
+        match interface.map(|name| self.goes_out(name)).transpose() {
+            Ok(output) => {
+                strand.state().output = output;
+                Some(strand)
+            }
+            Err(doubt) => self.give_up(strand, doubt, None),
         }
     }
 
@@ -367,7 +294,7 @@ impl<'k> Walker<'k> {
             (Address::Fixed(from), Address::Fixed(to))
                 if !self.v6 && from.is_loopback() && !self.addresses.holds(to) =>
             {
-                self.end(strand, Fate::Unrouted { to });
+                self.end(strand, Fate::Unrouted { to, silent: None });
                 None
             }
             _ => Some(strand),
@@ -395,11 +322,11 @@ impl<'k> Walker<'k> {
         let inside = matches!(strand.state.source.address, Address::Fixed(source) if source.is_loopback());
         match self.known.route(&RouteKey { to, from: None, input: None, mark }) {
             Ok(Route { kind: RouteKind::Unicast, interface, .. }) if !inside => {
-                strand.state().output = interface.as_deref().map(device);
-                Some(strand)
+                let interface = interface.clone();
+                self.by(strand, interface.as_deref())
             }
             Ok(_) => {
-                self.end(strand, Fate::Unrouted { to });
+                self.end(strand, Fate::Unrouted { to, silent: None });
                 None
             }
             Err(missing) => {
@@ -434,20 +361,39 @@ impl<'k> Walker<'k> {
         }
     }
 
-    /// Everything at a hook.
-    pub(super) fn hook(&mut self, hook: Hook, leg: Leg, strands: Vec<Strand>) -> Vec<Strand> {
+    /// Everything at a hook, and at what lies below an interface.
+    pub(super) fn hook(&mut self, hook: Hook, leg: Leg, mut strands: Vec<Strand>) -> Vec<Strand> {
         let Some(first) = strands.first() else { return strands };
         let side = match hook {
             Hook::Ingress => first.state.input.as_ref(),
             Hook::Egress => first.state.output.as_ref(),
             Hook::Prerouting | Hook::Input | Hook::Forward | Hook::Output | Hook::Postrouting => None,
         };
-        let side = side.map(|device| Rc::clone(&device.name));
-        let items = match self.items_once(hook, side) {
+        let side = side.map(|device| (Rc::clone(&device.name), !device.below.is_empty()));
+        let below = side.as_ref().is_some_and(|(_, below)| *below);
+        let name = side.map(|(name, _)| name);
+        if below && hook == Hook::Ingress {
+            strands = self.below(hook, leg, strands);
+        }
+        strands = self.at_hook(hook, leg, name, strands);
+        if below && hook == Hook::Egress {
+            strands = self.below(hook, leg, strands);
+        }
+        strands
+    }
+
+    /// Everything at a hook.
+    pub(super) fn at_hook(
+        &mut self,
+        hook: Hook,
+        leg: Leg,
+        device: Option<Rc<str>>,
+        mut strands: Vec<Strand>,
+    ) -> Vec<Strand> {
+        let items = match self.items_once(hook, device) {
             Ok(items) => items,
             Err(missing) => return self.blocked(&missing, strands),
         };
-        let mut strands = strands;
         for item in items.iter().copied() {
             strands = self.item(item, hook, leg, strands);
         }
@@ -474,6 +420,10 @@ impl<'k> Walker<'k> {
                     return strands;
                 }
                 strands.into_iter().filter_map(|strand| self.unless_stranded(strand)).collect()
+            }
+            Item::Program(link) => {
+                let doubt = self.why(&super::program_at(link).unwrap_or_default());
+                strands.into_iter().filter_map(|strand| self.give_up(strand, doubt, None)).collect()
             }
             Item::Foreign(name) => {
                 let doubt = self.why(&format!("a kernel function that is no rule sees the packet ({name})"));
@@ -591,7 +541,7 @@ fn back(state: &mut State, of_source: bool) {
 }
 
 pub(super) fn device(name: &str) -> Device {
-    Device { name: name.into() }
+    Device::plain(name)
 }
 
 /// An address as a number.

@@ -23,7 +23,13 @@ pub fn diagnosis(report: &Report<'_>, style: Style) -> String {
     let mut out = String::new();
     head(report, style, &mut out);
     for (index, finding) in report.diagnosis.causes.iter().enumerate() {
-        cause(finding, index == 0, style, &mut out);
+        let lead = match (finding.latent, index) {
+            (true, _) if report.diagnosis.untold.is_some() => "may be why",
+            (true, _) => "would bite next",
+            (false, 0) => "why",
+            (false, _) => "also",
+        };
+        cause(finding, lead, style, &mut out);
     }
     if report.diagnosis.causes.is_empty() && report.outcome() != Outcome::Open && report.diagnosis.untold.is_none() {
         untold(report, &mut out);
@@ -94,12 +100,7 @@ fn asked_by(report: &Report<'_>) -> String {
     }
 }
 
-fn cause(finding: &Finding, first: bool, style: Style, out: &mut String) {
-    let lead = match (finding.latent, first) {
-        (true, _) => "would bite next",
-        (false, true) => "why",
-        (false, false) => "also",
-    };
+fn cause(finding: &Finding, lead: &str, style: Style, out: &mut String) {
     let _ =
         writeln!(out, "\n{} {} [{}]", bold(&format!("{lead}:"), style), text::line(&finding.summary), finding.cause);
     for evidence in &finding.evidence {

@@ -125,10 +125,9 @@ fn every_cause_file_is_registered() {
 }
 
 /// Causes that no booted host here can be made to have, and why.
-const NOT_PLAYED: [(&str, &str); 4] = [
+const NOT_PLAYED: [(&str, &str); 3] = [
     ("port-conflict-dns-stub", "systemd-resolved is a package of its own that the test root does not have"),
     ("fw-conntrack-table-full", "the size of the table is one for the whole kernel, not for a namespace"),
-    ("fw-xdp-or-tc-bpf", "what such a program does to others cannot be read, and to this host itself it does nothing"),
     ("fw-cgroup-bpf", "systemd-nspawn has no control group BPF"),
 ];
 

@@ -85,7 +85,8 @@ fn of_part(part: &Part, probe: &Probe) -> Expect {
         Fate::Rejected { by, .. } if by.leg == Leg::Reply => Expect::Seen(Seen::Silence),
         Fate::Rejected { with, .. } => Expect::Seen(answer(*with, probe.to.ip())),
         Fate::Dropped { .. } => Expect::Seen(Seen::Silence),
-        Fate::Unrouted { .. } => Expect::Nowhere,
+        Fate::Unrouted { silent: Some(_), .. } => Expect::Seen(Seen::Silence),
+        Fate::Unrouted { silent: None, .. } => Expect::Nowhere,
         Fate::Unknown { why, by, .. } => Expect::Unknown { why: why.clone(), by: by.clone() },
     }
 }

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "measured times, and the helper's answers")]
 
 mod addresses;
+mod below;
 mod helper;
 mod hooks;
 mod legacy;
@@ -47,6 +48,14 @@ const TESTS: &[Test] = &[
     ("addresses::the_default_route_with_the_lowest_metric", addresses::default_route, Needs::Namespace),
     ("addresses::while_they_change", addresses::while_changing, Needs::Namespace),
     ("addresses::an_empty_network", addresses::empty, Needs::Namespace),
+    ("below::ports_of_a_bridge", below::bridge, Needs::Namespace),
+    ("below::what_an_interface_is_made_upon", below::parents, Needs::Namespace),
+    ("below::the_parent_of_a_vlan", below::vlan, Needs::Namespace),
+    ("below::a_vrf_is_named", below::vrf, Needs::Namespace),
+    ("below::zones_of_connection_tracking_are_named", below::zones, Needs::Namespace),
+    ("below::a_filter_of_tc", below::classifier, Needs::Namespace),
+    ("below::an_xdp_program", below::xdp, Needs::Root),
+    ("below::what_is_sent_on_to_loopback_and_beyond", below::loopback, Needs::Namespace),
     ("hooks::in_the_order_the_kernel_runs_them", hooks::in_order, Needs::Namespace),
     ("watched::what_the_kernel_says_of_an_attempt", watched::words, Needs::Root),
     ("watched::a_full_accept_queue", watched::full_queue, Needs::Root),

@@ -20,6 +20,7 @@ fn link(index: u32, name: &str) -> Link {
         hardware: 1,
         group: 0,
         master: None,
+        parent: None,
         up: true,
         xdp: None,
         tc: Vec::new(),

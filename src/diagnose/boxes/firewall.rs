@@ -4,8 +4,8 @@ use super::{Judged, elsewhere, plain, unknown};
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::dispute::{refusing, rule_at_work};
 use crate::diagnose::verdict::{BoxState, Evidence, Verdict};
-use crate::diagnose::ways::{Gets, Ways, gets, main_part};
-use crate::firewall::{Part, Walk};
+use crate::diagnose::ways::{Gets, Ways, gets, main_part, undecided};
+use crate::firewall::{Fate, Part, Walk};
 
 /// Shows all rules, whoever keeps them.
 const SEE_ALL: &str = "nft -a list ruleset; iptables-save; iptables-legacy-save";
@@ -34,7 +34,9 @@ pub(super) fn state(judged: &Judged<'_, '_>) -> BoxState {
 
 fn through_the_rules(judged: &Judged<'_, '_>, ways: &Ways) -> BoxState {
     let id = BoxId::Firewall;
-    let Some(part) = main_part(&ways.asked) else { return unknown(id, "no source can reach it") };
+    let Some(part) = main_part(&ways.asked) else {
+        return unknown(id, undecided(&ways.asked).unwrap_or_else(|| "no source can reach it".into()));
+    };
     match gets(part, judged.subject.transport) {
         Gets::Unknown { why, .. } => {
             let mut state = unknown(id, why);
@@ -57,7 +59,9 @@ fn through_the_rules(judged: &Judged<'_, '_>, ways: &Ways) -> BoxState {
             let_in(&ways.asked, part)
         }
         Gets::Outcome(outcome) => {
-            let mut state = plain(id, Verdict::No, format!("what comes in is {}", outcome.word()));
+            let lost = if let Fate::Unrouted { silent, .. } = part.fate { silent } else { None };
+            let why = lost.map(|why| format!(": {why}")).unwrap_or_default();
+            let mut state = plain(id, Verdict::No, format!("what comes in is {}{why}", outcome.word()));
             state.evidence.push(Evidence::new("firewall", state.summary.clone(), SEE_ALL));
             state
         }
@@ -67,7 +71,7 @@ fn through_the_rules(judged: &Judged<'_, '_>, ways: &Ways) -> BoxState {
 /// The greater part comes in; others may not.
 fn let_in(walk: &Walk, main: &Part) -> BoxState {
     let others: Vec<&Part> = walk.parts.iter().filter(|p| refusing(p).is_some()).collect();
-    let unclear = walk.parts.iter().any(|p| matches!(p.fate, crate::firewall::Fate::Unknown { .. }));
+    let unclear = walk.parts.iter().any(|p| matches!(p.fate, Fate::Unknown { .. }));
     let summary = match (others.len(), unclear) {
         (0, false) if walk.entered.is_empty() => "no rule is in the way".to_owned(),
         (0, false) => "lets everyone in".to_owned(),

@@ -119,7 +119,9 @@ pub enum Target {
     Connmark { restore: bool, save: bool, clear: u32, set: u32 },
     /// `-j NOTRACK`, `-j CT --notrack`.
     Notrack,
-    /// `-j CT` otherwise (zone, helper, timeout).
+    /// `-j CT --zone`, other than zone 0.
+    Zone,
+    /// `-j CT` otherwise (helper, timeout).
     Ct,
     /// `-j TPROXY`; the port of the packet for 0. Its mark becomes `(mark & !clear) ^ set`.
     Tproxy { address: Option<IpAddr>, port: u16, clear: u32, set: u32 },

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     pub(crate) addresses: Addresses,
     pub(crate) routes: HashMap<IpAddr, Route>,
+    /// Settings; `?` is still to come.
+    pub(crate) sysctls: HashMap<String, String>,
 }
 
 /// Looked for, and still to come.
@@ -57,6 +59,13 @@ impl Known for World {
     fn links(&self) -> Result<&[Link], Missing> {
         Ok(&self.links)
     }
+    fn sysctl(&self, path: &str) -> Result<&str, Missing> {
+        match self.sysctls.get(path).map(String::as_str) {
+            Some("?") => Err(Missing::Open),
+            Some(value) => Ok(value),
+            None => Ok(if path.ends_with("/forwarding") { "1" } else { "0" }),
+        }
+    }
     fn addresses(&self) -> Result<&Addresses, Missing> {
         Ok(&self.addresses)
     }
@@ -78,7 +87,18 @@ fn address(text: &str, interface: &str, ifindex: u32, prefix: u8) -> LocalAddres
 
 fn link(index: u32, name: &str, hardware: u16) -> Link {
     let name = name.into();
-    Link { index, name, kind: None, hardware, group: 0, master: None, up: true, xdp: None, tc: Vec::new() }
+    Link {
+        index,
+        name,
+        kind: None,
+        hardware,
+        group: 0,
+        master: None,
+        parent: None,
+        up: true,
+        xdp: None,
+        tc: Vec::new(),
+    }
 }
 
 impl World {
@@ -102,6 +122,7 @@ impl World {
             "ip6" => Family::Ip6,
             "inet" => Family::Inet,
             "netdev" => Family::Netdev,
+            "bridge" => Family::Bridge,
             other => panic!("family {other}"),
         };
         TableId { backend: Backend::Nftables, family, name: name.into() }
@@ -216,6 +237,10 @@ impl World {
                     });
                     exprs.push(Expr::Cmp { from: 0, op: CmpOp::Eq, data });
                 }
+                "setzone" => exprs.extend([
+                    Expr::Immediate { to: 0, data: next().parse::<u16>().unwrap().to_ne_bytes().into() },
+                    Expr::CtSet { key: CtKey::Zone, direction: None, from: 0 },
+                ]),
                 "setmark" | "setctmark" => {
                     exprs.push(Expr::Immediate { to: 0, data: next().parse::<u32>().unwrap().to_ne_bytes().into() });
                     exprs.push(match word {
@@ -312,7 +337,8 @@ pub(crate) fn word(fate: &Fate) -> String {
         Fate::Forwarded { interface } => format!("out {}", interface.as_deref().unwrap_or("?")),
         Fate::Rejected { by, .. } => format!("reject {}", at(by)),
         Fate::Dropped { by } => format!("drop {}", at(by)),
-        Fate::Unrouted { to } => format!("unrouted {to}"),
+        Fate::Unrouted { to, silent: None } => format!("unrouted {to}"),
+        Fate::Unrouted { silent: Some(why), .. } => format!("lost: {why}"),
         Fate::Unknown { why, by, .. } => format!("unknown {why} {}", by.as_ref().map(at).unwrap_or_default()),
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn target_name(target: &Target) -> &str {
         Target::Log { .. } => "LOG",
         Target::Mark { .. } => "MARK",
         Target::Connmark { .. } => "CONNMARK",
-        Target::Notrack | Target::Ct => "CT",
+        Target::Notrack | Target::Zone | Target::Ct => "CT",
         Target::Tproxy { .. } => "TPROXY",
         Target::Queue { .. } => "NFQUEUE",
         Target::Synproxy => "SYNPROXY",
@@ -331,7 +331,7 @@ pub(super) fn target(target: &Target) -> String {
         Target::Queue { number, bypass } => {
             format!("--queue-num {number}{}", if *bypass { " --queue-bypass" } else { "" })
         }
-        Target::Netmap(_) | Target::Ct | Target::Changes { .. } | Target::Other { .. } => "[…]".into(),
+        Target::Netmap(_) | Target::Zone | Target::Ct | Target::Changes { .. } | Target::Other { .. } => "[…]".into(),
     };
     format!("{name} {options}").trim_end().to_owned()
 }

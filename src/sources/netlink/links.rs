@@ -109,19 +109,26 @@ fn link(message: &Message<'_>) -> Option<Link> {
         hardware: u16_at(body, 2)?,
         group: 0,
         master: None,
+        parent: None,
         up: u32_at(body, 8)? & 1 != 0,
         xdp: None,
         tc: Vec::new(),
     };
+    let mut elsewhere = false;
     for (kind, value) in attributes(body.get(16..)?) {
         match kind {
             3 => link.name = text(value),                     // IFLA_IFNAME
+            5 => link.parent = u32_at(value, 0),              // IFLA_LINK
             10 => link.master = u32_at(value, 0),             // IFLA_MASTER
             18 => link.kind = info_kind(value),               // IFLA_LINKINFO
             27 => link.group = u32_at(value, 0).unwrap_or(0), // IFLA_GROUP
+            37 => elsewhere = true,                           // IFLA_LINK_NETNSID
             43 => link.xdp = program(value),                  // IFLA_XDP
             _ => {}
         }
+    }
+    if elsewhere {
+        link.parent = None;
     }
     (!link.name.is_empty()).then_some(link)
 }
@@ -175,6 +182,7 @@ mod tests {
         let info = [attribute(1, b"veth\0"), attribute(4, b"bridge\0")].concat();
         let bytes = made(&[
             attribute(3, b"v0\0"),
+            attribute(5, &8u32.to_ne_bytes()),
             attribute(10, &3u32.to_ne_bytes()),
             attribute(18, &info),
             attribute(27, &5u32.to_ne_bytes()),
@@ -187,6 +195,7 @@ mod tests {
             hardware: 1,
             group: 5,
             master: Some(3),
+            parent: Some(8),
             up: true,
             xdp: Some(77),
             tc: Vec::new(),

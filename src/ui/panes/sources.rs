@@ -151,8 +151,8 @@ fn listed(share: &Share<'_>, chart: &Chart, (width, several): (usize, bool)) -> 
     if let Fate::Unknown { why, .. } = &share.part.fate {
         rows.extend(hanging(Row::of("    because ", QUIET), why, (width, indent), QUIET));
     }
-    if let Fate::Unrouted { to } = &share.part.fate {
-        let to = format!("there is no route to {to}");
+    if let Fate::Unrouted { to, silent } = &share.part.fate {
+        let to = silent.map_or_else(|| format!("there is no route to {to}"), |why| format!("to {to}: {why}"));
         rows.extend(hanging(Row::of("    ", QUIET), &to, (width, indent), Style::new()));
     }
     if let Some(by) = &share.part.translated {

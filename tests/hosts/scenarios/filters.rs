@@ -52,6 +52,21 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..NGINX
     },
     Scenario {
+        cause: "fw-xdp-or-tc-bpf",
+        name: "tc-ingress-drop",
+        break_it: |host| {
+            start(host, "nginx")?;
+            host.run(&["tc", "qdisc", "add", "dev", "eth0", "clsact"])?;
+            let filter = ["tc", "filter", "add", "dev", "eth0", "ingress", "bpf", "da", "bytecode", DROP_HTTP];
+            host.run(&filter)
+        },
+        seen: &[client("10.2.0.2:80", Timeout), client("[fd00:2::2]:80", Open), here("10.2.0.2:80", Open)],
+        ask: FROM_CLIENT,
+        expect: Expect { names: &["fw-xdp-or-tc-bpf", "eth0"], ..UNTOLD },
+        repair: Some(|host| host.run(&["tc", "qdisc", "del", "dev", "eth0", "clsact"])),
+        ..NGINX
+    },
+    Scenario {
         cause: "fw-dnat-dead-target",
         name: "docker-without-the-container",
         break_it: |host| {
@@ -138,6 +153,9 @@ const TRIED: Seen = client("10.2.0.2:80", Open);
 /// What that client gets cannot be told.
 const UNTOLD: Expect =
     Expect { outcome: "error", exit: 3, boxes: &[("firewall", "unknown"), ("connect", "unknown")], ..SCENARIO.expect };
+
+/// `ldh [12]; jne #0x800; ldb [23]; jne #6; ldh [36]; jne #80; ret TC_ACT_SHOT; ret TC_ACT_UNSPEC`: IPv4, TCP, port 80.
+const DROP_HTTP: &str = "8,40 0 0 12,21 0 5 2048,48 0 0 23,21 0 3 6,40 0 0 36,21 0 1 80,6 0 0 2,6 0 0 4294967295";
 
 const NGINX: Scenario = Scenario { target: "80", repair: Some(|host| host.sh("nft flush ruleset")), ..SCENARIO };
 

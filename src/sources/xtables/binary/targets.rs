@@ -142,12 +142,18 @@ fn connmark(info: Info<'_>, mode_at: usize) -> Option<Target> {
 
 fn ct(info: Info<'_>) -> Option<Target> {
     const NOTRACK: u16 = 1;
+    const ZONE_OF_MARK: u16 = 0x10;
     const KNOWN: u16 = 0x1f;
     let flags = info.u16(0)?;
     if flags & !KNOWN != 0 {
         return None;
     }
-    Some(if flags & NOTRACK != 0 { Target::Notrack } else { Target::Ct })
+    let zoned = flags & ZONE_OF_MARK != 0 || info.u16(2)? != 0;
+    Some(match flags & NOTRACK {
+        0 if zoned => Target::Zone,
+        0 => Target::Ct,
+        _ => Target::Notrack,
+    })
 }
 
 fn tproxy(info: Info<'_>, any_family: bool) -> Option<Target> {

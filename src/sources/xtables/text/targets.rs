@@ -191,18 +191,18 @@ fn connmark(o: &mut Options) -> Option<Target> {
 }
 
 fn ct(o: &mut Options) -> Option<Target> {
-    const KNOWN: &[(&str, usize)] = &[
-        ("--zone", 1),
-        ("--zone-orig", 1),
-        ("--zone-reply", 1),
-        ("--helper", 1),
-        ("--timeout", 1),
-        ("--ctevents", 1),
-        ("--expevents", 1),
-    ];
+    const KNOWN: &[(&str, usize)] = &[("--helper", 1), ("--timeout", 1), ("--ctevents", 1), ("--expevents", 1)];
     let notrack = o.flag("--notrack")?;
+    let mut zoned = false;
+    for option in ["--zone", "--zone-orig", "--zone-reply"] {
+        zoned |= o.plain(option, |zone| Some(zone != "0"))?.unwrap_or(false);
+    }
     o.pass_over(KNOWN)?;
-    o.done(if notrack { Target::Notrack } else { Target::Ct })
+    o.done(match (notrack, zoned) {
+        (true, _) => Target::Notrack,
+        (false, true) => Target::Zone,
+        (false, false) => Target::Ct,
+    })
 }
 
 fn tproxy(o: &mut Options) -> Option<Target> {
