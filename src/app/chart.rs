@@ -189,7 +189,14 @@ impl Chart {
         self.last_answer_ms = at_ms;
         self.rules.counting.take(&fact);
         let learned = if let Fact::Dial(to, reading) = &fact { self.tried(to, reading) } else { self.weigh(&fact) };
+        let tried = if let Fact::Dial(to, _) = &fact { Some(to.clone()) } else { None };
+        if learned == Learned::Change && is_of_rules(&fact) {
+            self.case.here.doubt_watched();
+        }
         self.case.here.learn(fact);
+        if let Some(to) = tried.filter(|to| self.case.here.dials.get(to).is_some_and(|reading| !reading.is_open())) {
+            self.case.here.tried_again(&to);
+        }
         learned
     }
 
@@ -337,6 +344,11 @@ fn differ<T, P: PartialEq>(old: Option<&Reading<T>>, new: &Reading<T>, point: im
 }
 
 /// What tells one list of rules from another, whatever they have counted: a rule that is replaced gets a new handle.
+/// Does it tell of rules?
+fn is_of_rules(fact: &Fact) -> bool {
+    matches!(fact, Fact::Ruleset(_) | Fact::ChainRules(..) | Fact::Elements(..) | Fact::Member(..) | Fact::Legacy(_))
+}
+
 fn handles(rules: &ChainRules) -> Vec<u64> {
     rules.rules.iter().map(|rule| rule.handle).collect()
 }

@@ -3,7 +3,7 @@
 use super::super::Found;
 use super::accepting;
 use crate::diagnose::Scene;
-use crate::diagnose::dispute::refusing;
+use crate::diagnose::dispute::{refusing, rule_at_work};
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::diagnose::ways::{main_part, rule_of, rules_of};
 use crate::facts::Reading;
@@ -115,10 +115,22 @@ impl Blocked<'_> {
         if let Some(count) = counted(scene, self.place) {
             found = found.seen(count);
         }
+        if let Some(seen) = self.confirmed(scene) {
+            found = found.seen(seen);
+        }
         if let Some(line) = from_file(scene, self.place) {
             found = found.seen(line);
         }
         found.advise_all(accepting::advice(scene, self))
+    }
+
+    /// The kernel's own word that a rule refused the attempt from here, where the same rule should have.
+    fn confirmed(&self, scene: &Scene<'_, '_>) -> Option<Evidence> {
+        let own = refusing(main_part(&scene.ways()?.here)?)?;
+        let dial = scene.look.dialled(&scene.subject.endpoint()?)?;
+        let says = rule_at_work(dial).filter(|_| own == self.place && self.answers())?;
+        let see = if dial.icmp.is_some() { "nstat -az IcmpOutMsgs" } else { "nstat -az TcpOutRsts" };
+        Some(Evidence::new("counter", says, see))
     }
 
     /// Who is kept out.
