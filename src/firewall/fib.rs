@@ -47,8 +47,10 @@ impl Walker<'_> {
                 self.type_of(address, on, to)
             }
             FibResult::Oif | FibResult::Oifname => {
-                let way = if of_source && (!state.reply || input.as_ref().is_some_and(|device| &*device.name == "lo")) {
-                    // Sources come in on the interface their answers leave by, and over lo none is looked up.
+                let over_lo = input.as_ref().is_some_and(|device| &*device.name == "lo");
+                let asks = !state.reply && address == state.connection.original.0.address;
+                let way = if of_source && (asks || over_lo) {
+                    // Clients come in on the interface their answers leave by, and over lo none is looked up.
                     input.map(Some).ok_or_else(|| self.why("it depends on the routing table"))
                 } else {
                     let (input, output) = sides(frame, state);

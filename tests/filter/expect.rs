@@ -46,6 +46,7 @@ pub(crate) fn of(walk: &Walk, probe: &Probe, interface: Option<&str>, closely: b
     match parts.as_slice() {
         [part] => match of_part(part, probe) {
             Expect::Seen(Seen::Rst | Seen::Silence) if closely && answers_closed(part, probe) => Expect::Closed,
+            Expect::Seen(Seen::Silence) if !stopped(part) && is_client(part.to.ip()) => Expect::Back,
             Expect::Seen(Seen::Silence) if no_datagram_answers(part, probe) => Expect::NoListener,
             other => other,
         },
@@ -65,6 +66,10 @@ fn answers_closed(part: &Part, probe: &Probe) -> bool {
 /// Rules for the answer of a listener need not be those for an error in its place.
 fn no_datagram_answers(part: &Part, probe: &Probe) -> bool {
     !stopped(part) && probe.transport == Transport::Udp && !UDP_OPEN.contains(&part.to.port())
+}
+
+fn is_client(address: IpAddr) -> bool {
+    SOURCES_4.iter().chain(&SOURCES_6).any(|(_, own)| parse(own) == address)
 }
 
 /// It never comes to the port.
@@ -93,9 +98,8 @@ fn of_part(part: &Part, probe: &Probe) -> Expect {
 
 fn arrives(to: SocketAddr, transport: Transport) -> Expect {
     let somebody = server_addresses().contains(&to.ip()) || BACK.map(parse).contains(&to.ip());
-    let mut clients = SOURCES_4.iter().chain(&SOURCES_6).map(|(_, address)| parse(address));
     match transport {
-        _ if clients.any(|client| client == to.ip()) => Expect::Back,
+        _ if is_client(to.ip()) => Expect::Back,
         _ if !somebody => Expect::Nowhere,
         Transport::Tcp if TCP_OPEN.contains(&to.port()) => Expect::Seen(Seen::Open(Some(to))),
         Transport::Tcp => Expect::Seen(Seen::Rst),

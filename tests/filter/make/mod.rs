@@ -102,5 +102,7 @@ fn probes(dice: &mut Dice, v6: Option<bool>, closed_too: bool) -> Vec<Probe> {
 
 fn source_port(dice: &mut Dice) -> u16 {
     let (low, high) = dice.one(&[(600, 1023), (1024, 9999), (20000, 29999), (30000, 39999), (40000, 60999)]);
-    u16::try_from(dice.within(low, high)).unwrap()
+    let port = u16::try_from(dice.within(low, high)).unwrap();
+    // Where this host listens it cannot dial from.
+    if TCP_OPEN.contains(&port) { port + 1 } else { port }
 }
