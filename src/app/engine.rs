@@ -10,14 +10,23 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::event::{Effect, Event, Signal, Wake, What};
+use super::fixing::End;
 use super::recent;
+use crate::apply::{self, Answer, Ended, Hands, Progress, Terms};
 use crate::error::Error;
+use crate::facts::Case;
+use crate::fixes::Plan;
 use crate::sources::live::{Change, Live};
 pub use crate::sources::trouble::now_ms;
 use crate::sources::{Arrival, Sources};
 
 /// Events that may wait; whoever brings more waits too.
 const WAITING: usize = 1024;
+
+/// How long a change that works waits to be confirmed.
+const REVERT_AFTER: Duration = Duration::from_secs(60);
+/// How long the program stays to put back what is not kept.
+const PUT_BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// The sending end of the one channel.
 #[derive(Debug, Clone)]
@@ -50,6 +59,8 @@ pub struct Engine {
     recent: Option<PathBuf>,
     /// The last target, being written down.
     remembering: Option<JoinHandle<()>>,
+    /// The fix that is being applied, and the way to answer it.
+    fixing: Option<(mpsc::Sender<Answer>, JoinHandle<()>)>,
 }
 
 impl Engine {
@@ -61,7 +72,7 @@ impl Engine {
         forward(watched, inbox.clone(), What::Changed as fn(Change) -> What);
         let sources = Sources::new(arrivals);
         let live = Live::new(sources.bus().clone(), changes);
-        Self { inbox: inbox.clone(), sources, live, recent, remembering: None }
+        Self { inbox: inbox.clone(), sources, live, recent, remembering: None, fixing: None }
     }
 
     /// Performs an effect that does not concern the terminal; others are handed back.
@@ -74,6 +85,10 @@ impl Engine {
             Effect::Unwatch(question) => self.live.unwatch(&question),
             Effect::WakeAfter(ms, wake) => self.wake_after(ms, wake),
             Effect::Remember(target) => self.remember(target),
+            Effect::Prepare(plan, number) => self.prepare(*plan, number),
+            Effect::Apply { plan, target, from } => self.apply(*plan, Case::new(target, from)),
+            Effect::Answer(answer) => self.answer(answer),
+            Effect::Undo => self.undo(),
             Effect::Copy(_) | Effect::StopJob | Effect::Suspend | Effect::Redraw | Effect::Quit(_) => {
                 return Some(effect);
             }
@@ -89,8 +104,57 @@ impl Engine {
         });
     }
 
-    /// Waits for what must be on disk before the program leaves; a file system that hangs does not keep it.
+    fn prepare(&self, plan: Plan, number: u64) {
+        let inbox = self.inbox.clone();
+        tokio::spawn(async move {
+            let prepared = apply::prepare::prepare(&Hands::new(), &plan).await;
+            let preview = prepared.map(|prepared| prepared.previews).map_err(|error| error.report());
+            inbox.send(What::Prepared(number, preview)).await;
+        });
+    }
+
+    fn apply(&mut self, plan: Plan, case: Case) {
+        let (answers, heard) = mpsc::channel(4);
+        let inbox = self.inbox.clone();
+        let task = tokio::spawn(async move {
+            let progress = told_to(&inbox);
+            let terms = Terms { case, who: apply::who(), revert_after: REVERT_AFTER, keep: false };
+            let ended = Box::pin(apply::run(&Hands::new(), &plan, &terms, progress, heard)).await;
+            inbox.send(What::Fixed(end_of(ended))).await;
+        });
+        self.fixing = Some((answers, task));
+    }
+
+    fn answer(&self, answer: Answer) {
+        if let Some((answers, _)) = &self.fixing {
+            // It is over already.
+            let _ = answers.try_send(answer);
+        }
+    }
+
+    fn undo(&mut self) {
+        let (answers, _) = mpsc::channel(1);
+        let inbox = self.inbox.clone();
+        let task = tokio::spawn(async move {
+            let progress = told_to(&inbox);
+            let undone = Box::pin(apply::undo::undo(&Hands::new(), None, &apply::who(), &progress)).await;
+            let end = match undone {
+                Ok(undone) => End::Undone(undone.of.number, undone.left),
+                Err(error) => End::Failed(error.report()),
+            };
+            inbox.send(What::Fixed(end)).await;
+        });
+        self.fixing = Some((answers, task));
+    }
+
+    /// Waits for what must be on disk before the program leaves; a file system that hangs does not keep it. What is not
+    /// kept yet is put back.
     pub async fn finish(&mut self) {
+        if let Some((answers, fixing)) = self.fixing.take() {
+            drop(answers);
+            // The guard takes over from one that does not end.
+            let _ = tokio::time::timeout(PUT_BACK_WITHIN, fixing).await;
+        }
         if let Some(writing) = self.remembering.take() {
             // Late or broken: recent targets are a convenience.
             let _ = tokio::time::timeout(Duration::from_millis(500), writing).await;
@@ -106,6 +170,21 @@ impl Engine {
                 inbox.send_now(What::Notice(format!("recent targets are not kept: {}: {error}", file.display())));
             }
         }));
+    }
+}
+
+/// Progress of a fix, as events.
+fn told_to(inbox: &Inbox) -> mpsc::Sender<Progress> {
+    let (progress, told) = mpsc::channel(WAITING);
+    forward(told, inbox.clone(), What::Fixing as fn(Progress) -> What);
+    progress
+}
+
+fn end_of(ended: Result<Ended, Error>) -> End {
+    match ended {
+        Ok(Ended::Kept { entry, .. }) => End::Kept(entry),
+        Ok(Ended::Reverted { why, left, .. }) => End::Reverted(why, left),
+        Err(error) => End::Failed(error.report()),
     }
 }
 

@@ -1,8 +1,12 @@
 //! What can happen while the screen is up, what the user can ask for, and what is then to be done.
 
+use super::fixing::{End, FixCommand};
+use crate::apply::{Answer, Progress};
 use crate::facts::Question;
+use crate::fixes::Plan;
 use crate::sources::Arrival;
 use crate::sources::live::Change;
+use crate::target::{From, Target};
 
 /// Something happened.
 #[derive(Debug)]
@@ -34,6 +38,12 @@ pub enum What {
     Woke(Wake),
     /// The system told us something.
     Signalled(Signal),
+    /// What the plan with this number would change is known, or why it cannot be applied.
+    Prepared(u64, Result<Vec<String>, String>),
+    /// A fix goes on.
+    Fixing(Progress),
+    /// A fix is over.
+    Fixed(End),
     /// Something to tell the user in passing.
     Notice(String),
     /// The terminal is gone.
@@ -55,6 +65,8 @@ pub enum Command {
     Table(TableCommand),
     /// Something about the rules.
     Rules(RulesCommand),
+    /// Something about a fix.
+    Fix(FixCommand),
     /// Another screen.
     Go(Goal),
     /// Something about the line being typed.
@@ -194,6 +206,8 @@ pub struct Shown {
     pub picker: Extent,
     /// The help.
     pub help: Extent,
+    /// A fix.
+    pub fix: Extent,
 }
 
 /// Times that can be asked for.
@@ -205,6 +219,8 @@ pub enum Wake {
     AfterChange(u64),
     /// New rows are no longer new.
     Fade,
+    /// The countdown of a fix that waits to be confirmed.
+    Countdown,
     /// Counters of rules on the screen are looked at again, for the case with this number.
     Counters(u64),
 }
@@ -235,6 +251,21 @@ pub enum Effect {
     Unwatch(Question),
     /// Wake us after so many milliseconds.
     WakeAfter(u64, Wake),
+    /// Read what this plan would change; the answer comes back with this number.
+    Prepare(Box<Plan>, u64),
+    /// Carry out a plan, and ask the target again.
+    Apply {
+        /// The plan.
+        plan: Box<Plan>,
+        /// What was asked.
+        target: Target,
+        /// Who asked.
+        from: From,
+    },
+    /// Keep what is applied, or put it back.
+    Answer(Answer),
+    /// Take back the last change.
+    Undo,
     /// Put a text on the clipboard.
     Copy(String),
     /// Remember a target as recent.

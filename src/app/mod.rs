@@ -18,6 +18,7 @@ pub mod client;
 pub mod conclude;
 pub mod engine;
 pub mod event;
+pub mod fixing;
 pub mod history;
 pub mod listening;
 mod panes;

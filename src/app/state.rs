@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::asking::Asking;
 use super::chart::{Chart, Focus, Origin};
 use super::event::{Effect, Shown, Size};
+use super::fixing::Fixing;
 use super::listening::{Attention, Listening};
 use super::picker::Picker;
 use super::table::Table;
@@ -23,6 +24,8 @@ pub struct State {
     pub screen: Screen,
     /// What lies over it.
     pub overlay: Overlay,
+    /// A fix that is shown over the screen.
+    pub fixing: Option<Box<Fixing>>,
     /// Said in passing, until the next key.
     pub notice: Option<String>,
     /// Recent targets, the last one first.
@@ -36,6 +39,7 @@ pub struct State {
     pub(super) stale: Stale,
     pub(super) to_do: Vec<Effect>,
     pub(super) cases: u64,
+    pub(super) fixes: u64,
 }
 
 /// What the screen is about.
@@ -67,6 +71,8 @@ pub enum Overlay {
     None,
     /// The help, from this line.
     Help(usize),
+    /// A fix.
+    Fix,
 }
 
 /// Must the facts be diagnosed again?
@@ -81,6 +87,8 @@ pub(super) enum Stale {
 pub enum Mode {
     /// The help is open.
     Help,
+    /// A fix is shown.
+    Fix,
     /// The picker, whose line takes what is typed.
     Picker,
     /// The filter takes what is typed.
@@ -101,6 +109,7 @@ impl State {
             shown: Shown::default(),
             screen: Screen::Picker(Box::default()),
             overlay: Overlay::None,
+            fixing: None,
             notice: None,
             recent,
             now_ms,
@@ -110,6 +119,7 @@ impl State {
             stale: Stale::Yes,
             to_do: Vec::new(),
             cases: 0,
+            fixes: 0,
         };
         match start.open {
             Open::Picker => state.pick(),
@@ -156,6 +166,7 @@ impl State {
     pub fn mode(&self) -> Mode {
         match (&self.overlay, &self.screen) {
             (Overlay::Help(_), _) => Mode::Help,
+            (Overlay::Fix, _) => Mode::Fix,
             (Overlay::None, Screen::Picker(_)) => Mode::Picker,
             (Overlay::None, Screen::Listeners(all)) => match all.attention {
                 Attention::Rows => Mode::Table,

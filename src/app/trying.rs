@@ -33,6 +33,9 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    if wake == Wake::Countdown {
+        return super::fixing::ticked(state);
+    }
     let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
     match wake {
         Wake::Counters(number) if chart.number == number => look_at_counters(state),
@@ -46,7 +49,7 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
             effects.extend(look_again(state, Which::Untold));
             effects
         }
-        Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Counters(_) | Wake::Fade => Vec::new(),
+        Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Counters(_) | Wake::Fade | Wake::Countdown => Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::event::{
     ChartCommand, Command, Edit, Effect, Event, Extent, Goal, Leave, Session, Shown, Signal, Step, TableCommand, Wake,
     What,
 };
+use super::fixing::{self, PENDING};
 use super::listening::Attention;
 use super::panes::{back, enter, show_rules, turn, type_client, walk_pane};
 use super::picker::{Picker, keep, scroll, walk};
@@ -42,6 +43,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         What::Arrived(arrival) => arrived(state, arrival),
         What::Changed(Change::Fact(fact)) => learn(state, fact),
         What::Changed(Change::Again(question)) => vec![ask(state, question, How::Quietly)],
+        What::Prepared(number, preview) => {
+            fixing::prepared(state, number, preview);
+            Vec::new()
+        }
+        What::Fixing(progress) => fixing::told(state, &progress),
+        What::Fixed(end) => fixing::ended(state, end),
         What::Changed(Change::Note(text)) | What::Notice(text) => {
             state.notice = Some(text);
             Vec::new()
@@ -154,6 +161,7 @@ fn shorten(line: &mut String) {
 fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
         Command::Session(session) => session_commanded(state, session),
+        Command::Fix(command) => fixing::commanded(state, command),
         Command::Edit(Edit::Erase) => typed(state, |line| {
             let _ = line.pop();
         }),
@@ -166,6 +174,7 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
         | Command::Rules(_)
         | Command::Go(_) => match state.overlay {
             Overlay::Help(top) => help_commanded(state, top, command),
+            Overlay::Fix => fix_commanded(state, command),
             Overlay::None => screen_commanded(state, command),
         },
     }
@@ -173,13 +182,38 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
 
 fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
     match session {
+        Session::Quit if state.fixing.as_ref().is_some_and(|fixing| fixing.pending()) => {
+            state.notice = Some(PENDING.into());
+            Vec::new()
+        }
         Session::Quit => vec![Effect::Quit(Leave::Wanted)],
         Session::Suspend => vec![Effect::StopJob],
         Session::Redraw => vec![Effect::Redraw],
         Session::Help => {
-            state.overlay = if state.overlay == Overlay::None { Overlay::Help(0) } else { Overlay::None };
+            state.overlay = match (state.overlay, &state.fixing) {
+                (Overlay::None | Overlay::Fix, _) => Overlay::Help(0),
+                (Overlay::Help(_), None) => Overlay::None,
+                (Overlay::Help(_), Some(_)) => Overlay::Fix,
+            };
             Vec::new()
         }
+    }
+}
+
+/// Arrows, Enter and Esc while a fix is shown.
+fn fix_commanded(state: &mut State, command: Command) -> Vec<Effect> {
+    let shown = state.shown.fix;
+    match command {
+        Command::Move(step) => fixing::walk(state, step, shown),
+        Command::Open => fixing::enter(state),
+        Command::Back => fixing::back(state),
+        Command::Chart(_)
+        | Command::Table(_)
+        | Command::Rules(_)
+        | Command::Fix(_)
+        | Command::Go(_)
+        | Command::Edit(_)
+        | Command::Session(_) => Vec::new(),
     }
 }
 
@@ -191,6 +225,20 @@ fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect
         | Command::Chart(_)
         | Command::Table(_)
         | Command::Rules(_)
+        | Command::Fix(_)
+        | Command::Go(_)
+        | Command::Edit(_)
+        | Command::Session(_)
+            if state.fixing.is_some() =>
+        {
+            Overlay::Fix
+        }
+        Command::Open
+        | Command::Back
+        | Command::Chart(_)
+        | Command::Table(_)
+        | Command::Rules(_)
+        | Command::Fix(_)
         | Command::Go(_)
         | Command::Edit(_)
         | Command::Session(_) => Overlay::None,
@@ -237,7 +285,7 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         (Screen::Picker(_) | Screen::Listeners(_), Command::Chart(_) | Command::Rules(_))
-        | (_, Command::Edit(_) | Command::Session(_)) => Vec::new(),
+        | (_, Command::Edit(_) | Command::Session(_) | Command::Fix(_)) => Vec::new(),
         (Screen::Chart(chart), Command::Move(step)) => {
             walk_pane(chart, step, shown);
             Vec::new()
@@ -357,6 +405,9 @@ fn settle_scrolls(state: &mut State) {
                 chart.journal_top = Follow::From(top.min(shown.journal.last_top()));
             }
         }
+    }
+    if let Some(fixing) = &mut state.fixing {
+        fixing.top = fixing.top.min(shown.fix.last_top());
     }
     if let Overlay::Help(top) = state.overlay {
         state.overlay = Overlay::Help(top.min(shown.help.last_top()));

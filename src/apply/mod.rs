@@ -38,6 +38,16 @@ pub use transaction::{Answer, Ended, Progress, Terms, run};
 /// Where the log, the lock and nothing else are kept.
 pub const STATE: &str = "/var/lib/unrefuse";
 
+/// Who changes this host, for the log: the user behind sudo, where there is one.
+pub fn who() -> String {
+    let user = |uid| nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
+    let name = user(nix::unistd::Uid::current()).unwrap_or_else(|| nix::unistd::Uid::current().to_string());
+    match std::env::var("SUDO_USER") {
+        Ok(behind) if !behind.is_empty() => format!("{behind} as {name}"),
+        _ => name,
+    }
+}
+
 /// What acting on this host takes.
 #[derive(Debug, Clone)]
 pub struct Hands {

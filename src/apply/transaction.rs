@@ -74,6 +74,26 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// In words, safe to show.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Recovered { entry, title } => {
+                format!("entry {entry} was still pending and is put back: {}", crate::text::line(title))
+            }
+            Self::Armed { entry, guard } => format!("entry {entry}, guarded by {guard}"),
+            Self::Doing(act) => crate::text::line(act),
+            Self::Retesting => "look again".into(),
+            Self::Retested { outcome, how, green } => {
+                let sign = if *green { "as promised" } else { "not as promised" };
+                format!("{} ({how}): {sign}", outcome.word())
+            }
+            Self::Confirm { seconds } => format!("it works; keep it? It is put back in {seconds} s unless you say so"),
+            Self::Reverting { why } => format!("put back: {}", crate::text::line(why)),
+        }
+    }
+}
+
 /// What somebody says to a change that waits to be confirmed, or at any time before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -160,7 +160,7 @@ impl Session<'_> {
         let (answers, heard) = mpsc::channel(4);
         let terms = Terms {
             case: self.asked.clone(),
-            who: who(),
+            who: apply::who(),
             revert_after: Duration::from_secs(self.fixing.revert_after),
             keep: self.fixing.yes || self.fixing.keep,
         };
@@ -171,7 +171,7 @@ impl Session<'_> {
             tokio::select! {
                 ended = &mut running => return ended,
                 Some(event) = told.recv() => {
-                    say(&told_as(&event))?;
+                    say(&line_of(&event))?;
                     if matches!(event, Progress::Confirm { .. }) {
                         tokio::spawn(ask(answers.clone()));
                     }
@@ -278,20 +278,16 @@ fn shown(plan: &Plan, prepared: &Prepared) -> String {
     out
 }
 
-fn told_as(event: &Progress) -> String {
+/// An event on the terminal: what is asked stays in its line.
+fn line_of(event: &Progress) -> String {
     match event {
-        Progress::Recovered { entry, title } => {
-            format!("entry {entry} was still pending and is put back: {}\n", text::line(title))
-        }
-        Progress::Armed { entry, guard } => format!("entry {entry}, guarded by {guard}\n"),
-        Progress::Doing(act) => format!("  {} ...\n", text::line(act)),
-        Progress::Retesting => "  look again ...\n".into(),
-        Progress::Retested { outcome, how, green } => {
-            let sign = if *green { "as promised" } else { "not as promised" };
-            format!("  {} ({how}): {sign}\n", outcome.word())
-        }
-        Progress::Confirm { seconds } => format!("keep it? [y/N] (put back in {seconds} s unless you say y) "),
-        Progress::Reverting { why } => format!("put back: {}\n", text::line(why)),
+        Progress::Confirm { .. } => format!("{} [y/N] ", event.told()),
+        Progress::Recovered { .. }
+        | Progress::Armed { .. }
+        | Progress::Doing(_)
+        | Progress::Retesting
+        | Progress::Retested { .. }
+        | Progress::Reverting { .. } => format!("  {}\n", event.told()),
     }
 }
 
@@ -316,10 +312,10 @@ async fn undo_one(hands: &Hands, entry: Option<u64>) -> Result<(), Error> {
     let teller = tokio::spawn(async move {
         while let Some(event) = told.recv().await {
             // A closed pipe must not keep anything from being put back.
-            let _ = say(&told_as(&event));
+            let _ = say(&line_of(&event));
         }
     });
-    let undone = apply::undo::undo(hands, entry, &who(), &progress).await;
+    let undone = apply::undo::undo(hands, entry, &apply::who(), &progress).await;
     drop(progress);
     // It ends when the sender is gone.
     let _ = teller.await;
@@ -351,15 +347,4 @@ pub(super) fn serve_guard() -> Option<std::process::ExitCode> {
             std::process::ExitCode::from(error.exit_code())
         }
     })
-}
-
-/// Who changes this host: the user behind sudo, where there is one.
-#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
-fn who() -> String {
-    let user = |uid| nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
-    let name = user(nix::unistd::Uid::current()).unwrap_or_else(|| nix::unistd::Uid::current().to_string());
-    match std::env::var("SUDO_USER").or_else(|_| std::env::var("PKEXEC_UID")) {
-        Ok(behind) if !behind.is_empty() => format!("{behind} as {name}"),
-        _ => name,
-    }
 }

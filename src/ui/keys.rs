@@ -44,6 +44,8 @@ pub enum Place {
     Untyped,
     /// While a diagnosis is shown.
     Chart,
+    /// Where a fix is shown.
+    Fix,
     /// Where the keys go to the rules.
     Rules,
     /// Where listeners are shown: beside a diagnosis, or alone.
@@ -56,8 +58,9 @@ pub enum Place {
 
 impl Place {
     /// All places, in the order of the help, with their headings.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Chart, "Diagnosis"),
+        (Self::Fix, "A fix"),
         (Self::Rules, "Rules"),
         (Self::Table, "Listeners"),
         (Self::Looking, "To another screen"),
@@ -73,6 +76,7 @@ impl Place {
             Self::Everywhere => true,
             Self::Untyped => !typing,
             Self::Chart => matches!(mode, Mode::Pane(_)),
+            Self::Fix => mode == Mode::Fix,
             Self::Rules => mode == Mode::Pane(Focus::Rules),
             Self::Table | Self::Looking => matches!(mode, Mode::Pane(_) | Mode::Table),
             Self::Typing => typing,
@@ -102,9 +106,10 @@ impl Key {
     }
 }
 
+use crate::app::fixing::FixCommand;
 use ChartCommand as Do;
-use Command::{Back, Chart, Edit as Line, Go, Move, Open, Rules as Tree, Session as Us, Table};
-use Place::{Chart as InChart, Everywhere, Looking, Rules as InRules, Table as InTable, Typing, Untyped};
+use Command::{Back, Chart, Edit as Line, Fix, Go, Move, Open, Rules as Tree, Session as Us, Table};
+use Place::{Chart as InChart, Everywhere, Fix as InFix, Looking, Rules as InRules, Table as InTable, Typing, Untyped};
 use Press::{Char, Code, Ctrl};
 
 /// The table.
@@ -119,6 +124,11 @@ pub const KEYS: &[Key] = &[
     key(Code(KeyCode::End), "End", Move(Step::Bottom), Everywhere, "to the end"),
     key(Code(KeyCode::Enter), "Enter", Open, Everywhere, "open what is selected").bar_as("↵", "open"),
     key(Code(KeyCode::Esc), "Esc", Back, Everywhere, "back; twice: follow the culprit again"),
+    key(Char('f'), "f", Fix(FixCommand::Show), InChart, "fix: what can be done about the box, with what it changes")
+        .bar("fix"),
+    key(Char('u'), "u", Fix(FixCommand::Undo), InChart, "undo the last change of this host").bar("undo"),
+    key(Char('y'), "y", Fix(FixCommand::Yes), InFix, "yes: apply it, or keep it").bar("yes"),
+    key(Char('n'), "n", Fix(FixCommand::No), InFix, "no: do not apply it, or put it back").bar("no"),
     key(Char('r'), "r", Chart(Do::Retest), InChart, "retest: look at everything again").bar("retest"),
     key(Char('l'), "l", Chart(Do::Listeners), InChart, "listeners: every socket that waits for connections")
         .bar("listeners"),

@@ -22,7 +22,7 @@ use crate::app::picker::Picker;
 use crate::app::state::{Overlay, Screen, State};
 use crate::diagnose::chart::BoxId;
 use layout::Layout;
-use panes::{bars, detail, help, journal, listeners, picker, rules, symptom};
+use panes::{bars, detail, fixing, help, journal, listeners, picker, rules, symptom};
 pub use run::run;
 use theme::Theme;
 
@@ -39,6 +39,12 @@ pub fn draw(buffer: &mut Buffer, state: &State, theme: &Theme) -> Option<Positio
     };
     let cursor = match state.overlay {
         Overlay::None => cursor,
+        Overlay::Fix => {
+            if let Some(fixing) = &state.fixing {
+                fixing::draw(buffer, area, fixing, state.now_ms);
+            }
+            None
+        }
         Overlay::Help(top) => {
             help::draw(buffer, area, top);
             None
@@ -110,7 +116,8 @@ fn places(area: Rect, chart: &Chart) -> Layout {
 /// How much of each pane is on a screen of this size: what `update` needs to know to scroll and to ask for.
 pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
-    let mut shown = Shown { help: help::extent(area), ..Shown::default() };
+    let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, fixing, state.now_ms)).unwrap_or_default();
+    let mut shown = Shown { help: help::extent(area), fix, ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),
         Screen::Listeners(all) => {

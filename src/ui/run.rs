@@ -162,7 +162,11 @@ impl Session {
                     | Effect::Watch(_)
                     | Effect::Unwatch(_)
                     | Effect::WakeAfter(..)
-                    | Effect::Remember(_),
+                    | Effect::Remember(_)
+                    | Effect::Prepare(..)
+                    | Effect::Apply { .. }
+                    | Effect::Answer(_)
+                    | Effect::Undo,
                 ) => {}
             }
         }

@@ -21,7 +21,45 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
         let watched = move || missing.map_or_else(|| watch(cause, name), Err).map_err(Into::into);
         Trial::test(format!("screen::{cause}::{name}"), watched).with_ignored_flag(ignored)
     };
-    PLAYED.iter().map(trial).collect()
+    let mut trials: Vec<Trial> = PLAYED.iter().map(trial).collect();
+    let (ignored, missing) = (missing.is_some(), missing.map(str::to_owned));
+    let fixed = move || missing.map_or_else(fix_and_undo, Err).map_err(Into::into);
+    trials.push(Trial::test("screen::fix-and-undo", fixed).with_ignored_flag(ignored));
+    trials
+}
+
+/// Red → f → preview → yes → it works → kept → green → u → yes → red again.
+fn fix_and_undo() -> Step {
+    let scenario = scenarios::all().find(|s| s.cause == "svc-masked" && s.name == "nginx").ok_or("no svc-masked")?;
+    let lab = Lab::new()?;
+    let host = lab.boot_server(shared_root()?, scenario.before_boot)?;
+    (scenario.break_it)(&host)?;
+    let mut screen = open(&host, scenario);
+    screen.wait_for("REFUSED");
+    screen.wait_for("svc-masked");
+    // What is drawn is only what changes: single words are waited for.
+    screen.send("f");
+    screen.wait_for("apply");
+    screen.send("y");
+    screen.send("\r");
+    screen.wait_for("it?");
+    screen.send("y");
+    screen.wait_for("Keep");
+    screen.send("q");
+    screen.wait_for("pending:");
+    screen.send("y");
+    screen.wait_for("kept,");
+    screen.send("\r");
+    screen.wait_for("OPEN");
+    screen.send("u");
+    screen.wait_for("Undo");
+    screen.send("y");
+    screen.wait_for("undone");
+    screen.send("\r");
+    screen.wait_for("REFUSED");
+    screen.send("q");
+    let left = screen.end();
+    if left.success() { Ok(()) } else { Err(format!("the screen ended with {left}")) }
 }
 
 fn watch(cause: &str, name: &str) -> Step {

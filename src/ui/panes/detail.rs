@@ -139,7 +139,10 @@ fn advice(out: &mut Lines, all: &[Advice], then: Option<Outcome>) {
     }
     out.gap();
     let then = then.map(|o| format!("then: {}", if o == Outcome::Open { "open" } else { o.word() }));
-    let note = Row::of(then.unwrap_or_default(), QUIET);
+    let ours = all.iter().any(|advice| advice.plan.is_some());
+    let hint = if ours { "f shows the fix" } else { "" };
+    let words: Vec<String> = then.into_iter().chain((!hint.is_empty()).then(|| hint.to_owned())).collect();
+    let note = Row::of(words.join(" · "), QUIET);
     out.push(heading("What to do").right(note, out.width));
     for (advice, number) in all.iter().zip(1..) {
         out.led(Row::of(format!("  {number} "), QUIET), &advice.does, Style::new());

@@ -2,6 +2,7 @@
 
 pub mod bars;
 pub mod detail;
+pub mod fixing;
 pub mod help;
 pub mod journal;
 pub mod listeners;

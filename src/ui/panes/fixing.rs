@@ -1,0 +1,215 @@
+//! A fix over the screen: the plans, what the chosen one changes, what it exposes, how it is taken back, and what happens.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::{frame, heading, part, rows};
+use crate::app::event::Extent;
+use crate::app::fixing::{End, Fixing, Job, Stage};
+use crate::facts::connect::Outcome;
+use crate::fixes::{Plan, Risk, Scope};
+use crate::ui::theme::{BAD, FOCUS, GOOD, QUIET, SELECTED, STRONG, WARN};
+use crate::ui::words::{Row, wrap};
+
+/// Its widest.
+const WIDTH: u16 = 110;
+
+fn place(area: Rect) -> Rect {
+    let width = WIDTH.min(area.width);
+    let height = area.height.saturating_sub(u16::from(area.height >= 6) * 2);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + u16::from(area.height >= 6), width, height }
+}
+
+fn inner_width(area: Rect) -> usize {
+    usize::from(place(area).width.saturating_sub(4))
+}
+
+/// How much there is, and how much of it is on the screen.
+pub fn extent(area: Rect, fixing: &Fixing, now_ms: u64) -> Extent {
+    let rows = usize::from(place(area).height.saturating_sub(4));
+    Extent { rows, of: lines(fixing, inner_width(area), now_ms).len() }
+}
+
+/// Draws it. The question, where there is one, is always in the last line.
+pub fn draw(buffer: &mut Buffer, area: Rect, fixing: &Fixing, now_ms: u64) {
+    let place = place(area);
+    let shown = extent(area, fixing, now_ms);
+    let top = fixing.top.min(shown.last_top());
+    for y in place.top()..place.bottom() {
+        Row::new().to(usize::from(place.width)).draw(buffer, place.x, y, place.width);
+        buffer.set_style(Rect { y, height: 1, ..place }, Style::reset());
+    }
+    let title = if fixing.job == Job::Undo { "Undo" } else { "Fix" };
+    let inner = frame(buffer, place, Row::new().say(title), &part(top, shown.rows, shown.of), true);
+    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    let body = Rect { height: inner.height.saturating_sub(2), ..inner };
+    rows(buffer, body, lines(fixing, inner_width(area), now_ms).iter().skip(top));
+    if inner.height > 0 {
+        question(fixing, now_ms).draw(buffer, inner.x, inner.bottom() - 1, inner.width);
+    }
+}
+
+fn lines(fixing: &Fixing, width: usize, _now_ms: u64) -> Vec<Row> {
+    let mut out = Vec::new();
+    match &fixing.job {
+        Job::Undo if fixing.said.is_empty() && fixing.stage == Stage::Asking => {
+            text(
+                &mut out,
+                "",
+                "The last change that stands is taken back, where it is still as it was left.",
+                Style::new(),
+                width,
+            );
+        }
+        Job::Undo => {}
+        Job::Fix { plans, chosen } => {
+            if fixing.stage == Stage::Choosing {
+                list(&mut out, plans, *chosen, width);
+            }
+            if let Some(plan) = fixing.plan() {
+                about(&mut out, plan, fixing, width);
+            }
+        }
+    }
+    if !fixing.said.is_empty() {
+        out.push(Row::new());
+        out.push(heading("What happens"));
+        for said in &fixing.said {
+            text(&mut out, "  ", said, Style::new(), width);
+        }
+    }
+    ended(&mut out, fixing, width);
+    out
+}
+
+fn list(out: &mut Vec<Row>, plans: &[Plan], chosen: usize, width: usize) {
+    if plans.len() < 2 {
+        return;
+    }
+    out.push(heading("Plans, safest first").right(Row::of("↑↓ choose", QUIET), width));
+    for (plan, index) in plans.iter().zip(0..) {
+        let sign = if index == chosen { "▸ " } else { "  " };
+        let risk = Row::of(format!("{} risk", plan.risk.word()), risk_style(plan.risk));
+        let row = Row::of(sign, FOCUS).say(&plan.title).cut(width.saturating_sub(13)).right(risk, width);
+        out.push(if index == chosen { row.to(width).over(SELECTED) } else { row });
+    }
+    out.push(Row::new());
+}
+
+fn about(out: &mut Vec<Row>, plan: &Plan, fixing: &Fixing, width: usize) {
+    text(out, "", &plan.title, STRONG, width);
+    let facts = format!("{} risk · holds {} · {}", plan.risk.word(), plan.lasting.shown(), scope(plan.scope));
+    text(out, "", &facts, risk_style(plan.risk), width);
+    for warning in &plan.warnings {
+        text(out, "mind: ", warning, WARN, width);
+    }
+    out.push(Row::new());
+    out.push(heading("What it changes"));
+    match &fixing.preview {
+        None => out.push(Row::of("  … reading what it rests on", WARN)),
+        Some(Err(why)) => text(out, "  ", why, BAD, width),
+        Some(Ok(parts)) if parts.is_empty() => {
+            text(out, "  ", "nothing: everything is as it should be already", QUIET, width);
+        }
+        Some(Ok(parts)) => parts.iter().for_each(|part| diff(out, part, width)),
+    }
+    out.push(Row::new());
+    out.push(heading("Afterwards"));
+    match (plan.then, &plan.next) {
+        (Some(Outcome::Open), _) => text(out, "  ", "open: nothing else blocks", GOOD, width),
+        (Some(then), Some(next)) => {
+            text(out, "  ", &format!("still {}, because of {next}: the next to fix", then.word()), WARN, width);
+        }
+        (Some(then), None) => text(out, "  ", &format!("still {}", then.word()), WARN, width),
+        (None, _) => text(out, "  ", "cannot be told before; the target is asked again", QUIET, width),
+    }
+    if let Some(undo) = plan.undo_commands() {
+        for line in undo.lines() {
+            text(out, "  undo: ", line, QUIET, width);
+        }
+    }
+}
+
+/// A part of the preview: lines of a diff are coloured as everywhere.
+fn diff(out: &mut Vec<Row>, part: &str, width: usize) {
+    for line in part.lines() {
+        let style = match line.get(..1) {
+            Some("+") => GOOD,
+            Some("-") => BAD,
+            Some("@") => QUIET,
+            _ => Style::new(),
+        };
+        out.push(Row::new().say("  ").put(line, style).cut(width));
+    }
+}
+
+fn text(out: &mut Vec<Row>, lead: &str, words: &str, style: Style, width: usize) {
+    let mut before = Row::of(lead, QUIET);
+    for line in wrap(words, width.saturating_sub(lead.chars().count())) {
+        out.push(before.put(line, style));
+        before = Row::new().to(lead.chars().count());
+    }
+}
+
+fn risk_style(risk: Risk) -> Style {
+    match risk {
+        Risk::Low => GOOD,
+        Risk::Medium => WARN,
+        Risk::High => BAD,
+    }
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Nobody => "lets nobody in who was not let in before",
+        Scope::Client => "lets one client in",
+        Scope::Network => "lets a network in",
+        Scope::Everyone => "lets everyone in who reaches this host",
+    }
+}
+
+fn ended(out: &mut Vec<Row>, fixing: &Fixing, width: usize) {
+    let Stage::Ended(end) = &fixing.stage else { return };
+    out.push(Row::new());
+    let left_as_it_is = |out: &mut Vec<Row>, left: &[String]| {
+        for left in left {
+            text(out, "  left as it is: ", left, WARN, width);
+        }
+    };
+    match end {
+        End::Kept(entry) => text(out, "✔ ", &format!("kept, as entry {entry}; u takes it back"), GOOD, width),
+        End::Reverted(why, left) => {
+            text(out, "✘ ", &format!("put back: {why}"), BAD, width);
+            left_as_it_is(out, left);
+        }
+        End::Undone(entry, left) => {
+            text(out, "✔ ", &format!("entry {entry} is undone"), GOOD, width);
+            left_as_it_is(out, left);
+        }
+        End::Failed(why) => text(out, "✘ ", &format!("nothing was changed: {why}"), BAD, width),
+    }
+}
+
+/// What is asked, or what the keys do.
+fn question(fixing: &Fixing, now_ms: u64) -> Row {
+    match &fixing.stage {
+        Stage::Choosing if matches!(fixing.preview, Some(Ok(_))) && fixing.root => {
+            Row::of("Enter", FOCUS).put(" apply …", QUIET).put("   Esc", FOCUS).put(" back", QUIET)
+        }
+        Stage::Choosing => Row::of("Esc", FOCUS).put(" back", QUIET),
+        Stage::Asking if fixing.job == Job::Undo => yes_no("Undo it?"),
+        Stage::Asking => yes_no("Apply it?"),
+        Stage::Running => Row::of("… working", WARN).put("   n", FOCUS).put(" put it back", QUIET),
+        Stage::Confirming(until) => {
+            let seconds = until.saturating_sub(now_ms).div_ceil(1000);
+            let left = Row::of(format!("   put back in {seconds} s"), WARN);
+            yes_no("It works. Keep it?").then(left)
+        }
+        Stage::Ended(_) => Row::of("Enter", FOCUS).put(" close", QUIET),
+    }
+}
+
+fn yes_no(question: &str) -> Row {
+    Row::of(question, STRONG).put("  y", FOCUS).put(" yes", QUIET).put("  n", FOCUS).put(" no", QUIET)
+}
