@@ -102,6 +102,11 @@ impl Fixing {
         }
     }
 
+    /// It was said yes to.
+    pub fn applied(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Confirming(_) | Stage::Ended(_))
+    }
+
     /// The host is being changed, or is changed and not kept yet.
     pub fn pending(&self) -> bool {
         matches!(self.stage, Stage::Running | Stage::Confirming(_))

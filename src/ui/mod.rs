@@ -116,7 +116,7 @@ fn places(area: Rect, chart: &Chart) -> Layout {
 /// How much of each pane is on a screen of this size: what `update` needs to know to scroll and to ask for.
 pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
-    let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, fixing, state.now_ms)).unwrap_or_default();
+    let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, fixing)).unwrap_or_default();
     let mut shown = Shown { help: help::extent(area), fix, ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),

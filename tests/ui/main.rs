@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod filters;
+mod fixing;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]

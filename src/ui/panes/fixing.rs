@@ -26,15 +26,15 @@ fn inner_width(area: Rect) -> usize {
 }
 
 /// How much there is, and how much of it is on the screen.
-pub fn extent(area: Rect, fixing: &Fixing, now_ms: u64) -> Extent {
+pub fn extent(area: Rect, fixing: &Fixing) -> Extent {
     let rows = usize::from(place(area).height.saturating_sub(4));
-    Extent { rows, of: lines(fixing, inner_width(area), now_ms).len() }
+    Extent { rows, of: lines(fixing, inner_width(area)).len() }
 }
 
 /// Draws it. The question, where there is one, is always in the last line.
 pub fn draw(buffer: &mut Buffer, area: Rect, fixing: &Fixing, now_ms: u64) {
     let place = place(area);
-    let shown = extent(area, fixing, now_ms);
+    let shown = extent(area, fixing);
     let top = fixing.top.min(shown.last_top());
     for y in place.top()..place.bottom() {
         Row::new().to(usize::from(place.width)).draw(buffer, place.x, y, place.width);
@@ -44,14 +44,27 @@ pub fn draw(buffer: &mut Buffer, area: Rect, fixing: &Fixing, now_ms: u64) {
     let inner = frame(buffer, place, Row::new().say(title), &part(top, shown.rows, shown.of), true);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
     let body = Rect { height: inner.height.saturating_sub(2), ..inner };
-    rows(buffer, body, lines(fixing, inner_width(area), now_ms).iter().skip(top));
+    rows(buffer, body, lines(fixing, inner_width(area)).iter().skip(top));
     if inner.height > 0 {
         question(fixing, now_ms).draw(buffer, inner.x, inner.bottom() - 1, inner.width);
     }
 }
 
-fn lines(fixing: &Fixing, width: usize, _now_ms: u64) -> Vec<Row> {
+/// What matters now comes first: before it is applied the plan, from then on what happens.
+fn lines(fixing: &Fixing, width: usize) -> Vec<Row> {
     let mut out = Vec::new();
+    if let (true, Some(plan)) = (fixing.applied(), fixing.plan()) {
+        text(&mut out, "", &plan.title, STRONG, width);
+    }
+    ended(&mut out, fixing, width);
+    if !fixing.said.is_empty() {
+        out.push(Row::new());
+        out.push(heading("What happens"));
+        for said in &fixing.said {
+            text(&mut out, "  ", said, Style::new(), width);
+        }
+        out.push(Row::new());
+    }
     match &fixing.job {
         Job::Undo if fixing.said.is_empty() && fixing.stage == Stage::Asking => {
             text(
@@ -72,14 +85,6 @@ fn lines(fixing: &Fixing, width: usize, _now_ms: u64) -> Vec<Row> {
             }
         }
     }
-    if !fixing.said.is_empty() {
-        out.push(Row::new());
-        out.push(heading("What happens"));
-        for said in &fixing.said {
-            text(&mut out, "  ", said, Style::new(), width);
-        }
-    }
-    ended(&mut out, fixing, width);
     out
 }
 
@@ -98,7 +103,9 @@ fn list(out: &mut Vec<Row>, plans: &[Plan], chosen: usize, width: usize) {
 }
 
 fn about(out: &mut Vec<Row>, plan: &Plan, fixing: &Fixing, width: usize) {
-    text(out, "", &plan.title, STRONG, width);
+    if !fixing.applied() {
+        text(out, "", &plan.title, STRONG, width);
+    }
     let facts = format!("{} risk · holds {} · {}", plan.risk.word(), plan.lasting.shown(), scope(plan.scope));
     text(out, "", &facts, risk_style(plan.risk), width);
     for warning in &plan.warnings {
@@ -171,7 +178,6 @@ fn scope(scope: Scope) -> &'static str {
 
 fn ended(out: &mut Vec<Row>, fixing: &Fixing, width: usize) {
     let Stage::Ended(end) = &fixing.stage else { return };
-    out.push(Row::new());
     let left_as_it_is = |out: &mut Vec<Row>, left: &[String]| {
         for left in left {
             text(out, "  left as it is: ", left, WARN, width);
@@ -196,6 +202,9 @@ fn question(fixing: &Fixing, now_ms: u64) -> Row {
     match &fixing.stage {
         Stage::Choosing if matches!(fixing.preview, Some(Ok(_))) && fixing.root => {
             Row::of("Enter", FOCUS).put(" apply …", QUIET).put("   Esc", FOCUS).put(" back", QUIET)
+        }
+        Stage::Choosing if !fixing.root => {
+            Row::of("applying it takes root: sudo unrefuse …", WARN).put("   Esc", FOCUS).put(" back", QUIET)
         }
         Stage::Choosing => Row::of("Esc", FOCUS).put(" back", QUIET),
         Stage::Asking if fixing.job == Job::Undo => yes_no("Undo it?"),
