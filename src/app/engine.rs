@@ -118,7 +118,7 @@ impl Engine {
         let inbox = self.inbox.clone();
         let task = tokio::spawn(async move {
             let progress = told_to(&inbox);
-            let terms = Terms { case, who: apply::who(), revert_after: REVERT_AFTER, keep: false };
+            let terms = Terms { case, who: apply::who(), revert_after: REVERT_AFTER, keep: false, force: false };
             let ended = Box::pin(apply::run(&Hands::new(), &plan, &terms, progress, heard)).await;
             inbox.send(What::Fixed(end_of(ended))).await;
         });

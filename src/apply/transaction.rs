@@ -12,11 +12,14 @@ use super::log::{Entry, Log, Record, State};
 use super::prepare::{Prepared, prepare};
 use super::retest::{Retest, is_green, retest};
 use super::{Hands, actions, guard, revert};
+use crate::check;
 use crate::error::Error;
 use crate::facts::Case;
 use crate::facts::connect::Outcome;
 use crate::fixes::Plan;
+use crate::sources::procfs::Session;
 use crate::sources::{procfs, trouble};
+use crate::target::{From, Target};
 
 /// On what terms a plan is carried out.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Terms {
     pub revert_after: Duration,
     /// A change that works is kept without one.
     pub keep: bool,
+    /// It may cut off the session it is made from.
+    pub force: bool,
 }
 
 /// What happens, as it happens.
@@ -141,7 +146,8 @@ pub async fn run(
     let prepared = prepare(hands, plan).await?;
     let entry = entry_of(&log, plan, terms, prepared);
     let number = entry.number;
-    let mut running = Running { hands, log, number, terms, progress, answers };
+    let session = if plan.guarded() && !terms.force { own_session().await } else { None };
+    let mut running = Running { hands, log, number, terms, progress, answers, session };
     let ended = running.carry_out(entry, plan.then).await;
     drop(lock);
     ended
@@ -175,6 +181,23 @@ fn entry_of(log: &Log, plan: &Plan, terms: &Terms, prepared: Prepared) -> Entry 
     }
 }
 
+/// The ssh session we were started in, where it could come in anew before the change.
+async fn own_session() -> Option<Session> {
+    let session = procfs::session()?;
+    lets_in(session).await.then_some(session)
+}
+
+/// A new connection like that of the session would be let in: asked as its client, of rules and listeners.
+async fn lets_in(session: Session) -> bool {
+    let Ok(target) = Target::parse(&session.server.to_string()) else { return false };
+    let case = Case::new(target, From::Address(session.client));
+    let (_, diagnosis) = check::settle(case, SESSION_WITHIN).await;
+    diagnosis.outcome == Some(Outcome::Open)
+}
+
+/// How long it may take to tell whether a session could come in again.
+const SESSION_WITHIN: Duration = Duration::from_secs(10);
+
 /// This boot.
 pub(super) fn boot_id() -> String {
     procfs::host().ok().flatten().map(|host| host.boot_id).unwrap_or_default()
@@ -192,6 +215,8 @@ struct Running<'a> {
     terms: &'a Terms,
     progress: mpsc::Sender<Progress>,
     answers: mpsc::Receiver<Answer>,
+    /// The operator's own way in, where the plan could close it.
+    session: Option<Session>,
 }
 
 impl Running<'_> {
@@ -214,6 +239,12 @@ impl Running<'_> {
             if let Err(why) = self.act(at, act).await {
                 return self.put_back(why, None).await;
             }
+        }
+        if let Some(session) = self.session
+            && !lets_in(session).await
+        {
+            let why = format!("your own session from {} could not come in at {} again", session.client, session.server);
+            return self.put_back(why, None).await;
         }
         tell(&self.progress, Progress::Retesting).await;
         let retest = retest(&self.terms.case, promised).await;

@@ -45,6 +45,9 @@ pub(super) struct Fixing {
     /// Put back what works unless it is confirmed within this time
     #[arg(long, value_name = "SECS", default_value_t = 60)]
     revert_after: u64,
+    /// Even where the session it is made from could not come in again
+    #[arg(long)]
+    force: bool,
     /// Keep the steps that held, even where the target is not open in the end
     #[arg(long)]
     keep_partial: bool,
@@ -163,6 +166,7 @@ impl Session<'_> {
             who: apply::who(),
             revert_after: Duration::from_secs(self.fixing.revert_after),
             keep: self.fixing.yes || self.fixing.keep,
+            force: self.fixing.force,
         };
         tokio::spawn(stop_on_signals(answers.clone()));
         let running = apply::run(&self.hands, plan, &terms, progress, heard);

@@ -4,6 +4,7 @@ mod host;
 mod network;
 mod owner;
 mod process;
+mod session;
 
 use std::fs;
 use std::io;
@@ -14,6 +15,7 @@ pub use host::host;
 pub use network::other_network;
 pub use owner::{owner, owners};
 pub use process::started;
+pub use session::{Session, session};
 
 /// A kernel setting by its path below /proc/sys, without the blanks around it. None when this kernel has no such setting.
 pub fn sysctl(path: &str) -> Result<Option<String>, Trouble> {
