@@ -91,7 +91,7 @@ impl Walker<'_> {
 
     /// The headers of the packet, and where the transport header begins: put together once for all rules that see it in
     /// this state.
-    fn headers(&mut self, state: &Rc<State>) -> (Rc<[Byte]>, usize) {
+    pub(super) fn headers(&mut self, state: &Rc<State>) -> (Rc<[Byte]>, usize) {
         if let Some(headers) = self.headers.as_ref().filter(|headers| Rc::ptr_eq(&headers.of, state)) {
             return (Rc::clone(&headers.network), headers.transport);
         }

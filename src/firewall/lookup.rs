@@ -6,7 +6,7 @@ use super::Missing;
 use super::bytes::{self, Byte, constant, known};
 use super::rule::{Step, Task, Then};
 use super::split::{Cond, Region, Test};
-use super::walker::{Frame, ODD, Walker};
+use super::walker::{Frame, ODD, TOO_BIG, Walker};
 use crate::facts::ruleset::expr::{Expr, LookupTo};
 use crate::facts::ruleset::{Element, Elements, Leads, Set, SetId};
 
@@ -21,13 +21,15 @@ pub(super) struct Asked<'e> {
 
 /// How many elements of a set a strand is cut by, field by field.
 const MANY: usize = 200_000;
+/// Regions that no one condition puts together: each cuts what the others left.
+const APART: usize = 512;
 
 impl<'k> Walker<'k> {
     /// `lookup`: a match, a verdict map or a map of values.
     pub(super) fn lookup(&mut self, frame: &Frame<'k>, asked: &Asked<'_>, task: &mut Task) -> Step {
         let Asked { set: name, from, to, inverted } = *asked;
         let id = SetId { table: frame.chain.table.clone(), name: name.into() };
-        let Some(set) = self.ruleset.set(&id) else {
+        let Some(set) = self.sets.get(&id).copied() else {
             return self.doubtful("it depends on a set that was not read");
         };
         let key = task.registers.get(from, usize::try_from(set.key_len).unwrap_or(0)).to_vec();
@@ -35,6 +37,11 @@ impl<'k> Walker<'k> {
         if added && to == LookupTo::Match {
             return Step::Test(Test::Yes.inverted(inverted));
         }
+        let cached = (&set.id, key);
+        if let (LookupTo::Match, Some(test)) = (to, self.looked_up.get(&cached)) {
+            return Step::Test(test.clone().inverted(inverted));
+        }
+        let (_, key) = cached;
         let elements = match self.elements_for(set, &key) {
             Ok(elements) => elements,
             Err(Lack::Member) if to == LookupTo::Match => {
@@ -48,7 +55,9 @@ impl<'k> Walker<'k> {
             }
         };
         if to == LookupTo::Match {
-            return Step::Test(self.within(set, &key, &elements).inverted(inverted));
+            let test = self.within(set, &key, &elements);
+            self.looked_up.insert((&set.id, key), test.clone());
+            return Step::Test(test.inverted(inverted));
         }
         self.map(set, &key, &elements, to)
     }
@@ -84,6 +93,7 @@ impl<'k> Walker<'k> {
         }
         let mut regions = Vec::new();
         let mut unsure = doubt;
+        self.spend(held.len());
         for element in held.all().take(MANY) {
             match self.holds(set, key, element) {
                 Test::Yes => return doubt.map_or(Test::Yes, Test::Doubt),
@@ -98,6 +108,10 @@ impl<'k> Walker<'k> {
         }
         let cond = Cond::of(regions);
         match unsure {
+            _ if cond.regions.len() > APART => {
+                let doubt = self.why(TOO_BIG);
+                cond.coarser().map_or(Test::Doubt(doubt), |cond| Test::Perhaps(cond, doubt))
+            }
             None if cond.regions.is_empty() => Test::No,
             None => Test::Where(cond),
             Some(why) if cond.regions.is_empty() || doubt.is_none() => Test::Doubt(why),
@@ -143,6 +157,7 @@ impl<'k> Walker<'k> {
         let mut order: Vec<Then> = Vec::new();
         let mut groups: Vec<Vec<Region>> = Vec::new();
         let mut numbers: HashMap<&'k Leads, usize> = HashMap::new();
+        self.spend(held.len());
         for element in held.all().take(MANY) {
             let Some(leads) = &element.leads_to else { continue };
             let region = match self.holds(set, key, element) {
@@ -160,7 +175,10 @@ impl<'k> Walker<'k> {
                 group.push(region);
             }
         }
-        let choices = groups.into_iter().map(choice).zip(order).collect();
+        let choices: Vec<(Cond, Then)> = groups.into_iter().map(choice).zip(order).collect();
+        if choices.iter().any(|(cond, _)| cond.regions.len() > APART) {
+            return self.lost(TOO_BIG);
+        }
         Step::Choose(choices, otherwise)
     }
 
@@ -211,6 +229,13 @@ enum Held<'k> {
 }
 
 impl<'k> Held<'k> {
+    fn len(&self) -> usize {
+        match self {
+            Self::All(elements) => elements.elements.len(),
+            Self::One(_) => 1,
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = &'k Element> {
         let (many, one): (&'k [Element], Option<&'k Element>) = match self {
             Self::All(elements) => (&elements.elements, None),

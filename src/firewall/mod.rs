@@ -11,6 +11,7 @@
 mod below;
 mod bytes;
 mod doubt;
+mod early;
 mod effect;
 mod fib;
 pub mod file;
@@ -175,6 +176,17 @@ pub enum Fate {
     },
 }
 
+impl Fate {
+    /// The rule or policy that decided it, or that it depends on.
+    pub fn by(&self) -> Option<&Place> {
+        match self {
+            Self::Rejected { by, .. } | Self::Dropped { by } => Some(by),
+            Self::Unknown { by, .. } => by.as_ref(),
+            Self::Delivered | Self::Forwarded { .. } | Self::Unrouted { .. } => None,
+        }
+    }
+}
+
 /// Which way a packet goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leg {
@@ -208,8 +220,13 @@ pub struct Pass {
     pub by: Place,
 }
 
-/// Follows a packet.
+/// Follows a packet. What that may cost is bounded: what is left of a ruleset beyond the bound is unknown.
 pub fn follow(packet: &Packet, known: &dyn Known) -> Walk {
+    follow_within(packet, known, walker::MOST)
+}
+
+/// The same at a cost of at most so many elements of sets gone through, where a rule counts as [`walker::RULE`].
+fn follow_within(packet: &Packet, known: &dyn Known, most: u64) -> Walk {
     let blind = |missing: Missing, what: &str| {
         let (why, open) = match missing {
             Missing::Blind(why) => (format!("{what} cannot be read: {why}"), false),
@@ -225,6 +242,7 @@ pub fn follow(packet: &Packet, known: &dyn Known) -> Walk {
     match (ruleset, addresses) {
         (Ok(ruleset), Ok(addresses)) => {
             let mut walker = Walker::new(known, ruleset, addresses, *packet);
+            walker.most = most;
             walker.walk();
             walker.outcome()
         }

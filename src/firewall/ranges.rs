@@ -2,19 +2,20 @@
 //! their number.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-/// Ranges of numbers, both ends inclusive, neither overlapping nor touching.
+/// Ranges of numbers, both ends inclusive, neither overlapping nor touching. A copy costs nothing until it is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct Ranges {
     /// First number to last.
-    map: BTreeMap<u128, u128>,
+    map: Rc<BTreeMap<u128, u128>>,
 }
 
 impl Ranges {
     /// A single range; none where `low` is above `high`.
     pub(super) fn one(low: u128, high: u128) -> Self {
         let map = if low <= high { BTreeMap::from([(low, high)]) } else { BTreeMap::new() };
-        Self { map }
+        Self { map: Rc::new(map) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -46,11 +47,12 @@ impl Ranges {
             (low, high) = (before, high.max(end));
         }
         let swallowed: Vec<(u128, u128)> = self.iter_from(low, high.saturating_add(1)).collect();
+        let map = Rc::make_mut(&mut self.map);
         for (start, end) in swallowed {
             high = high.max(end);
-            self.map.remove(&start);
+            map.remove(&start);
         }
-        self.map.insert(low, high);
+        map.insert(low, high);
     }
 
     /// Ranges that begin between `low` and `high`.
@@ -62,15 +64,19 @@ impl Ranges {
     fn take(&mut self, low: u128, high: u128, taken: &mut Self) {
         let first = self.map.range(..=low).next_back().filter(|(_, end)| **end >= low).map_or(low, |(start, _)| *start);
         let hit: Vec<(u128, u128)> = self.iter_from(first, high).collect();
+        if hit.is_empty() {
+            return;
+        }
+        let (map, taken) = (Rc::make_mut(&mut self.map), Rc::make_mut(&mut taken.map));
         for (start, end) in hit {
-            self.map.remove(&start);
+            map.remove(&start);
             if start < low {
-                self.map.insert(start, low.saturating_sub(1));
+                map.insert(start, low.saturating_sub(1));
             }
             if end > high {
-                self.map.insert(high.saturating_add(1), end);
+                map.insert(high.saturating_add(1), end);
             }
-            taken.map.insert(start.max(low), end.min(high));
+            taken.insert(start.max(low), end.min(high));
         }
     }
 
@@ -84,24 +90,54 @@ impl Ranges {
             }
             return common;
         }
+        if other.len().saturating_mul(8) > self.len() {
+            let (rest, taken) = self.parted(other);
+            *self = rest;
+            return taken;
+        }
         for (low, high) in other.iter() {
             self.take(low, high, &mut taken);
         }
         taken
     }
 
+    /// What is not in `other`, and what is: goes through both once.
+    fn parted(&self, other: &Self) -> (Self, Self) {
+        let (mut rest, mut taken) = (Vec::new(), Vec::new());
+        let mut others = other.iter().peekable();
+        for (mut low, high) in self.iter() {
+            loop {
+                while others.next_if(|(_, end)| *end < low).is_some() {}
+                let Some((start, end)) = others.peek().copied().filter(|(start, _)| *start <= high) else {
+                    rest.push((low, high));
+                    break;
+                };
+                if start > low {
+                    rest.push((low, start.saturating_sub(1)));
+                }
+                taken.push((start.max(low), end.min(high)));
+                if end >= high {
+                    break;
+                }
+                low = end.saturating_add(1);
+            }
+        }
+        let of = |ranges: Vec<(u128, u128)>| Self { map: Rc::new(ranges.into_iter().collect()) };
+        (of(rest), of(taken))
+    }
+
     /// What is in both; quick where `few` has few ranges.
     fn common(&self, few: &Self) -> Self {
-        let mut common = Self::default();
+        let mut common = BTreeMap::new();
         for (low, high) in few.iter() {
             let first = self.map.range(..=low).next_back().map_or(low, |(start, _)| *start);
             for (start, end) in self.iter_from(first, high) {
                 if end >= low {
-                    common.map.insert(start.max(low), end.min(high));
+                    common.insert(start.max(low), end.min(high));
                 }
             }
         }
-        common
+        Self { map: Rc::new(common) }
     }
 
     /// What is in both.
@@ -131,7 +167,7 @@ impl FromIterator<(u128, u128)> for Ranges {
                 Some(_) | None => joined.push((low, high)),
             }
         }
-        Self { map: joined.into_iter().collect() }
+        Self { map: Rc::new(joined.into_iter().collect()) }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bytes::{Byte, DoubtId, Registers};
 use super::doubt::agree;
 use super::effect::{is_effect, matters};
-use super::split::{Cond, Region, Test, cut, cut_all, join};
+use super::split::{Cond, Cut, Region, Test, cut, cut_all, join};
 use super::strand::Strand;
 use super::walker::{Frame, Walker};
 use super::{Fate, Missing, Place};
@@ -98,13 +98,15 @@ impl<'k> Walker<'k> {
             if live.is_empty() {
                 break;
             }
-            if !rule.exprs.iter().any(matters) {
+            self.spend(live.len());
+            if !rule.exprs.iter().any(matters) || live.iter().all(|s| self.cannot_match(frame, rule, &s.state)) {
                 continue;
             }
             let spot = Spot { frame, rule };
-            if !self.work(live.len()) {
-                self.too_much(spot, live);
-                live = Vec::new();
+            if let Some(doubt) = self.too_much(live.len()) {
+                for strand in std::mem::take(&mut live) {
+                    self.give_up(strand, doubt, Some(spot.place()));
+                }
                 break;
             }
             let mut next = Vec::with_capacity(live.len());
@@ -122,13 +124,6 @@ impl<'k> Walker<'k> {
         }
         back.extend(live);
         agree(join(back))
-    }
-
-    fn too_much(&mut self, spot: Spot<'_, 'k>, strands: Vec<Strand>) {
-        let doubt = self.why("the rules tell too many groups of sources apart to follow them all");
-        for strand in strands {
-            self.give_up(strand, doubt, Some(spot.place()));
-        }
     }
 
     fn rules(&self, frame: &Frame<'k>) -> Result<(&'k [Rule], bool), Missing> {
@@ -156,7 +151,7 @@ impl<'k> Walker<'k> {
                     break;
                 };
                 if is_effect(expr) && !task.pending.is_empty() {
-                    flow.settle(task);
+                    self.settle(task, &mut flow);
                     break;
                 }
                 task.at += 1;
@@ -210,12 +205,13 @@ impl<'k> Walker<'k> {
     /// Cuts a strand by what its sources lead to; the last choice holds everybody.
     fn choose(&mut self, spot: Spot<'_, 'k>, choices: Vec<(Cond, Then)>, task: Task, flow: &mut Flow) {
         let Task { strand, registers, pending, at, told_apart } = task;
-        let settled = cut_all(strand, &pending);
+        let settled = self.cut_all(strand, &pending);
         flow.next.extend(settled.outside);
         let mut rest = settled.inside;
         let mut chosen: Vec<(Strand, Then)> = Vec::new();
         for (cond, then) in choices {
             let mut left = Vec::new();
+            self.spend(cond.cost());
             for strand in rest {
                 let pieces = cut(strand, &cond);
                 chosen.extend(pieces.inside.into_iter().map(|strand| (strand, then.clone())));
@@ -243,7 +239,7 @@ impl<'k> Walker<'k> {
             Then::Reject(with) => self.refuse(task.strand, with, spot.place()),
             Then::Doubt(doubt) => self.both_ways(spot, doubt, task, flow),
             Then::Lost(doubt) => {
-                let pieces = cut_all(task.strand, &task.pending);
+                let pieces = self.cut_all(task.strand, &task.pending);
                 flow.next.extend(pieces.outside);
                 // Whatever it does, its ghost asks on.
                 flow.next.extend(pieces.inside.into_iter().filter_map(|s| self.give_up(s, doubt, Some(spot.place()))));
@@ -260,7 +256,7 @@ impl<'k> Walker<'k> {
         }
         let Task { strand, registers, pending, at, .. } = task;
         let fork = self.fork(doubt, Some(spot.place()));
-        let pieces = cut_all(strand, &pending);
+        let pieces = self.cut_all(strand, &pending);
         flow.next.extend(pieces.outside);
         for mut strand in pieces.inside {
             let mut not = strand.clone();
@@ -307,15 +303,19 @@ impl<'k> Walker<'k> {
         inner.chain = ChainId { table: frame.chain.table.clone(), name: name.into() };
         self.chain(&inner, vec![strand], accepted)
     }
-}
 
-impl Flow {
     /// Cuts a strand by the matches it passed.
-    fn settle(&mut self, task: Task) {
+    fn settle(&mut self, task: Task, flow: &mut Flow) {
         let Task { strand, registers, pending, at, told_apart } = task;
-        let cut = cut_all(strand, &pending);
-        self.next.extend(cut.outside);
+        let cut = self.cut_all(strand, &pending);
+        flow.next.extend(cut.outside);
         let on = |strand| Task { strand, registers: registers.clone(), pending: Vec::new(), at, told_apart };
-        self.tasks.extend(cut.inside.into_iter().map(on));
+        flow.tasks.extend(cut.inside.into_iter().map(on));
+    }
+
+    /// Cuts a strand by all of these conditions, and counts what that costs.
+    fn cut_all(&mut self, strand: Strand, conds: &[Cond]) -> Cut {
+        self.spend(conds.iter().map(Cond::cost).sum());
+        cut_all(strand, conds)
     }
 }

@@ -1,5 +1,7 @@
 //! Conditions on sources, and what they cut a strand into.
 
+use std::collections::BTreeMap;
+
 use super::bytes::DoubtId;
 use super::ranges::Ranges;
 use super::strand::Strand;
@@ -32,6 +34,12 @@ impl Region {
         })
     }
 
+    /// Ranges that cutting by it goes through.
+    fn cost(&self) -> usize {
+        let len = |ranges: &Option<Ranges>| ranges.as_ref().map_or(0, Ranges::len);
+        len(&self.addresses).saturating_add(len(&self.ports)).saturating_add(1)
+    }
+
     /// Nothing is in it.
     fn is_empty(&self) -> bool {
         self.addresses.as_ref().is_some_and(Ranges::is_empty) || self.ports.as_ref().is_some_and(Ranges::is_empty)
@@ -50,25 +58,41 @@ impl Cond {
         Self { regions: vec![region], inverted: false }
     }
 
+    /// Ranges that cutting by it goes through.
+    pub(super) fn cost(&self) -> usize {
+        self.regions.iter().map(Region::cost).sum()
+    }
+
+    /// All addresses of its regions; none where one of them asks for none.
+    pub(super) fn coarser(&self) -> Option<Self> {
+        let ranges: Option<Vec<&Ranges>> = self.regions.iter().map(|region| region.addresses.as_ref()).collect();
+        let addresses = ranges?.into_iter().flat_map(Ranges::iter).collect();
+        Some(Self::within(Region { addresses: Some(addresses), ..Region::default() }))
+    }
+
     /// Puts regions that differ in addresses only into one.
     pub(super) fn of(regions: Vec<Region>) -> Self {
-        let (mut addresses, mut ports, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut by_ports: BTreeMap<Option<Ranges>, Vec<(u128, u128)>> = BTreeMap::new();
+        let (mut ports, mut others) = (Vec::new(), Vec::new());
         for region in regions {
             match region {
-                Region { addresses: Some(ranges), ports: None, member: None } => addresses.extend(ranges.iter()),
+                _ if region.is_empty() => {}
+                Region { addresses: Some(ranges), ports, member: None } => {
+                    by_ports.entry(ports).or_default().extend(ranges.iter());
+                }
                 Region { addresses: None, ports: Some(ranges), member: None } => ports.extend(ranges.iter()),
-                other if !other.is_empty() => others.push(other),
-                _ => {}
+                other => others.push(other),
             }
         }
-        if !addresses.is_empty() {
-            let addresses = Some(addresses.into_iter().collect());
-            others.insert(0, Region { addresses, ..Region::default() });
-        }
+        let by_ports = by_ports.into_iter();
+        let mut all: Vec<Region> = by_ports
+            .map(|(ports, ranges)| Region { addresses: Some(ranges.into_iter().collect()), ports, member: None })
+            .collect();
+        all.append(&mut others);
         if !ports.is_empty() {
-            others.push(Region { ports: Some(ports.into_iter().collect()), ..Region::default() });
+            all.push(Region { ports: Some(ports.into_iter().collect()), ..Region::default() });
         }
-        Self { regions: others, inverted: false }
+        Self { regions: all, inverted: false }
     }
 }
 

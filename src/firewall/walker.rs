@@ -5,18 +5,26 @@ use std::rc::Rc;
 
 use super::bytes::{Byte, DoubtId};
 use super::hooks::Item;
+use super::split::Test;
 use super::strand::{State, Strand};
 use super::{Fate, Known, Leg, Missing, Packet, Pass, Place};
 use crate::facts::host::Addresses;
-use crate::facts::ruleset::{Chain, ChainId, Family, Hook, LegacyTable, Rule, Ruleset};
+use crate::facts::ruleset::{Chain, ChainId, Family, Hook, LegacyTable, Rule, Ruleset, Set, SetId};
 
-/// Rules that may be tried, strands and results counted: beyond that a ruleset is not followed any more.
-const STEPS: u64 = 4_000_000;
+/// What following a packet may cost, in elements of sets gone through: beyond that a ruleset is not followed any more.
+pub(super) const MOST: u64 = 8_000_000;
+/// The same while something is still to come, and both ways are followed of all that depends on it.
+const FOR_NOW: u64 = 100_000;
+/// What it costs to try a rule for a strand, beside its sets.
+pub(super) const RULE: u64 = 16;
 /// Groups of sources that are told apart.
 const GROUPS: usize = 65_536;
 
 /// Comparisons that no ranges of sources answer.
 pub(super) const ODD: DoubtId = 0;
+
+/// Why nothing is followed beyond [`MOST`].
+pub(super) const TOO_BIG: &str = "the ruleset is too big to follow";
 
 /// Why something cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,7 +88,16 @@ pub(super) struct Walker<'k> {
     why_ids: [HashMap<String, DoubtId>; 2],
     forks: Vec<(DoubtId, Option<Place>)>,
     fork_ids: HashMap<(DoubtId, Option<Place>), u32>,
-    steps: u64,
+    /// What it cost so far.
+    spent: u64,
+    /// What it may cost.
+    pub(super) most: u64,
+    /// Something it depends on is still to come: this way will be followed again.
+    for_now: bool,
+    /// The sets by name.
+    pub(super) sets: HashMap<&'k SetId, &'k Set>,
+    /// What lookups of keys in listed sets came to: the same for every rule that looks the same key up.
+    pub(super) looked_up: HashMap<(&'k SetId, Vec<Byte>), Test>,
     /// What there is at the hooks that were passed.
     pub(super) items: HashMap<AtHook, Rc<[Item<'k>]>>,
     /// The headers of the packet as rules saw it last.
@@ -112,7 +129,11 @@ impl<'k> Walker<'k> {
             why_ids: [HashMap::new(), HashMap::new()],
             forks: Vec::new(),
             fork_ids: HashMap::new(),
-            steps: 0,
+            spent: 0,
+            most: MOST,
+            for_now: false,
+            sets: ruleset.sets.iter().map(|set| (&set.id, set)).collect(),
+            looked_up: HashMap::new(),
             items: HashMap::new(),
             headers: None,
         };
@@ -128,7 +149,10 @@ impl<'k> Walker<'k> {
     /// Why something about the host is not known.
     pub(super) fn missing(&mut self, missing: &Missing, what: &str) -> DoubtId {
         match missing {
-            Missing::Open => self.intern(&format!("{what} is still being read"), true),
+            Missing::Open => {
+                self.for_now = true;
+                self.intern(&format!("{what} is still being read"), true)
+            }
             Missing::Blind(why) => self.intern(&format!("{what} cannot be read: {why}"), false),
         }
     }
@@ -205,9 +229,22 @@ impl<'k> Walker<'k> {
         strand.state().passed.push(Pass { by });
     }
 
-    /// Counts work; false: it is too much.
-    pub(super) fn work(&mut self, amount: usize) -> bool {
-        self.steps = self.steps.saturating_add(u64::try_from(amount).unwrap_or(u64::MAX));
-        self.steps <= STEPS && self.done.len().saturating_add(amount) <= GROUPS
+    /// Counts work besides that of trying rules, in elements or ranges gone through.
+    pub(super) fn spend(&mut self, amount: usize) {
+        self.spent = self.spent.saturating_add(u64::try_from(amount).unwrap_or(u64::MAX));
+    }
+
+    /// Counts strands that come to a rule; why they are followed no further, where it is too much.
+    pub(super) fn too_much(&mut self, strands: usize) -> Option<DoubtId> {
+        let cost = u64::try_from(strands).unwrap_or(u64::MAX).saturating_mul(RULE);
+        self.spent = self.spent.saturating_add(cost);
+        if self.for_now && self.spent > self.most.min(FOR_NOW) {
+            return Some(self.missing(&Missing::Open, "what the rules depend on"));
+        }
+        if self.spent > self.most {
+            return Some(self.why(TOO_BIG));
+        }
+        let groups = self.done.len().saturating_add(strands) > GROUPS;
+        groups.then(|| self.why("the rules tell too many groups of sources apart to follow them all"))
     }
 }

@@ -2,5 +2,6 @@
 
 mod basic;
 mod below;
+mod big;
 mod recent;
 pub(crate) mod world;

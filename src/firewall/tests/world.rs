@@ -225,6 +225,14 @@ impl World {
                         Expr::Cmp { from: 0, op: CmpOp::Neq, data: vec![0; 4] },
                     ]);
                 }
+                "saddrport" => {
+                    exprs.extend([
+                        Expr::Payload { base: From::Network, offset: 12, len: 4, to: 0 },
+                        Expr::Payload { base: From::Transport, offset: 0, len: 2, to: 4 },
+                    ]);
+                    let set = next().trim_start_matches('@').to_owned();
+                    exprs.push(Expr::Lookup { set, from: 0, to: LookupTo::Match, inverted: false });
+                }
                 "origdport" => exprs.extend([
                     Expr::Ct { key: CtKey::ProtoDestination, direction: Some(Direction::Original), to: 0 },
                     Expr::Cmp { from: 0, op: CmpOp::Eq, data: next().parse::<u16>().unwrap().to_be_bytes().into() },
