@@ -61,7 +61,7 @@ pub fn replayed(case: Case) -> (Case, Diagnosis) {
 /// Takes in what has arrived, all of it, so that many answers cost one diagnosis.
 fn learn(case: &mut Case, memory: &mut Memory, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
     let mut learn = |fact: Fact| {
-        memory.hear(&fact);
+        memory.hear(&fact, &case.here);
         case.here.learn(fact);
     };
     learn(first.fact);

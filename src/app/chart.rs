@@ -8,15 +8,16 @@ use super::history::History;
 use super::retest::Retest;
 use super::rules::Rules;
 use super::table::Table;
+use super::weighing::is_of_rules;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::diagnose;
 use crate::diagnose::look::Look;
 use crate::diagnose::serving::serving;
 use crate::diagnose::verdict::{Advice, BoxState, Diagnosis, Finding, Verdict};
+use crate::diagnose::ways::Memory;
+use crate::diagnose::{diagnose, diagnose_again};
 use crate::facts::connect::{Dial, Endpoint};
-use crate::facts::ruleset::{ChainId, ChainRules, Elements, LegacyTable, Policy, SetId};
 use crate::facts::socket::Listener;
-use crate::facts::{Case, Fact, Facts, Reading};
+use crate::facts::{Case, Fact, Question, Reading};
 
 /// The chart and everything beside it.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Chart {
     pub probes: usize,
     /// When the last answer came.
     pub last_answer_ms: u64,
+    /// Ways through the rules that earlier diagnoses followed.
+    memory: Memory,
 }
 
 /// Where facts come from.
@@ -128,6 +131,8 @@ pub enum Follow {
 /// Did an answer change what the target may do?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learned {
+    /// Nothing but what rules have counted, none of which any box speaks of: there is nothing to diagnose.
+    Counts,
     /// Nothing that matters to the target.
     Little,
     /// Something on the host changed: the target may answer differently now.
@@ -157,6 +162,7 @@ impl Chart {
             retest: Retest::new(number),
             probes: 0,
             last_answer_ms: 0,
+            memory: Memory::default(),
         };
         chart.rules.counting.begin(&chart.case.here);
         if let Some(all) = chart.case.here.all_listeners.value() {
@@ -170,7 +176,7 @@ impl Chart {
 
     /// Diagnoses the facts as they are now.
     pub fn diagnose(&mut self) {
-        self.diagnosis = diagnose(&self.case);
+        self.diagnosis = diagnose_again(&self.case, &self.memory);
         let look = Look::new(&self.case);
         let unit = serving(&look, &self.diagnosis.subject).and_then(|s| s.unit.map(|u| u.name.clone()));
         let named = self.diagnosis.culprit().map(|f| f.subject.clone());
@@ -188,16 +194,30 @@ impl Chart {
     pub fn learn(&mut self, fact: Fact, at_ms: u64) -> Learned {
         self.last_answer_ms = at_ms;
         self.rules.counting.take(&fact);
-        let learned = if let Fact::Dial(to, reading) = &fact { self.tried(to, reading) } else { self.weigh(&fact) };
+        let learned = if let Fact::Dial(to, reading) = &fact {
+            self.tried(to, reading)
+        } else if self.only_counted(&fact) {
+            Learned::Counts
+        } else {
+            self.weigh(&fact)
+        };
         let tried = if let Fact::Dial(to, _) = &fact { Some(to.clone()) } else { None };
         if learned == Learned::Change && is_of_rules(&fact) {
             self.case.here.doubt_watched();
         }
+        self.memory.hear(&fact, &self.case.here);
         self.case.here.learn(fact);
         if let Some(to) = tried.filter(|to| self.case.here.dials.get(to).is_some_and(|reading| !reading.is_open())) {
             self.case.here.tried_again(&to);
         }
         learned
+    }
+
+    /// What a recording has to say to a question it does not hold.
+    pub fn not_recorded(&mut self, question: &Question) {
+        let fact = Fact::without_value(question, Reading::Failed { why: "it is not in the recording".into() });
+        self.memory.hear(&fact, &self.case.here);
+        self.case.here.learn(fact);
     }
 
     /// Counts an attempt.
@@ -210,68 +230,6 @@ impl Chart {
             self.history.push(dial.outcome);
         }
         if diagnosed { Learned::Attempt } else { Learned::Little }
-    }
-
-    /// Does a new answer differ from the old one in what decides whether the target answers?
-    fn weigh(&self, fact: &Fact) -> Learned {
-        let here = &self.case.here;
-        let changed = match fact {
-            Fact::Listeners(transport, port, new) => {
-                let old = here.listeners.get(&(*transport, *port));
-                let ours = self.diagnosis.subject.ports.contains(port);
-                ours && differ(old, new, |all| all.iter().map(|l| (l.inode, l.address)).collect::<Vec<_>>())
-            }
-            // A dial to systemd's own socket starts the unit: that is no reason to dial again.
-            Fact::Unit(name, new) => {
-                !self.served_by_systemd()
-                    && differ(here.units.get(name), new, |u| (u.active_state.clone(), u.load_state.clone()))
-            }
-            Fact::Addresses(new) => differ(Some(&here.addresses), new, Clone::clone),
-            Fact::Name(name, new) => differ(here.names.get(name), new, |r| r.addresses.clone()),
-            Fact::UnixSocket(name, new) => {
-                let bound = |s: &crate::facts::socket::UnixSocket| {
-                    (s.file.clone(), s.bound.iter().map(|b| (b.inode, b.listening)).collect::<Vec<_>>())
-                };
-                differ(here.unix_sockets.get(name), new, bound)
-            }
-            Fact::Ruleset(new) => differ(Some(&here.ruleset), new, |r| r.generation),
-            Fact::ChainRules(chain, new) => differ(here.chains.get(chain), new, handles),
-            Fact::Elements(set, new) => self.by_hand(set) && differ(here.elements.get(set), new, keys),
-            Fact::Links(new) => differ(Some(&here.links), new, Clone::clone),
-            Fact::Route(key, new) => differ(here.routes.get(key), new, Clone::clone),
-            Fact::Legacy(new) => differ(Some(&here.legacy), new, |tables| texts(tables)),
-            Fact::Member(set, key, new) => {
-                self.by_hand(set) && differ(here.members.get(&(set.clone(), key.clone())), new, |_| ())
-            }
-            Fact::Recent(..)
-            | Fact::Firewalld(_)
-            | Fact::Ufw(_)
-            | Fact::Fail2ban(_)
-            | Fact::RuleFiles(_)
-            | Fact::Watched(..)
-            | Fact::Host(_)
-            | Fact::Dial(..)
-            | Fact::AllListeners(_)
-            | Fact::Owner(..)
-            | Fact::Journal(..)
-            | Fact::JournalEntry(..)
-            | Fact::Claims(..)
-            | Fact::Daemon(..)
-            | Fact::OtherNetwork(..)
-            | Fact::Sysctl(..)
-            | Fact::FailedUnits(_) => false,
-        };
-        if changed { Learned::Change } else { Learned::Little }
-    }
-
-    /// Is this set changed by its owner only? One that rules put elements into may change with every attempt.
-    fn by_hand(&self, set: &SetId) -> bool {
-        self.case.here.ruleset.value().and_then(|ruleset| ruleset.set(set)).is_some_and(|set| !set.dynamic)
-    }
-
-    fn served_by_systemd(&self) -> bool {
-        let owner = |l: &Listener| self.case.here.owners.get(&l.inode).and_then(Reading::value);
-        self.listeners_of_target().iter().filter_map(owner).any(crate::facts::socket::Owner::is_systemd)
     }
 
     /// The sockets on the diagnosed port.
@@ -337,40 +295,6 @@ impl Chart {
     }
 }
 
-/// Two known readings whose point differs.
-fn differ<T, P: PartialEq>(old: Option<&Reading<T>>, new: &Reading<T>, point: impl Fn(&T) -> P) -> bool {
-    let Some(old) = old.filter(|r| !r.is_open()) else { return false };
-    old.value().map(&point) != new.value().map(&point)
-}
-
-/// What tells one list of rules from another, whatever they have counted: a rule that is replaced gets a new handle.
-/// Does it tell of rules?
-fn is_of_rules(fact: &Fact) -> bool {
-    matches!(fact, Fact::Ruleset(_) | Fact::ChainRules(..) | Fact::Elements(..) | Fact::Member(..) | Fact::Legacy(_))
-}
-
-fn handles(rules: &ChainRules) -> Vec<u64> {
-    rules.rules.iter().map(|rule| rule.handle).collect()
-}
-
-/// The same for legacy tables: the words of their rules, and the policies.
-fn texts(tables: &[LegacyTable]) -> Vec<(ChainId, Option<Policy>, Vec<Option<String>>)> {
-    let chains = tables.iter().flat_map(|table| &table.chains);
-    chains
-        .map(|(chain, rules)| {
-            let policy = chain.base.as_ref().map(|base| base.policy);
-            (chain.id.clone(), policy, rules.iter().map(|rule| rule.text.clone()).collect())
-        })
-        .collect()
-}
-
-/// The keys of a set, in order.
-fn keys(elements: &Elements) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut keys: Vec<_> = elements.elements.iter().map(|e| (e.from.clone(), e.to.clone())).collect();
-    keys.sort();
-    keys
-}
-
 /// Was this question never asked about these facts?
 pub fn unasked<T>(reading: Option<&Reading<T>>) -> bool {
     matches!(reading, None | Some(Reading::NotAsked))
@@ -388,9 +312,4 @@ pub fn took(after: Duration) -> String {
     } else {
         format!("{:.1} s", ms / 1000.0)
     }
-}
-
-/// What a recording has to say to a question it does not hold.
-pub fn not_recorded(here: &mut Facts, question: &crate::facts::Question) {
-    here.learn(Fact::without_value(question, Reading::Failed { why: "it is not in the recording".into() }));
 }

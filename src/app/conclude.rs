@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::asking::How;
-use super::chart::{Chart, Origin, not_recorded, unasked};
+use super::chart::{Chart, Origin, unasked};
 use super::event::{Effect, Shown, Wake};
 use super::listening::{Listening, table_wants};
 use super::picker::Picker;
@@ -83,7 +83,7 @@ fn diagnosis_wants(chart: &mut Chart) -> Vec<Question> {
             break;
         }
         for question in chart.diagnosis.wants.clone() {
-            not_recorded(&mut chart.case.here, &question);
+            chart.not_recorded(&question);
         }
         chart.diagnose();
     }

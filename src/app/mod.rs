@@ -30,6 +30,7 @@ pub mod state;
 pub mod table;
 mod trying;
 pub mod update;
+mod weighing;
 
 use std::path::PathBuf;
 

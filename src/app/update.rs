@@ -80,7 +80,6 @@ fn arrived(state: &mut State, arrival: Arrival) -> Vec<Effect> {
 
 fn learn(state: &mut State, fact: Fact) -> Vec<Effect> {
     let now = state.now_ms;
-    state.stale = Stale::Yes;
     let sockets = matches!(fact, Fact::AllListeners(_));
     let owner = matches!(fact, Fact::Owner(..));
     let (learned, planned) = match &mut state.screen {
@@ -95,9 +94,12 @@ fn learn(state: &mut State, fact: Fact) -> Vec<Effect> {
         }
         Screen::Chart(chart) => match chart.learn(fact, now) {
             Learned::Change => (Learned::Change, chart.retest.after_change(now)),
-            learned @ (Learned::Little | Learned::Attempt) => (learned, None),
+            learned @ (Learned::Counts | Learned::Little | Learned::Attempt) => (learned, None),
         },
     };
+    if learned != Learned::Counts {
+        state.stale = Stale::Yes;
+    }
     let mut effects: Vec<Effect> = planned.map(|(ms, wake)| Effect::WakeAfter(ms, wake)).into_iter().collect();
     if sockets {
         effects.extend(take_sockets(state));

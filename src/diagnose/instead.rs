@@ -1,4 +1,4 @@
-//! The same rules, but one chain has others: would this rule alone let the packet in, and which way did a limit go that
+//! The same rules, but one chain has others: would these rules alone let the packet in, and which way did a limit go that
 //! all packets share?
 
 use super::dispute::rule_at_work;
@@ -12,7 +12,7 @@ use crate::facts::ruleset::{
     Backend, ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Rule, Ruleset, SetId,
 };
 use crate::facts::socket::Transport;
-use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
+use crate::firewall::{self, Client, Fate, Known, Packet, Walk, follow};
 
 /// The facts, but one chain has these rules.
 struct Instead<'a, 'b> {
@@ -64,13 +64,10 @@ impl Known for Instead<'_, '_> {
 }
 
 impl Filter<'_, '_> {
-    /// Would this rule accept the packet, were it the first of its chain?
-    pub(super) fn would_accept(&self, packet: &Packet, chain: &ChainId, rule: &Rule) -> bool {
-        let rules = ChainRules { generation: 0, rules: vec![rule.clone()], more: false };
-        let walk = self.instead(packet, chain, rules);
-        let accepted =
-            |part: &Part| part.passed.iter().any(|pass| pass.by.chain == *chain && pass.by.rule == Some(rule.handle));
-        main_part(&walk).is_some_and(accepted)
+    /// The first of these rules that would accept the packet, were they all that their chain has.
+    pub(super) fn first_to_accept(&self, packet: &Packet, chain: &ChainId, rules: Vec<Rule>) -> Option<u64> {
+        let walk = self.instead(packet, chain, ChainRules { generation: 0, rules, more: false });
+        main_part(&walk)?.passed.iter().find(|pass| pass.by.chain == *chain)?.by.rule
     }
 
     fn instead(&self, packet: &Packet, chain: &ChainId, rules: ChainRules) -> Walk {

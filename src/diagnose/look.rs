@@ -4,6 +4,7 @@
 //! cause is tried again when it arrives. So a new cause is one file, and nobody keeps a list of questions.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use crate::facts::claim::Claims;
 use crate::facts::connect::{Dial, Endpoint};
@@ -25,6 +26,8 @@ use crate::facts::{Case, Facts, Question, Reading};
 pub struct Look<'a> {
     case: &'a Case,
     wants: RefCell<Vec<Question>>,
+    /// The same, to be found quickly: rules may ask for thousands of sets.
+    wanted: RefCell<BTreeSet<Question>>,
     /// Which attempts are made at other addresses has been decided.
     dials_decided: Cell<bool>,
     open: Cell<bool>,
@@ -46,6 +49,7 @@ impl<'a> Look<'a> {
         Self {
             case,
             wants: RefCell::default(),
+            wanted: RefCell::default(),
             dials_decided: Cell::new(false),
             open: Cell::new(false),
             blind: RefCell::default(),
@@ -89,11 +93,7 @@ impl<'a> Look<'a> {
         match reading {
             None | Some(Reading::NotAsked) => {
                 self.open.set(true);
-                let question = question();
-                let mut wants = self.wants.borrow_mut();
-                if !wants.contains(&question) {
-                    wants.push(question);
-                }
+                self.want(question());
                 None
             }
             Some(reading) => {
@@ -105,6 +105,21 @@ impl<'a> Look<'a> {
                 }
                 reading.value()
             }
+        }
+    }
+
+    /// Asks, along with what is wanted, for something that nothing depends on yet.
+    pub(super) fn ask_along<T>(&self, reading: &Reading<T>, question: impl FnOnce() -> Question) {
+        if matches!(reading, Reading::NotAsked) {
+            self.want(question());
+        }
+    }
+
+    fn want(&self, question: Question) {
+        let mut wanted = self.wanted.borrow_mut();
+        if !wanted.contains(&question) {
+            wanted.insert(question.clone());
+            self.wants.borrow_mut().push(question);
         }
     }
 
@@ -136,7 +151,7 @@ impl<'a> Look<'a> {
     /// A connection attempt, if one was made or is under way; never causes one.
     pub fn dialled(&self, to: &Endpoint) -> Option<&'a Dial> {
         let reading = self.facts().dials.get(to).filter(|r| !matches!(r, Reading::NotAsked));
-        let may_come = !self.dials_decided.get() || self.wants.borrow().contains(&Question::Dial(to.clone()));
+        let may_come = !self.dials_decided.get() || self.wanted.borrow().contains(&Question::Dial(to.clone()));
         if reading.is_none() && may_come {
             self.open.set(true);
         }

@@ -59,9 +59,9 @@ impl Scene<'_, '_> {
         self.filter.follow(packet)
     }
 
-    /// Would this rule accept the packet, were it the first of its chain?
-    pub fn would_accept(&self, packet: &Packet, chain: &ChainId, rule: &Rule) -> bool {
-        self.filter.would_accept(packet, chain, rule)
+    /// The first of these rules that would accept the packet, were they all that their chain has.
+    pub fn first_to_accept(&self, packet: &Packet, chain: &ChainId, rules: Vec<Rule>) -> Option<u64> {
+        self.filter.first_to_accept(packet, chain, rules)
     }
 
     /// Where what really happened to the attempt contradicts the rules.

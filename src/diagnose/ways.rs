@@ -15,7 +15,7 @@ use crate::facts::ruleset::{
     Backend, ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Rule, Ruleset, SetId,
 };
 use crate::facts::socket::Transport;
-use crate::facts::{Fact, Question, Reading};
+use crate::facts::{Fact, Facts, Question, Reading};
 use crate::firewall::sources::Sources;
 use crate::firewall::{self, Client, Fate, Known, Packet, Part, Walk, follow};
 
@@ -50,13 +50,13 @@ impl Ways {
 
 /// Ways that were followed in earlier diagnoses of the same case. A long chain is gone through again when something
 /// came that a way depends on, not with every answer about something else.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Memory {
     followed: RefCell<Vec<Followed>>,
 }
 
 /// One of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Followed {
     packet: Packet,
     walk: Walk,
@@ -66,10 +66,10 @@ struct Followed {
 }
 
 impl Memory {
-    /// To be told of every answer before it is learnt: forgets the ways it may change. That a question is now asked
-    /// changes none.
-    pub fn hear(&mut self, fact: &Fact) {
-        if bears_on_ways(fact) {
+    /// To be told of every answer before it is learnt: forgets the ways it may change. Neither does it that a question is
+    /// now asked, nor an answer that says what was known before, whatever rules have counted since.
+    pub fn hear(&mut self, fact: &Fact, known: &Facts) {
+        if bears_on_ways(fact, known) {
             self.forget();
         }
     }
@@ -114,22 +114,19 @@ fn is_of_ways(question: &Question) -> bool {
     )
 }
 
-/// Is it one of those that [`Known`] speaks of, and an answer?
-fn bears_on_ways(fact: &Fact) -> bool {
-    fn said<T>(reading: &Reading<T>) -> bool {
-        !matches!(reading, Reading::Pending)
-    }
+/// Is it one of those that [`Known`] speaks of, and an answer that says something new?
+fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
     match fact {
-        Fact::Addresses(r) => said(r),
-        Fact::Ruleset(r) => said(r),
-        Fact::ChainRules(_, r) => said(r),
-        Fact::Elements(_, r) => said(r),
-        Fact::Member(_, _, r) => said(r),
-        Fact::Legacy(r) => said(r),
-        Fact::Recent(_, r) => said(r),
-        Fact::Links(r) => said(r),
-        Fact::Route(_, r) => said(r),
-        Fact::Sysctl(_, r) => said(r),
+        Fact::Addresses(r) => news(Some(&known.addresses), r, PartialEq::eq),
+        Fact::Ruleset(r) => news(Some(&known.ruleset), r, PartialEq::eq),
+        Fact::ChainRules(id, r) => news(known.chains.get(id), r, ChainRules::does_the_same),
+        Fact::Elements(id, r) => news(known.elements.get(id), r, PartialEq::eq),
+        Fact::Member(id, key, r) => news(known.members.get(&(id.clone(), key.clone())), r, PartialEq::eq),
+        Fact::Legacy(r) => news(Some(&known.legacy), r, PartialEq::eq),
+        Fact::Recent(name, r) => news(known.recent.get(name), r, PartialEq::eq),
+        Fact::Links(r) => news(Some(&known.links), r, PartialEq::eq),
+        Fact::Route(key, r) => news(known.routes.get(key), r, PartialEq::eq),
+        Fact::Sysctl(path, r) => news(known.sysctls.get(path), r, PartialEq::eq),
         Fact::Host(_)
         | Fact::Name(..)
         | Fact::Dial(..)
@@ -149,6 +146,15 @@ fn bears_on_ways(fact: &Fact) -> bool {
         | Fact::Fail2ban(_)
         | Fact::RuleFiles(_)
         | Fact::Watched(..) => false,
+    }
+}
+
+/// Is a reading an answer, and another than the one before?
+fn news<T>(before: Option<&Reading<T>>, now: &Reading<T>, same: impl Fn(&T, &T) -> bool) -> bool {
+    match (before.and_then(Reading::value), now.value()) {
+        (Some(before), Some(now)) => !same(before, now),
+        (Some(_), None) | (None, Some(_)) => true,
+        (None, None) => !matches!(now, Reading::Pending),
     }
 }
 
@@ -370,6 +376,8 @@ impl Known for Reader<'_, '_> {
     }
 
     fn ruleset(&self) -> Result<&Ruleset, firewall::Missing> {
+        // Rules mostly speak of interfaces: what comes later would have to be followed anew.
+        self.look.ask_along(&self.look.facts().links, || Question::Links);
         Self::or_why(self.look.ruleset(), blind(Some(&self.look.facts().ruleset)))
     }
 

@@ -1,7 +1,8 @@
 //! The packet filter's rules as far as they were read, and whether what was read belongs together.
 
 use super::connect::Endpoint;
-use super::ruleset::{Backend, ChainId, Rule};
+use super::ruleset::expr::Expr;
+use super::ruleset::{Backend, ChainId, ChainRules, Rule};
 use super::{Facts, Reading};
 
 /// Why a watched attempt says nothing any more.
@@ -52,6 +53,27 @@ impl Facts {
         self.chains.clear();
         self.elements.clear();
         self.members.clear();
+    }
+}
+
+impl ChainRules {
+    /// The same rules in the same order, whatever they have counted since.
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Rule, &Rule)| one.does_the_same(other);
+        self.more == other.more
+            && self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(same)
+    }
+}
+
+impl Rule {
+    /// The same rule, whatever it has counted since.
+    fn does_the_same(&self, other: &Self) -> bool {
+        let counts = |pair: (&Expr, &Expr)| matches!(pair, (Expr::Counter { .. }, Expr::Counter { .. }));
+        self.handle == other.handle
+            && self.comment == other.comment
+            && self.exprs.len() == other.exprs.len()
+            && self.exprs.iter().zip(&other.exprs).all(|(one, other)| counts((one, other)) || one == other)
     }
 }
 

@@ -169,6 +169,18 @@ pub(crate) fn moved(mut facts: Facts) -> Facts {
     facts
 }
 
+/// The same after a rule counted another packet.
+pub(crate) fn busier(id: &str, handle: u64, mut facts: Facts) -> Facts {
+    let Some(Reading::Known(known)) = facts.chains.get_mut(&chain(id)) else { panic!("no chain {id}") };
+    let busy = known.value.rules.iter_mut().find(|rule| rule.handle == handle);
+    for expr in &mut busy.unwrap_or_else(|| panic!("no rule {handle}")).exprs {
+        if let Expr::Counter { packets, .. } = expr {
+            *packets += 1;
+        }
+    }
+    facts
+}
+
 /// A filter whose every name is hostile.
 pub(crate) fn hostile() -> Facts {
     use hosts::HOSTILE;

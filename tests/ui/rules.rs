@@ -1,11 +1,12 @@
 //! The tree of rules.
 
 use crossterm::event::KeyCode;
+use unrefuse::app::chart::Learned;
 use unrefuse::app::event::{Effect, Size, Wake, What};
 use unrefuse::app::state::Screen;
-use unrefuse::facts::Question;
+use unrefuse::facts::{Fact, Facts, Question, Reading};
 
-use crate::filters::{chain, followed, long, moved, partly, rejected};
+use crate::filters::{busier, chain, followed, long, moved, partly, rejected};
 use crate::session::Session;
 use crate::snapshot::check;
 
@@ -141,6 +142,23 @@ fn counters_on_the_screen_are_looked_at_again_while_they_are_there() {
     session.done();
     session.event(What::Woke(wake));
     assert!(session.asked.is_empty() && wakes(&mut session).is_empty());
+}
+
+#[test]
+fn what_rules_have_counted_is_no_reason_to_diagnose_again() {
+    let session = followed(rejected(), (80, 24));
+    let Screen::Chart(chart) = &session.state.screen else { panic!("no chart") };
+    let learned = |id: &str, facts: Facts| {
+        let reading = facts.chains.get(&chain(id)).cloned().unwrap_or_default();
+        chart.clone().learn(Fact::ChainRules(chain(id), reading), 1)
+    };
+    assert_eq!(learned("input", busier("input", 12, rejected())), Learned::Counts);
+    assert_eq!(learned("web", busier("web", 21, rejected())), Learned::Counts);
+    assert_eq!(learned("web", moved(rejected())), Learned::Little, "the rule that decides: its box says how often");
+    assert_eq!(learned("web", partly()), Learned::Change, "another rule");
+    let mut gone = rejected();
+    gone.chains.insert(chain("web"), Reading::Denied { needs: "root".into() });
+    assert_ne!(learned("web", gone), Learned::Counts);
 }
 
 #[test]

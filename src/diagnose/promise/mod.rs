@@ -206,7 +206,7 @@ proptest! {
             prop_assert_eq!(&told, &diagnose(&case));
             for question in told.wants {
                 let fact = Fact::without_value(&question, Reading::Pending);
-                memory.hear(&fact);
+                memory.hear(&fact, &case.here);
                 case.here.learn(fact);
                 pending.push(question);
             }
@@ -217,7 +217,7 @@ proptest! {
             let question = dice.pick(&pending).clone();
             pending.retain(|q| *q != question);
             let fact = world.answer(&question);
-            memory.hear(&fact);
+            memory.hear(&fact, &case.here);
             case.here.learn(fact);
         }
     }

@@ -30,14 +30,14 @@ impl Blocked<'_> {
     fn behind(&self, scene: &Scene<'_, '_>, chain: &ChainId, handle: u64) -> Option<Late> {
         let rules = rules(scene, chain)?;
         let at = rules.iter().position(|rule| rule.handle == handle)?;
-        let late = rules.iter().skip(at + 1).find(|rule| self.would_accept(scene, chain, rule))?;
-        let place = Place { chain: chain.clone(), rule: Some(late.handle), via: Vec::new(), ..self.place.clone() };
+        let may_accept = |rule: &&Rule| accepts(&rule.exprs) && rule.exprs.iter().any(looks_at_port);
+        let behind: Vec<Rule> = rules.iter().skip(at + 1).filter(may_accept).cloned().collect();
+        if behind.is_empty() {
+            return None;
+        }
+        let rule = scene.first_to_accept(&self.packet, chain, behind)?;
+        let place = Place { chain: chain.clone(), rule: Some(rule), via: Vec::new(), ..self.place.clone() };
         Some(Late { text: text(scene, &place), evidence: evidence_of(scene, &place) })
-    }
-
-    /// It is about this very port, and accepts the packet.
-    fn would_accept(&self, scene: &Scene<'_, '_>, chain: &ChainId, rule: &Rule) -> bool {
-        accepts(&rule.exprs) && rule.exprs.iter().any(looks_at_port) && scene.would_accept(&self.packet, chain, rule)
     }
 }
 
