@@ -2,7 +2,8 @@
 //!
 //! `cargo bench` runs it in a network namespace of its own, with 100,000 listening sockets and as many rules in it. Ratios count: both
 //! sides run in turn on the same machine. A figure that misses its bound is marked and makes the run fail. What cannot be
-//! measured here (no namespaces, no `ss`) is said and counted as skipped.
+//! measured here (no namespaces, no `ss`) is said and counted as skipped. `cargo bench -- refused filter` measures these
+//! groups only.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark takes times, starts programs and makes sockets")]
 #![expect(clippy::print_stdout, reason = "it prints its table")]
@@ -51,6 +52,9 @@ impl Row {
     }
 }
 
+/// Measures the rows of a group.
+type Measure = fn() -> Vec<Row>;
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     if let Some(role) = args.iter().position(|a| a == "hold") {
@@ -63,12 +67,16 @@ fn main() -> ExitCode {
         println!("skipped: no network namespace of our own here ({why})");
         return ExitCode::SUCCESS;
     }
-    let mut rows = Vec::new();
-    rows.extend(whole::refused_port());
-    rows.extend(filter::verdicts());
-    rows.extend(frame::frames());
-    rows.extend(pty::screen());
-    rows.extend(hold::many_listeners());
+    let groups: [(&str, Measure); 5] = [
+        ("refused", whole::refused_port),
+        ("filter", filter::verdicts),
+        ("frames", frame::frames),
+        ("screen", pty::screen),
+        ("listeners", hold::many_listeners),
+    ];
+    let named: Vec<&String> = args.iter().skip(1).filter(|a| groups.iter().any(|(name, _)| name == a)).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|a| *a == name);
+    let rows: Vec<Row> = groups.iter().filter(|(name, _)| wanted(name)).flat_map(|(_, measure)| measure()).collect();
     print(&rows)
 }
 
