@@ -94,11 +94,10 @@ pub(super) fn message(kind: u16, body: &[u8]) -> Option<Sane<'_>> {
     sane.then_some(Sane { kind, body: Cow::Borrowed(body) })
 }
 
-/// A rule of one expression, if it is as it should be.
-pub(super) fn one_expression(expression: &RawExpr<'_>) -> Option<Sane<'static>> {
-    let list = attribute(1, expression.whole);
-    let rule = attribute(RULE_EXPRESSIONS, &list);
-    let body = [&[0; FAMILY_HEADER], rule.as_slice()].concat();
+/// A rule of these expressions and nothing else, if they are as they should be.
+pub(super) fn expressions(list: &[&RawExpr<'_>]) -> Option<Sane<'static>> {
+    let list: Vec<u8> = list.iter().flat_map(|raw| attribute(1, raw.whole)).collect();
+    let body = [&[0; FAMILY_HEADER], attribute(RULE_EXPRESSIONS, &list).as_slice()].concat();
     message(NEW_RULE, &body)?;
     Some(Sane { kind: NEW_RULE, body: Cow::Owned(body) })
 }

@@ -1,5 +1,6 @@
 //! The rules of one chain.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -60,11 +61,11 @@ fn read(session: &mut Session, ask: Ask<'_>, generation: u32, until: Instant) ->
             .spawn_scoped(scope, receive)
             .map_err(|e| Trouble::failed(format!("starting a thread: {e}")))?;
         let mut rules = Vec::new();
-        let (mut moved, mut scratch) = (false, Aligned::default());
+        let (mut moved, mut decoder) = (false, Decoder::default());
         while let Ok((bytes, sequence)) = received.recv() {
             for message in (Piece { bytes: &bytes, sequence }).entries().filter(|m| m.kind == NEW_RULE) {
                 moved |= is_of_another(&message, generation);
-                rules.push(rule(&message, &mut scratch));
+                rules.push(rule(&message, &mut decoder));
             }
         }
         match reader.join().map_err(|_| Trouble::failed("looking broke off"))?? {
@@ -78,8 +79,19 @@ fn read(session: &mut Session, ask: Ask<'_>, generation: u32, until: Instant) ->
     })
 }
 
+/// Makes plain data of rules. Most expressions stand in many rules: those are decoded once and copied.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    scratch: Aligned,
+    /// Expressions as the kernel sends them, and what they are.
+    known: HashMap<Vec<u8>, Expr>,
+}
+
+/// How many expressions are remembered.
+const MOST_KNOWN: usize = 4096;
+
 /// A rule as plain data, with each of its expressions.
-pub(super) fn rule(message: &Message<'_>, scratch: &mut Aligned) -> Rule {
+pub(super) fn rule(message: &Message<'_>, decoder: &mut Decoder) -> Rule {
     const HANDLE: u16 = 3;
     const EXPRESSIONS: u16 = 4;
     const USERDATA: u16 = 7;
@@ -88,7 +100,7 @@ pub(super) fn rule(message: &Message<'_>, scratch: &mut Aligned) -> Rule {
     let whole = walk::walk(attributes).all(|a| a.is_ok());
     let listed = walk::find(attributes, EXPRESSIONS).filter(|_| whole).map(RawExpr::list);
     let exprs = match listed {
-        Some(Ok(list)) => expressions(message, &list, scratch),
+        Some(Ok(list)) => expressions(family(message.body), &list, decoder),
         Some(Err(_)) | None => vec![Expr::Opaque { name: "rule".into(), raw: message.body.to_vec() }],
     };
     Rule {
@@ -99,31 +111,43 @@ pub(super) fn rule(message: &Message<'_>, scratch: &mut Aligned) -> Rule {
     }
 }
 
-/// The expressions of a rule: all at once, or where that cannot be one by one.
-fn expressions(message: &Message<'_>, list: &[RawExpr<'_>], scratch: &mut Aligned) -> Vec<Expr> {
-    let family = family(message.body);
+/// The expressions of a rule: those that are new all at once, or where that cannot be one by one.
+fn expressions(family: Option<Family>, list: &[RawExpr<'_>], decoder: &mut Decoder) -> Vec<Expr> {
+    let Decoder { scratch, known } = decoder;
+    let new: Vec<&RawExpr<'_>> = list.iter().filter(|raw| !known.contains_key(raw.whole)).collect();
+    let sane = if new.is_empty() { None } else { policy::expressions(&new) };
+    let parsed = sane.and_then(|sane| sys::Rule::parse(scratch.load(&sane)));
+    let found = parsed.as_ref().map(sys::Rule::exprs).unwrap_or_default();
+    let all = found.len() == new.len() && found.iter().zip(&new).all(|(e, raw)| e.name() == raw.name);
+    let mut found = found.iter().filter(|_| all);
     let mut exprs = Vec::with_capacity(list.len());
-    let parsed = policy::message(message.kind, message.body).and_then(|sane| sys::Rule::parse(scratch.load(&sane)));
-    if let Some(parsed) = parsed {
-        let found = parsed.exprs();
-        if found.len() == list.len() && found.iter().zip(list).all(|(e, raw)| e.name() == raw.name) {
-            for (e, raw) in found.iter().zip(list) {
-                let expr = decode(e, Around { family, before: &exprs });
-                exprs.push(expr.unwrap_or_else(|| opaque(raw)));
-            }
-            return exprs;
-        }
-    }
     for raw in list {
-        let expr = alone(raw, family, &exprs, scratch);
+        if let Some(expr) = known.get(raw.whole) {
+            exprs.push(expr.clone());
+            continue;
+        }
+        let expr = match found.next() {
+            Some(e) => decode(e, Around { family, before: &exprs }),
+            None => alone(raw, family, &exprs, scratch),
+        };
         exprs.push(expr.unwrap_or_else(|| opaque(raw)));
+    }
+    for (raw, expr) in list.iter().zip(&exprs) {
+        if known.len() < MOST_KNOWN && stands_alone(raw.name) && !known.contains_key(raw.whole) {
+            known.insert(raw.whole.to_vec(), expr.clone());
+        }
     }
     exprs
 }
 
+/// Does it mean the same whatever stands around it, and stand in many rules?
+fn stands_alone(name: &[u8]) -> bool {
+    matches!(name, b"payload" | b"meta" | b"ct" | b"cmp" | b"bitwise" | b"immediate" | b"lookup")
+}
+
 /// An expression parsed apart from its rule; none where it is not known.
 fn alone(raw: &RawExpr<'_>, family: Option<Family>, before: &[Expr], scratch: &mut Aligned) -> Option<Expr> {
-    let sane = policy::one_expression(raw)?;
+    let sane = policy::expressions(&[raw])?;
     let parsed = sys::Rule::parse(scratch.load(&sane))?;
     match parsed.exprs().as_slice() {
         [one] if one.name() == raw.name => decode(one, Around { family, before }),

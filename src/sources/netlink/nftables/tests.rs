@@ -1,6 +1,9 @@
 //! Real messages of the kernel, whole and spoiled: what libnftnl makes of them beside what the attributes say.
 
+use std::cell::RefCell;
+
 use super::policy::FAMILY_HEADER;
+use super::rules::Decoder;
 use super::sys::Aligned;
 use super::walk::{self, RawExpr};
 use super::{elements, family, rules, tables};
@@ -67,8 +70,18 @@ fn raw_names(body: &[u8]) -> Option<Vec<String>> {
     Some(list.iter().map(|e| String::from_utf8_lossy(e.name).into_owned()).collect())
 }
 
+thread_local! {
+    /// One that has seen the expressions of many rules.
+    static OFTEN: RefCell<Decoder> = RefCell::default();
+}
+
+/// A rule, which is the same whatever was decoded before.
 fn rule(message: &Message<'_>) -> Rule {
-    rules::rule(message, &mut Aligned::default())
+    let rule = rules::rule(message, &mut Decoder::default());
+    for _ in 0..2 {
+        assert_eq!(OFTEN.with_borrow_mut(|decoder| rules::rule(message, decoder)), rule);
+    }
+    rule
 }
 
 /// A rule is as long as its attributes say, or is said not to be understood.
