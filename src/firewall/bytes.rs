@@ -58,19 +58,22 @@ pub(super) fn number(bytes: &[Byte]) -> Option<u32> {
     Some(u32::from_ne_bytes(known(bytes)?.try_into().ok()?))
 }
 
-/// The 64 bytes of registers.
+/// Bytes that all registers hold together.
+pub(super) const REGISTERS: usize = 64;
+
+/// What the registers hold.
 #[derive(Debug, Clone)]
-pub(super) struct Registers([Byte; 64]);
+pub(super) struct Registers([Byte; REGISTERS]);
 
 impl Registers {
     pub(super) fn new() -> Self {
-        Self([Byte::Const(0); 64])
+        Self([Byte::Const(0); REGISTERS])
     }
 
     /// `len` bytes from `at`; fewer at the end of the file.
     pub(super) fn get(&self, at: u8, len: usize) -> &[Byte] {
-        let at = usize::from(at).min(64);
-        self.0.get(at..at.saturating_add(len).min(64)).unwrap_or_default()
+        let at = usize::from(at).min(REGISTERS);
+        self.0.get(at..at.saturating_add(len).min(REGISTERS)).unwrap_or_default()
     }
 
     /// Stores bytes, the last 32-bit word filled with zeros as the kernel does.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::bytes::{Byte, constant};
+use super::bytes::{Byte, REGISTERS, constant};
 use super::strand::{Address, Device, End, Kind, Port, State, Tracking};
 use super::walker::{Frame, Headers, Walker};
 use crate::facts::route::Link;
@@ -20,9 +20,9 @@ pub(super) enum Loaded {
 }
 
 impl Walker<'_> {
-    /// `len` bytes that nobody knows.
+    /// `len` bytes that nobody knows; not more than registers hold, whatever a recording says.
     pub(super) fn blank(&mut self, why: &str, len: usize) -> Vec<Byte> {
-        vec![Byte::unknown(self.why(why)); len]
+        vec![Byte::unknown(self.why(why)); len.min(REGISTERS)]
     }
 
     /// The bytes of an address in the packet.

@@ -133,13 +133,13 @@ impl<'a> Walk<'a> {
             let from = From::Looked { words, kind: field.kind, whole };
             return Held { from, len: bytes, host_order: false, steps: Vec::new(), tells };
         }
-        let mut next = offset;
+        let (mut next, end) = (offset, offset.saturating_add(len));
         let mut parts = Vec::new();
-        while let Some(field) = fields.iter().find(|f| f.offset == next && f.offset + f.len <= offset + len) {
+        while let Some(field) = fields.iter().find(|f| f.offset == next && f.offset + f.len <= end) {
             parts.push((format!("{} {}", header.name, field.name), *field));
             next = field.offset + field.len;
         }
-        if next != offset + len || parts.is_empty() {
+        if next != end || parts.is_empty() {
             return raw(base, offset, len);
         }
         self.implied(base, header.name);

@@ -44,7 +44,7 @@ impl Blocked<'_> {
 /// Does it look at the port the packet goes to?
 pub(super) fn looks_at_port(expr: &Expr) -> bool {
     match expr {
-        Expr::Payload { base: Base::Transport, offset, len, .. } => *offset <= 2 && offset + len >= 4,
+        Expr::Payload { base: Base::Transport, offset, len, .. } => *offset <= 2 && offset.saturating_add(*len) >= 4,
         Expr::Xt(Xt::Match(Match::Tcp(tcp))) => (tcp.destination.from, tcp.destination.to) != (0, u16::MAX),
         Expr::Xt(Xt::Match(Match::Udp { destination, .. })) => (destination.from, destination.to) != (0, u16::MAX),
         Expr::Xt(Xt::Match(Match::Multiport { .. })) => true,
