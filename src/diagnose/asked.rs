@@ -55,7 +55,7 @@ pub(super) fn as_asked(
             None
         }
         Gets::Through { to, beyond } => {
-            let waits = waiting(look, subject, dial, &Comes { own: main_part(&ways.here), to, beyond })?;
+            let waits = waiting(filter, look, subject, dial, &Comes { own: main_part(&ways.here), to, beyond })?;
             if beyond || to != ways.packet.to || !matches!(waits, Outcome::Open | Outcome::Refused) {
                 return Some(waits);
             }
@@ -85,6 +85,7 @@ pub(super) fn untold(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject
 }
 
 /// Where a packet comes to.
+#[derive(Clone, Copy)]
 struct Comes<'a> {
     /// What becomes of this host's own.
     own: Option<&'a Part>,
@@ -95,9 +96,15 @@ struct Comes<'a> {
 
 /// What waits where the packet comes to. The attempt from here tells if it came to the same place; else who listens
 /// there, or, beyond this host, an attempt of its own. None: cannot be told (yet).
-fn waiting(look: &Look<'_>, subject: &Subject, dial: &Dial, comes: &Comes<'_>) -> Option<Outcome> {
-    let Comes { own, to, beyond } = *comes;
-    match own.map(|part| gets(part, subject.transport)) {
+fn waiting(
+    filter: &Filter<'_, '_>,
+    look: &Look<'_>,
+    subject: &Subject,
+    dial: &Dial,
+    comes: &Comes<'_>,
+) -> Option<Outcome> {
+    let (Comes { own, to, beyond }, transport) = (*comes, subject.transport);
+    match own.map(|part| gets(part, transport)) {
         Some(Gets::Through { to: same, .. }) if same == to => return Some(dial.outcome),
         // Rules that could not be followed let it in all the same.
         Some(Gets::Unknown { open: false, .. }) if dial.outcome == Outcome::Open => return Some(dial.outcome),
@@ -105,10 +112,16 @@ fn waiting(look: &Look<'_>, subject: &Subject, dial: &Dial, comes: &Comes<'_>) -
         _ => {}
     }
     if beyond {
-        return look.dial(&subject.endpoint_at(to.ip(), to.port())).map(|there| there.outcome);
+        let there = look.dial(&subject.endpoint_at(to.ip(), to.port()))?.outcome;
+        if there == Outcome::Open || filter.reaches(transport, to)? {
+            return Some(there);
+        }
+        let why = format!("this host's own rules stop what it sends to {to} itself, or the answers");
+        look.also_missing(&Missing { open: false, blind: vec![why] });
+        return None;
     }
-    let takes = look.listeners(subject.transport, to.port())?.iter().any(|l| l.takes(to.ip()));
-    Some(match (subject.transport, takes) {
+    let takes = look.listeners(transport, to.port())?.iter().any(|l| l.takes(to.ip()));
+    Some(match (transport, takes) {
         (Transport::Tcp, true) => Outcome::Open,
         (Transport::Udp, true) => Outcome::Silent,
         (_, false) => Outcome::Refused,

@@ -21,6 +21,8 @@ pub mod symptom;
 pub mod verdict;
 pub mod ways;
 
+use std::net::SocketAddr;
+
 use causes::{ALL, Cause};
 use chart::BoxId;
 use dispute::Dispute;
@@ -31,6 +33,7 @@ use ways::{Filter, Memory, Ways};
 
 use crate::facts::connect::Outcome;
 use crate::facts::ruleset::{ChainId, Rule};
+use crate::facts::socket::Transport;
 use crate::facts::{Case, Reading};
 use crate::firewall::{Packet, Walk};
 use crate::fixes::MadeOn;
@@ -57,6 +60,11 @@ impl Scene<'_, '_> {
     /// What becomes of another packet, under the same rules.
     pub fn follow(&self, packet: &Packet) -> Walk {
         self.filter.follow(packet)
+    }
+
+    /// Does what this host itself sends come there, and the answers back, as far as its own rules go?
+    pub fn reaches(&self, transport: Transport, to: SocketAddr) -> Option<bool> {
+        self.filter.reaches(transport, to)
     }
 
     /// The first of these rules that would accept the packet, were they all that their chain has.

@@ -185,6 +185,18 @@ impl<'a, 'b> Filter<'a, 'b> {
         self.memory.follow(packet, self.look)
     }
 
+    /// Does what this host itself sends come there, and the answers back, as far as its own rules go? What they cannot
+    /// tell they do not stop. None: not known yet.
+    pub(super) fn reaches(&self, transport: Transport, to: SocketAddr) -> Option<bool> {
+        let walk = self.follow(&Packet { transport, client: Client::Here, to });
+        let Some(part) = main_part(&walk) else { return Some(true) };
+        match gets(part, transport) {
+            Gets::Through { .. } | Gets::Unknown { open: false, .. } => Some(true),
+            Gets::Outcome(_) => Some(false),
+            Gets::Unknown { open: true, .. } => None,
+        }
+    }
+
     /// Where what really happened to the attempt contradicts the rules.
     pub(super) fn dispute(&self) -> Option<Dispute> {
         dispute::of(self.look, self.subject, self.ways()?)

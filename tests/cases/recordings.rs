@@ -128,9 +128,10 @@ fn none_tells_where_it_was_made() {
         for secret in ["10.1.0.", "10.2.0.", "fd00:", "/work", "unrefuse-tests"].into_iter().chain(bytes) {
             assert!(!example.json.contains(secret), "{secret} in {}", example.name);
         }
-        let link_local = example.json.match_indices("fe80::").map(|(at, _)| &example.json[at..]);
-        for address in link_local {
-            assert!(address.starts_with("fe80::5afe:") || address.starts_with("fe80::/10"), "{:.40} in {}", address, example.name);
+        for (at, _) in example.json.match_indices("fe80::") {
+            // Of several stand-ins the first begins so, and the others end so; everybody knows the network.
+            let address = example.json[at..].split(['"', ' ', '%']).next().unwrap_or_default();
+            assert!(address.contains(":5afe:") || address == "fe80::/10", "{address} in {}", example.name);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One real Debian host: booted by systemd from a copy of the root that lives in memory, and gone with the value.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -58,6 +58,7 @@ pub(crate) struct Host {
     mount: PathBuf,
     cgroups: Vec<PathBuf>,
     machine: RefCell<Option<Machine>>,
+    powers: Cell<Powers>,
 }
 
 #[derive(Debug)]
@@ -65,6 +66,25 @@ struct Machine {
     nspawn: Child,
     /// Its systemd, as seen from outside.
     leader: u32,
+}
+
+/// What a host may do to the machine it runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Powers {
+    /// What most services want.
+    Usual,
+    /// Everything: containers and BPF programs are made in it.
+    All,
+}
+
+impl Powers {
+    /// In the words of systemd-nspawn. Docker's layers cannot lie on an overlay.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &["--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_PTRACE,CAP_SYSLOG"],
+            Self::All => &["--capability=all", "--system-call-filter=@known", "--tmpfs=/var/lib/docker"],
+        }
+    }
 }
 
 /// What `unrefuse check --json` answered.
@@ -102,6 +122,7 @@ impl Host {
             mount,
             cgroups: make_cgroups(id)?,
             machine: RefCell::new(None),
+            powers: Cell::new(Powers::Usual),
         };
         if answer.trim() != "ready" {
             return Err("the copy of the root could not be mounted (its message is above)".to_owned());
@@ -111,8 +132,9 @@ impl Host {
     }
 
     /// Switches the host on and returns when it is up.
-    pub(crate) fn boot(&self) -> Step {
-        let nspawn = self.start_nspawn()?;
+    pub(crate) fn boot(&self, powers: Powers) -> Step {
+        self.powers.set(powers);
+        let nspawn = self.start_nspawn(powers)?;
         self.machine.replace(Some(Machine { nspawn, leader: 0 }));
         wait_until("systemd runs in the host", Duration::from_secs(30), || self.found_leader())
             .and_then(|()| self.try_run(&["systemctl", "is-system-running", "--wait"]))
@@ -129,7 +151,7 @@ impl Host {
             machine.nspawn.try_wait().map(|ended| ended.is_some()).while_("waiting for nspawn")
         })?;
         self.machine.replace(None);
-        self.boot()
+        self.boot(self.powers.get())
     }
 
     /// Runs a command inside that must succeed. Before the boot it runs in the plain root.
@@ -191,8 +213,12 @@ impl Host {
         succeeded("in the host, `unrefuse record`", self.program(user, &[&["record", "-o", "-"], words].concat())?)
     }
 
-    /// Runs the program under test, as `user`.
+    /// Runs the program under test, as `user`, or within a slice of systemd.
     pub(crate) fn program(&self, user: &str, words: &[&str]) -> Step<Ran> {
+        if let Some(slice) = user.strip_prefix("slice ") {
+            let unit = ["systemd-run", "--quiet", "--pipe", "--wait", "--slice", slice, PROGRAM_INSIDE];
+            return self.try_run(&[&unit[..], words].concat());
+        }
         let as_user = ["runuser", "-u", user, "--"];
         let before = if user == "root" { &as_user[..0] } else { &as_user[..] };
         self.try_run(&[before, &[PROGRAM_INSIDE], words].concat())
@@ -252,7 +278,7 @@ impl Host {
         )
     }
 
-    fn start_nspawn(&self) -> Step<Child> {
+    fn start_nspawn(&self, powers: Powers) -> Step<Child> {
         let mut start = command(&["setpriv", "--pdeathsig", "KILL", "sh", "-c", JOIN_AND_RUN, "sh"]);
         start.args(self.cgroups.iter().map(|group| group.join("cgroup.procs"))).arg("--");
         start.args(["nsenter", "-t", &self.copy.id().to_string(), "-m", "--"]);
@@ -260,7 +286,7 @@ impl Host {
         start
             .args(["systemd-nspawn", "--quiet", "--boot", "--keep-unit", "--register=no", "--link-journal=no"])
             .args(["--console=pipe", "--resolv-conf=off", "--timezone=off"])
-            .args(["--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_PTRACE,CAP_SYSLOG"])
+            .args(powers.words())
             .arg(format!("--machine={}", self.id))
             .arg(format!("--hostname={}", self.name))
             .arg(format!("--network-namespace-path={}", self.netns))

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cmd::{Step, While, command, feed, ok, run, wait_until};
 use crate::dial::{self, Outcome};
-use crate::host::Host;
+use crate::host::{Host, Powers};
 use crate::root::Root;
 
 /// All that a lab makes starts with this word.
@@ -50,10 +50,10 @@ impl Lab {
     }
 
     /// Boots the server from a copy of `root`, after `setup` has had its way with the files.
-    pub(crate) fn boot_server(&self, root: &Root, setup: impl FnOnce(&Host) -> Step) -> Step<Host> {
+    pub(crate) fn boot_server(&self, root: &Root, powers: Powers, setup: impl FnOnce(&Host) -> Step) -> Step<Host> {
         let host = Host::new(&self.id, "server", &self.netns_path("server"), root)?;
         setup(&host)?;
-        host.boot()?;
+        host.boot(powers)?;
         Ok(host)
     }
 

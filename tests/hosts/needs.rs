@@ -36,6 +36,12 @@ pub(crate) fn memory_can_be_limited() -> bool {
         .is_ok_and(|roots| roots.iter().any(|root| controllers(root).split_whitespace().any(|c| c == "memory")))
 }
 
+/// Whether hosts booted here have control groups of the unified hierarchy.
+pub(crate) fn groups_are_unified() -> bool {
+    let unified = |root: &std::path::PathBuf| root.join("cgroup.controllers").exists();
+    cgroup_roots().is_ok_and(|roots| roots.iter().any(unified))
+}
+
 fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();

@@ -25,6 +25,8 @@ const PACKAGES: &[&str] = &[
     "ufw",
     "firewalld",
     "fail2ban",
+    "docker.io",
+    "busybox-static",
     "python3-systemd",
     "libnftnl11",
     "libmnl0",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cmd::{Step, While, wait_until};
 use crate::dial::Outcome;
 use crate::fixing::{self, Snapshot};
-use crate::host::{Diagnosis, Host};
+use crate::host::{Diagnosis, Host, Powers};
 use crate::lab::Lab;
 use crate::root::{self, Root};
 
@@ -30,7 +30,7 @@ pub(crate) struct Scenario {
     pub target: &'static str,
     /// Further words for `unrefuse check`.
     pub ask: &'static [&'static str],
-    /// Who asks.
+    /// Who asks: a user, or `slice NAME` for root within that slice of systemd.
     pub asked_by: &'static str,
     /// What the program must answer.
     pub expect: Expect,
@@ -78,6 +78,8 @@ pub(crate) enum Needs {
     Nothing,
     /// A memory limit that works: the memory controller in the unified hierarchy.
     MemoryController,
+    /// A host that may do all, as containers and BPF programs in it want.
+    AllPowers,
 }
 
 /// What stands in place of a cause where nothing is wrong.
@@ -143,8 +145,16 @@ impl Scenario {
         if self.needs == Needs::MemoryController && !crate::needs::memory_can_be_limited() {
             return Some("the unified control groups of this machine have no memory controller");
         }
+        if self.needs == Needs::AllPowers && !crate::needs::groups_are_unified() {
+            return Some("this machine has no unified control groups");
+        }
         let known = self.cause == HEALTHY || unrefuse::diagnose::causes::by_id(self.cause).is_some();
         (!known && !only_break()).then_some("the program does not know these causes yet")
+    }
+
+    /// What the host may do.
+    pub(crate) fn powers(&self) -> Powers {
+        if self.needs == Needs::AllPowers { Powers::All } else { Powers::Usual }
     }
 
     /// Plays it from start to end; the error says what was not as it should be, with the host's state.
@@ -152,7 +162,7 @@ impl Scenario {
         let root = shared_root()?;
         let lab = Lab::new()?;
         (self.network)(&lab).map_err(|why| format!("preparing the network: {why}"))?;
-        let host = lab.boot_server(root, self.before_boot)?;
+        let host = lab.boot_server(root, self.powers(), self.before_boot)?;
         let trace = |act: &str, result: Step| result.map_err(|why| format!("{act}: {why}\n{}", state_of(&host)));
         trace("breaking it", (self.break_it)(&host))?;
         trace("the fault is not there", self.look(&lab, &host))?;

@@ -68,7 +68,7 @@ fn watch(cause: &str, name: &str) -> Step {
         .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
     let repair = scenario.repair.ok_or("a scenario for the screen needs a repair")?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.before_boot)?;
+    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
     (scenario.break_it)(&host)?;
     let mut screen = open(&host, scenario);
     screen.wait_for("REFUSED");

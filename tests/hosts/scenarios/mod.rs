@@ -1,10 +1,12 @@
 //! All scenarios, by the box of the flowchart they belong to.
 
 mod bind;
+mod docker;
 mod failed;
 mod filters;
 mod firewall;
 mod healthy;
+mod kernel;
 mod managers;
 mod name;
 mod policy;
@@ -32,6 +34,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         firewall::SCENARIOS,
         managers::SCENARIOS,
         filters::SCENARIOS,
+        docker::SCENARIOS,
+        kernel::SCENARIOS,
         wrappers::SCENARIOS,
     ];
     files.into_iter().flatten()

@@ -29,11 +29,17 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::causes::testing::rules::{dport, nat, rule};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use crate::diagnose::causes::testing::rules::{base, dport, nat, rule};
     use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
+    use crate::diagnose::diagnose;
     use crate::facts::connect::Outcome;
-    use crate::facts::ruleset::Hook;
     use crate::facts::ruleset::expr::Expr;
+    use crate::facts::ruleset::{Family, Hook, Policy};
+
+    /// A container's address.
+    const CONTAINER: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 2));
 
     fn host() -> Host {
         let target = vec![Expr::Immediate { to: 4, data: 9998u16.to_be_bytes().to_vec() }];
@@ -57,5 +63,47 @@ mod tests {
     fn sent_to_where_something_listens() {
         let host = host().listens_on(9998, "0.0.0.0", "other.service", |_| ());
         assert_not_found(&host.case(), "fw-dnat-dead-target");
+    }
+
+    fn to_the_container() -> Vec<Expr> {
+        let load = |to, data: &[u8]| Expr::Immediate { to, data: data.to_vec() };
+        let address = Some((4, 4));
+        let dnat = Expr::Nat { source: false, family: Family::Ip, address, port: Some((8, 8)), flags: 0 };
+        let target = vec![load(4, &[172, 17, 0, 2]), load(8, &80u16.to_be_bytes()), dnat];
+        rule(&[dport(80), target], 3)
+    }
+
+    /// A host that forwards a port to a container: what its own attempt gets, and one at the container's address.
+    fn publishing(own: Outcome, container: Outcome) -> Host {
+        Host::with_outcome(80, own)
+            .listens("0.0.0.0", "docker.service", |_| ())
+            .dial(CONTAINER, container)
+            .sysctl("net/ipv4/conf/eth0/forwarding", "1")
+            .chain("ip nat", "before", nat(Hook::Prerouting, -100), vec![to_the_container()])
+    }
+
+    #[test]
+    fn sent_to_a_container_that_is_gone() {
+        let told = assert_culprit(&publishing(Outcome::Open, Outcome::Unreachable).case(), "fw-dnat-dead-target");
+        assert_eq!(told.outcome, Some(Outcome::Unreachable));
+        assert_not_found(&publishing(Outcome::Open, Outcome::Open).case(), "fw-dnat-dead-target");
+    }
+
+    #[test]
+    fn this_hosts_own_attempt_is_sent_there_too() {
+        let host = publishing(Outcome::Timeout, Outcome::Open);
+        let host = host.chain("ip nat", "out", nat(Hook::Output, -100), vec![to_the_container()]);
+        // No other attempt is needed then, nor made.
+        let host = host.facts(|facts| facts.dials.retain(|to, _| to.ip() != Some(CONTAINER)));
+        let told = assert_culprit(&host.case(), "fw-dnat-dead-target");
+        assert_eq!(told.outcome, Some(Outcome::Timeout));
+    }
+
+    #[test]
+    fn an_attempt_whose_answers_this_host_drops_says_nothing_of_others() {
+        let host = publishing(Outcome::Timeout, Outcome::Timeout);
+        let host = host.chain("ip filter", "in", base(Hook::Input, 0, Policy::Drop), vec![]);
+        let told = diagnose(&host.case());
+        assert_eq!((told.culprit, told.outcome), (None, Some(Outcome::Timeout)), "{told:?}");
     }
 }

@@ -1,12 +1,14 @@
 //! Rules that send the connection elsewhere.
 
+use std::net::SocketAddr;
+
 use super::super::Found;
 use super::common::{evidence_of, place_words, see_chain, take_away, text};
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::diagnose::ways::{Gets, gets, main_part};
-use crate::facts::connect::Outcome;
-use crate::firewall::Place;
+use crate::facts::connect::{Dial, Outcome};
+use crate::firewall::{Part, Place, Walk};
 
 /// The connection is sent to where nobody answers.
 pub(super) fn dead_end(scene: &Scene<'_, '_>) -> Option<Found> {
@@ -19,7 +21,7 @@ pub(super) fn dead_end(scene: &Scene<'_, '_>) -> Option<Found> {
         return None;
     }
     let there = if beyond {
-        let dial = scene.look.dialled(&scene.subject.endpoint_at(to.ip(), to.port()))?;
+        let dial = attempt(scene, &ways.here, to)?;
         Evidence::new("dial", format!("{to} {}", dial.outcome.word()), format!("nc -vz -w 3 {} {}", to.ip(), to.port()))
     } else {
         let listeners = scene.look.listeners(ways.packet.transport, to.port())?;
@@ -32,6 +34,18 @@ pub(super) fn dead_end(scene: &Scene<'_, '_>) -> Option<Found> {
         Evidence::new("sock_diag", format!("nothing listens on {to}{silently}"), see)
     };
     Some(told(scene, place, &there, &format!("sends it to {to}: {}", there.says)))
+}
+
+/// What an attempt from here got there: the one at the target itself, where it is sent to the same place. Where this
+/// host's own rules stop it, that says nothing of what others get.
+fn attempt<'a>(scene: &Scene<'a, '_>, here: &Walk, to: SocketAddr) -> Option<&'a Dial> {
+    let transport = scene.subject.transport;
+    let same = |part: &Part| matches!(gets(part, transport), Gets::Through { to: own, .. } if own == to);
+    if main_part(here).is_some_and(same) {
+        return scene.look.dialled(&scene.subject.endpoint()?);
+    }
+    let dial = scene.look.dialled(&scene.subject.endpoint_at(to.ip(), to.port()))?;
+    scene.reaches(transport, to)?.then_some(dial)
 }
 
 fn told(scene: &Scene<'_, '_>, place: &Place, there: &Evidence, what: &str) -> Found {
