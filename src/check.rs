@@ -21,18 +21,32 @@ const IN_FLIGHT: usize = 256;
 const RULES_AGAIN: u32 = 3;
 
 /// Looks at this host until everything that matters is known, at most for `limit`.
-pub async fn settle(mut case: Case, limit: Duration) -> (Case, Diagnosis) {
-    let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
+pub async fn settle(case: Case, limit: Duration) -> (Case, Diagnosis) {
+    let (sender, arrivals) = mpsc::channel(IN_FLIGHT);
     let sources = Sources::new(sender);
+    settle_by(case, limit, arrivals, |question| sources.ask(question, 0)).await
+}
+
+/// The same, whoever is asked.
+async fn settle_by(
+    mut case: Case,
+    limit: Duration,
+    mut arrivals: mpsc::Receiver<Arrival>,
+    mut ask: impl FnMut(Question),
+) -> (Case, Diagnosis) {
     let (mut asked, mut again, mut memory) = (BTreeSet::new(), 0, Memory::default());
     let end = tokio::time::sleep(limit);
     tokio::pin!(end);
     loop {
         let diagnosis = diagnose_again(&case, &memory);
-        if diagnosis.settled && again < RULES_AGAIN && case.here.rules_moved() {
-            again += 1;
+        if diagnosis.settled && case.here.rules_moved() {
             case.here.forget_rules();
             memory.forget();
+            if again == RULES_AGAIN {
+                let why = "the rules changed each time they were read".into();
+                case.here.learn(Fact::Ruleset(Reading::Failed { why }));
+            }
+            again += 1;
             continue;
         }
         if diagnosis.settled {
@@ -40,7 +54,7 @@ pub async fn settle(mut case: Case, limit: Duration) -> (Case, Diagnosis) {
         }
         for question in diagnosis.wants {
             case.here.learn(Fact::without_value(&question, Reading::Pending));
-            sources.ask(question.clone(), 0);
+            ask(question.clone());
             asked.insert(question);
         }
         tokio::select! {
@@ -98,4 +112,73 @@ pub async fn listeners() -> Result<(Vec<Listener>, BTreeMap<u32, Owner>), Error>
     };
     let owners = sources::owners(known.value.clone()).await;
     Ok((known.value, owners))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::causes::testing::rules::{accept, base, dport, drop_it, rule};
+    use crate::diagnose::causes::testing::{Host, nothing};
+    use crate::diagnose::chart::BoxId;
+    use crate::diagnose::verdict::Verdict;
+    use crate::facts::connect::Outcome;
+    use crate::facts::ruleset::{Hook, Policy};
+
+    /// A host whose rules are read, of which every chain is as it was when the first `moves` readings were made, and
+    /// accepts since then. Yields the diagnosis and how often the tables were read.
+    fn changing(moves: u32) -> (Diagnosis, u32) {
+        let host = |verdict: Vec<_>| {
+            let rules = vec![rule(&[dport(80), verdict], 1)];
+            let host = Host::with_outcome(80, Outcome::Open).listens("0.0.0.0", "nginx.service", |_| ());
+            host.chain("inet filter", "input", base(Hook::Input, 0, Policy::Accept), rules).case()
+        };
+        let (before, after) = (host(drop_it()), host(accept()));
+        let mut case = after.clone();
+        case.here.forget_rules();
+        let (sender, arrivals) = mpsc::channel(IN_FLIGHT);
+        let mut readings = 0;
+        let answer = |question: Question| {
+            let fact = if question == Question::Ruleset {
+                readings += 1;
+                let mut rules = after.here.ruleset.value().unwrap().clone();
+                rules.generation = 10 + readings;
+                Fact::Ruleset(Reading::known(rules))
+            } else if let Question::ChainRules(id) = &question {
+                let old = readings <= moves;
+                let host = if old { &before } else { &after };
+                let mut chain = host.here.chains[id].value().unwrap().clone();
+                chain.generation = if old { 9 + readings } else { 10 + readings };
+                Fact::ChainRules(id.clone(), Reading::known(chain))
+            } else {
+                nothing(&question)
+            };
+            sender.try_send(Arrival { generation: 0, fact }).unwrap();
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (_, diagnosis) = runtime.block_on(settle_by(case, Duration::from_secs(20), arrivals, answer));
+        (diagnosis, readings)
+    }
+
+    fn firewall(of: &Diagnosis) -> (Verdict, &str) {
+        let state = of.boxes.iter().find(|b| b.id == BoxId::Firewall).unwrap();
+        (state.verdict, state.because.as_deref().unwrap_or_default())
+    }
+
+    #[test]
+    fn rules_that_changed_while_they_were_read_are_read_again() {
+        for moves in 0..=RULES_AGAIN {
+            let (told, readings) = changing(moves);
+            assert_eq!((told.culprit, told.outcome, readings), (None, Some(Outcome::Open), moves + 1), "{told:?}");
+            assert_eq!(firewall(&told).0, Verdict::Yes);
+        }
+    }
+
+    #[test]
+    fn rules_that_never_stand_still_are_not_believed() {
+        let (told, readings) = changing(u32::MAX);
+        assert_eq!((told.culprit, readings), (None, RULES_AGAIN + 1), "{told:?}");
+        let (verdict, because) = firewall(&told);
+        assert_eq!(verdict, Verdict::Unknown);
+        assert!(because.contains("changed each time"), "{because}");
+    }
 }

@@ -15,9 +15,15 @@ mod listeners;
 mod live;
 mod many;
 mod owners;
+#[path = "../terminal/pty.rs"]
+#[expect(dead_code, reason = "the tests of the terminal use all of it")]
+#[expect(clippy::expect_used, clippy::indexing_slicing, reason = "it is test code, whose panics are told as failures")]
+mod pty;
 mod rules;
+mod screen;
 mod sets;
 mod space;
+mod steady;
 mod unix;
 mod watched;
 mod ways;
@@ -94,6 +100,9 @@ const TESTS: &[Test] = &[
     ("rules::a_chain_too_long_to_read_in_time", rules::too_long, Needs::Namespace),
     ("rules::ten_thousand_beside_nft", rules::ten_thousand, Needs::Namespace),
     ("rules::without_rights", rules::as_nobody, Needs::Root),
+    ("steady::rules_of_one_moment_while_they_change", steady::one_moment, Needs::Namespace),
+    ("steady::rules_that_never_stand_still", steady::never_still, Needs::Namespace),
+    ("screen::the_tree_of_rules_and_the_way_of_a_client", screen::rules_and_a_client, Needs::Namespace),
     ("sets::elements_of_all_kinds_of_sets", sets::listing, Needs::Namespace),
     ("sets::one_key_in_all_kinds_of_sets", sets::membership, Needs::Namespace),
     ("sets::a_million_elements", sets::million, Needs::Namespace),
