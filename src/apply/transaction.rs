@@ -148,7 +148,7 @@ pub async fn run(
     let number = entry.number;
     let session = if plan.guarded() && !terms.force { own_session().await } else { None };
     let mut running = Running { hands, log, number, terms, progress, answers, session };
-    let ended = running.carry_out(entry, plan.then).await;
+    let ended = Box::pin(running.carry_out(entry, plan.then)).await;
     drop(lock);
     ended
 }
@@ -260,7 +260,7 @@ impl Running<'_> {
         {
             return self.put_back(why, Some(retest)).await;
         }
-        self.keep(&entry, retest).await
+        Box::pin(self.keep(&entry, retest)).await
     }
 
     /// One act. What it rests on is looked at again right before, and what came of it right after.
