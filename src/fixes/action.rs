@@ -107,7 +107,8 @@ pub struct Edit {
 /// One place of a file: these lines become those.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hunk {
-    /// Number of the first line, from 1. With no old lines, the new ones go before it; one past the end appends.
+    /// Number of the first line, from 1. With no old lines, the new ones go before it; one past the end appends. 0: at
+    /// the end, however long the file is; such a place is the last of its edit.
     pub line: u32,
     /// What must stand there, whatever the indentation; otherwise the file has changed and the edit is refused.
     pub old: Vec<String>,
@@ -357,7 +358,8 @@ impl Edit {
     pub fn inverse(&self) -> Self {
         let mut moved = 0i64;
         let hunks = self.hunks.iter().map(|hunk| {
-            let line = u32::try_from(i64::from(hunk.line) + moved).unwrap_or(hunk.line);
+            let line =
+                if hunk.line == 0 { 0 } else { u32::try_from(i64::from(hunk.line) + moved).unwrap_or(hunk.line) };
             moved += count(&hunk.new) - count(&hunk.old);
             Hunk { line, old: hunk.new.clone(), new: hunk.old.clone() }
         });
@@ -368,13 +370,17 @@ impl Edit {
     fn shown(&self) -> String {
         let mut lines = Vec::new();
         for hunk in &self.hunks {
-            let at = format!("{}:{}", self.file, hunk.line);
-            if hunk.new.is_empty() {
-                lines.extend(hunk.old.iter().map(|line| format!("edit {at}: take out: {}", line.trim())));
-            } else if hunk.old.is_empty() {
-                lines.extend(hunk.new.iter().map(|line| format!("edit {at}: add: {}", line.trim())));
+            // Lines that stay are no news.
+            let same = hunk.old.iter().zip(&hunk.new).take_while(|(old, new)| old == new).count();
+            let (old, new) = (hunk.old.get(same..).unwrap_or_default(), hunk.new.get(same..).unwrap_or_default());
+            let line = u64::from(hunk.line) + same as u64;
+            let at = if hunk.line == 0 { self.file.clone() } else { format!("{}:{line}", self.file) };
+            if new.is_empty() {
+                lines.extend(old.iter().map(|line| format!("edit {at}: take out: {}", line.trim())));
+            } else if old.is_empty() {
+                lines.extend(new.iter().map(|line| format!("edit {at}: add: {}", line.trim())));
             } else {
-                lines.extend(hunk.new.iter().map(|line| format!("edit {at}: {}", line.trim())));
+                lines.extend(new.iter().map(|line| format!("edit {at}: {}", line.trim())));
             }
         }
         lines.join("\n")

@@ -8,6 +8,8 @@
 
 pub mod action;
 pub mod hosts_file;
+pub mod check;
+pub mod listen;
 pub mod plan;
 pub mod port;
 pub mod socket;

@@ -92,7 +92,10 @@ pub(super) fn edited(edit: &Edit, old: &Value) -> Result<Value, Error> {
 /// One hunk. The new lines are indented as the first old one, and end as lines of this file do.
 fn replace(lines: &mut Vec<String>, hunk: &Hunk) -> Result<(), String> {
     let end = if lines.iter().any(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
-    let from = usize::try_from(hunk.line).ok().and_then(|line| line.checked_sub(1)).unwrap_or(usize::MAX);
+    let from = match hunk.line {
+        0 => lines.len().checked_sub(hunk.old.len()).unwrap_or(usize::MAX),
+        line => usize::try_from(line).ok().and_then(|line| line.checked_sub(1)).unwrap_or(usize::MAX),
+    };
     let to = from.saturating_add(hunk.old.len());
     let there = lines.get(from..to).ok_or_else(|| format!("it has no line {}", hunk.line))?;
     if let Some((line, _)) = there.iter().zip(&hunk.old).find(|(line, old)| line.trim() != old.trim()) {
@@ -265,6 +268,8 @@ mod tests {
         assert_eq!(edit_text("a\r\nb\r\n", vec![hunk(1, &["a"], &["c"])]).unwrap(), "c\r\nb\r\n");
         assert_eq!(edit_text("a\nb\n", vec![hunk(1, &["a"], &[])]).unwrap(), "b\n");
         assert_eq!(edit_text("", vec![hunk(1, &[], &["a"])]).unwrap(), "a\n");
+        assert_eq!(edit_text("a\nb", vec![hunk(1, &["a"], &["x"]), hunk(0, &[], &["c"])]).unwrap(), "x\nb\nc\n");
+        assert_eq!(edit_text("a\nb\n", vec![hunk(0, &["b"], &[])]).unwrap(), "a\n");
     }
 
     #[test]
@@ -272,7 +277,8 @@ mod tests {
         let error = edit_text("port 3\n", vec![hunk(1, &["port 1"], &["port 2"])]).unwrap_err();
         assert!(error.to_string().contains("line 1 is now \"port 3\""), "{error}");
         assert!(edit_text("a\n", vec![hunk(7, &["x"], &["y"])]).is_err());
-        assert!(edit_text("a\n", vec![hunk(0, &[], &["y"])]).is_err());
+        assert!(edit_text("a\n", vec![hunk(0, &["x"], &["y"])]).is_err());
+        assert!(edit_text("a\n", vec![hunk(0, &["x", "a"], &["y"])]).is_err());
     }
 
     #[test]

@@ -3,23 +3,12 @@
 
 use crate::diagnose::verdict::{Advice, arg};
 use crate::facts::daemon::{Daemon, Origin};
+use crate::fixes::action::shell;
+use crate::fixes::check;
 
 /// The daemon's own check of its configuration.
-pub(super) fn check(unit: &str) -> Option<&'static str> {
-    match Daemon::ALL.into_iter().find(|daemon| daemon.runs_as(unit)) {
-        Some(Daemon::Nginx) => Some("nginx -t"),
-        Some(Daemon::Apache) => Some("apachectl configtest"),
-        Some(Daemon::Sshd) => Some("sshd -t"),
-        Some(Daemon::Haproxy) => Some("haproxy -c -f /etc/haproxy/haproxy.cfg"),
-        Some(Daemon::Mysql | Daemon::Postgres | Daemon::Redis | Daemon::Vsftpd | Daemon::Memcached) => None,
-        None => match unit {
-            "named.service" | "bind9.service" => Some("named-checkconf"),
-            "unbound.service" => Some("unbound-checkconf"),
-            "dnsmasq.service" => Some("dnsmasq --test"),
-            "postfix.service" => Some("postfix check"),
-            _ => None,
-        },
-    }
+pub(super) fn check(unit: &str) -> Option<String> {
+    check::argv(unit).map(shell)
 }
 
 /// Restarts a unit.

@@ -18,6 +18,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:3306", Refused), here("10.2.0.2:3306", Refused), here("127.0.0.1:3306", Open)],
         target: "3306",
         expect: refused("bind-loopback-only", &["mariadb.service", "50-server.cnf"]),
+        fix: Some("listen-address"),
         repair: Some(open_mariadb),
         ..SCENARIO
     },
@@ -28,6 +29,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused), here("[::1]:5432", Open), here("127.0.0.1:5432", Open)],
         target: "5432",
         expect: refused("bind-loopback-only", &["-main.service"]),
+        fix: Some("listen-address"),
         repair: Some(open_postgres),
         ..SCENARIO
     },
@@ -38,6 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:6379", Refused), here("127.0.0.1:6379", Open)],
         target: "6379",
         expect: refused("bind-loopback-only", &["redis-server.service", "/etc/redis/redis.conf"]),
+        fix: Some("listen-address"),
         repair: Some(open_redis),
         ..SCENARIO
     },
@@ -51,6 +54,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:11211", Refused), here("127.0.0.1:11211", Open)],
         target: "11211",
         expect: refused("bind-loopback-only", &["memcached.service", "/etc/memcached.conf"]),
+        fix: Some("listen-address"),
         repair: Some(|host| {
             host.sh(
                 "sed -i -e '/^-l ::1/d' -e 's/^-l .*/-l 0.0.0.0/' /etc/memcached.conf; systemctl restart memcached",
@@ -90,6 +94,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), client("10.2.0.3:80", Open)],
         target: "80",
         expect: refused("bind-one-specific-ip", &["nginx.service", "10.2.0.3"]),
+        fix: Some("listen-everywhere"),
         repair: Some(|host| nginx_repaired(host, "80")),
         ..SCENARIO
     },
@@ -103,6 +108,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here("127.0.0.1:80", Refused), client("10.2.0.2:80", Open)],
         target: "127.0.0.1:80",
         expect: refused("bind-one-specific-ip", &["nginx.service", "10.2.0.2"]),
+        fix: Some("listen-address"),
         repair: Some(|host| nginx_repaired(host, "80")),
         ..SCENARIO
     },
@@ -250,6 +256,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("[fd00:2::2]:80", Refused), client("10.2.0.2:80", Open)],
         target: "[fd00:2::2]:80",
         expect: refused("listen-v4-only-client-v6", &["nginx.service"]),
+        fix: Some("listen-address"),
         repair: Some(|host| nginx_repaired(host, "80")),
         ..SCENARIO
     },
@@ -263,6 +270,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), client("[fd00:2::2]:80", Open)],
         target: "80",
         expect: refused("listen-v6-only", &["nginx.service"]),
+        fix: Some("listen-everywhere"),
         repair: Some(|host| nginx_repaired(host, "80")),
         ..SCENARIO
     },

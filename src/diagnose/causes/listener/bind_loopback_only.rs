@@ -48,7 +48,7 @@ fn found(scene: &Scene<'_, '_>, missed: &Missed<'_>) -> Found {
     let summary = format!("{} listens {only} on {}, not on {}{why}", holder.name, missed.shown(), missed.address);
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if let Some(knob) = knob {
-        found = found.seen(knob.evidence()).advise_all(knob.listen_on(missed.address, missed.port));
+        found = found.seen(knob.evidence()).advise_all(knob.listen_on(scene, missed.address, missed.port));
     }
     found
 }
@@ -65,7 +65,7 @@ fn to_come(scene: &Scene<'_, '_>) -> Option<Found> {
     found.latent = true;
     if let Some(config) = planned.config {
         let knob = Knob::Config { config, listen, unit: name.clone() };
-        return Some(found.seen(knob.evidence()).advise_all(knob.listen_on(address, scene.subject.port?)));
+        return Some(found.seen(knob.evidence()).advise_all(knob.listen_on(scene, address, scene.subject.port?)));
     }
     let origin = listen.address_set_by.as_ref()?;
     let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));

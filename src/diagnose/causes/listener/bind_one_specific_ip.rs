@@ -39,7 +39,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let summary = format!("{} listens on {}, not on {}{why}", holder.name, missed.shown(), missed.wanted());
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if let Some(knob) = knob {
-        found = found.seen(knob.evidence()).advise_all(knob.listen_on(missed.address, missed.port));
+        found = found.seen(knob.evidence()).advise_all(knob.listen_on(scene, missed.address, missed.port));
     }
     Some(found)
 }
@@ -58,7 +58,7 @@ mod tests {
         let case = host.configured(Daemon::Nginx, "nginx.service", &[("10.2.0.7", 80, LINE)]).case();
         let found = assert_culprit(&case, "bind-one-specific-ip").causes.remove(0);
         assert!(found.summary.contains("default:4"), "{}", found.summary);
-        assert!(found.advice[0].run.contains("add below it: listen 10.2.0.2:80;"), "{:?}", found.advice);
+        assert!(found.advice[0].run.contains("default:5: add: listen 10.2.0.2:80;\nnginx -t\n"), "{:?}", found.advice);
     }
 
     #[test]

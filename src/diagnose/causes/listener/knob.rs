@@ -8,9 +8,10 @@ use crate::diagnose::Scene;
 use crate::diagnose::verdict::{Advice, Evidence, arg, args, undo_edit, with_word};
 use crate::facts::claim::ClaimSource;
 use crate::facts::command_line;
-use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
+use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress};
 use crate::facts::socket::{Listener, Process};
 use crate::facts::unit::Unit;
+use crate::fixes::listen::{self, Listening};
 use crate::text;
 
 /// What decides the address.
@@ -225,9 +226,21 @@ impl Knob<'_> {
     }
 
     /// What makes it listen on `address` too.
-    pub(in crate::diagnose::causes) fn listen_on(&self, address: IpAddr, port: u16) -> Vec<Advice> {
+    pub(in crate::diagnose::causes) fn listen_on(
+        &self,
+        scene: &Scene<'_, '_>,
+        address: IpAddr,
+        port: u16,
+    ) -> Vec<Advice> {
         let Self::Config { config, listen, unit } = self else { return vec![self.start_with(address, port)] };
-        in_config(config, listen, unit, SocketAddr::new(address, port))
+        let own = own_addresses(scene);
+        let description = scene.look.unit(unit).map(|unit| unit.description.as_str()).unwrap_or_default();
+        let at = Listening { config, listen, unit, description, own: &own };
+        let plans = listen::plans(&at, SocketAddr::new(address, port));
+        if plans.is_empty() {
+            return vec![self.start_with(address, port)];
+        }
+        plans.into_iter().map(Advice::of).collect()
     }
 
     /// The same, for what does not come from a daemon's own configuration.
@@ -261,19 +274,30 @@ impl Knob<'_> {
             }
             Self::Unread { daemon, gap, unit } => {
                 let file = gap.split_once(": ").map_or("its configuration", |(file, _)| file);
-                let new = match edit(*daemon, None, SocketAddr::new(address, port)) {
-                    Edit::Replace(text) | Edit::Add(text) => text,
-                };
-                let words = besides(*daemon).map(|words| format!(" ({words})")).unwrap_or_default();
-                let does =
-                    format!("as root, let {} listen on {address} by its {}{words}", daemon.name(), setting(*daemon));
-                let then = apply::restart(unit);
-                let undo = format!("edit {file}: restore the former {}\n{then}", setting(*daemon));
-                Advice::new(does, format!("edit {file}: {new}\n{then}"), Some(&undo))
+                by_hand("as root, let", *daemon, file, unit, SocketAddr::new(address, port))
             }
-            Self::Config { config, listen, unit } => edited(config, listen, unit, SocketAddr::new(address, port), ""),
+            Self::Config { config, listen, unit } => {
+                let set_by = listen.address_set_by.as_ref().map(|origin| origin.file.as_str());
+                let file = set_by.or(config.files.first().map(String::as_str)).unwrap_or("its configuration");
+                by_hand("let", config.daemon, file, unit, SocketAddr::new(address, port))
+            }
         }
     }
+}
+
+/// This host's addresses as others reach them.
+fn own_addresses(scene: &Scene<'_, '_>) -> Vec<IpAddr> {
+    let all = scene.look.addresses().map(|mine| mine.all.as_slice()).unwrap_or_default();
+    all.iter().filter(|a| !a.address.is_loopback() && !a.link_local).map(|a| a.address).collect()
+}
+
+/// What to write where this program cannot.
+fn by_hand(who: &str, daemon: Daemon, file: &str, unit: &str, new: SocketAddr) -> Advice {
+    let words = listen::besides(daemon).map(|words| format!(" ({words})")).unwrap_or_default();
+    let does = format!("{who} {} listen on {} by its {}{words}", daemon.name(), new.ip(), setting(daemon));
+    let then = apply::restart(unit);
+    let undo = format!("edit {file}: restore the former {}\n{then}", setting(daemon));
+    Advice::new(does, format!("edit {file}: {}\n{then}", example(daemon, new)), Some(&undo))
 }
 
 /// The wildcard of the address's family; `::` mostly takes both.
@@ -285,39 +309,6 @@ fn started_anew(process: &Process, command: &str, does: &str) -> Advice {
     // Anybody may start a program and choose its words: to be read before they are run, and not as root.
     let undo = format!("# stop it and start it as before: {}", args(&process.command));
     Advice::new(does, format!("kill {}\n# as the user it runs as: {}", process.pid, args(command)), Some(&undo))
-}
-
-fn in_config(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr) -> Vec<Advice> {
-    let everywhere = SocketAddr::new(wildcard(new.ip()).parse().unwrap_or(new.ip()), new.port());
-    // It takes one address only, so the wildcard is the way to serve several.
-    if config.daemon == Daemon::Mysql && new != everywhere && !new.ip().is_loopback() {
-        let first = edited(config, listen, unit, new, "clients of this host then use its unix socket or this address");
-        let exposed = "this exposes it to everyone who can reach this host";
-        let mut second = edited(config, listen, unit, everywhere, exposed);
-        second.does = format!("or, if several addresses must be served: {}", second.does);
-        return vec![first, second];
-    }
-    vec![edited(config, listen, unit, new, "")]
-}
-
-fn edited(config: &DaemonConfig, listen: &ConfiguredListen, unit: &str, new: SocketAddr, word: &str) -> Advice {
-    // A reload keeps the old socket while it opens the new one, and a wildcard collides with it.
-    let then = if new.ip().is_unspecified() { apply::restart(unit) } else { apply::reload(unit) };
-    let file = config.files.first().map_or("its configuration", String::as_str);
-    let edit = edit(config.daemon, listen.address_set_by.as_ref(), new);
-    let words: Vec<&str> = besides(config.daemon).into_iter().chain([word]).filter(|word| !word.is_empty()).collect();
-    let words = if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) };
-    let does = format!("let {} listen on {new}{words}", config.daemon.name());
-    let (run, undo) = match (&listen.address_set_by, edit) {
-        (Some(at), Edit::Replace(text)) => return apply::change(does, at, &text, &then),
-        (Some(at), Edit::Add(text)) => {
-            (format!("edit {at}: add below it: {text}"), format!("edit {}: take out the line {text}", at.file))
-        }
-        (None, Edit::Replace(text) | Edit::Add(text)) => {
-            (format!("edit {file}: add: {text}"), format!("edit {file}: take out the line {text}"))
-        }
-    };
-    Advice::new(does, format!("{run}\n{then}"), Some(&format!("{undo}\n{then}")))
 }
 
 /// How the setting of a daemon is called.
@@ -334,95 +325,21 @@ pub(super) fn setting(daemon: Daemon) -> &'static str {
     }
 }
 
-/// What else others need before such a daemon serves them.
-fn besides(daemon: Daemon) -> Option<&'static str> {
-    match daemon {
-        Daemon::Postgres => Some("clients need a line in pg_hba.conf as well"),
-        Daemon::Redis => Some(
-            "set requirepass first: without a password protected-mode turns clients away, and without protected-mode \
-             everyone may read and write",
-        ),
-        Daemon::Memcached => Some("it knows no passwords: let a firewall choose its clients"),
-        Daemon::Mysql => Some("accounts must allow the client's host as well"),
-        Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy | Daemon::Vsftpd => None,
-    }
-}
-
-enum Edit {
-    Replace(String),
-    Add(String),
-}
-
-fn edit(daemon: Daemon, old: Option<&Origin>, new: SocketAddr) -> Edit {
-    let text = old.map_or("", |origin| origin.text.as_str());
+/// The setting as it is written where nothing is known of what stands there.
+fn example(daemon: Daemon, new: SocketAddr) -> String {
     let ip = new.ip();
     match daemon {
-        Daemon::Nginx => Edit::Add(format!("listen {new};")),
-        Daemon::Apache => Edit::Add(format!("Listen {new}")),
-        Daemon::Haproxy => Edit::Add(format!("bind {new}")),
-        Daemon::Sshd if new.port() == 22 => Edit::Add(format!("ListenAddress {ip}")),
-        Daemon::Sshd => Edit::Add(format!("ListenAddress {new}")),
+        Daemon::Nginx => format!("listen {new};"),
+        Daemon::Apache => format!("Listen {new}"),
+        Daemon::Haproxy => format!("bind {new}"),
+        Daemon::Sshd if new.port() == 22 => format!("ListenAddress {ip}"),
+        Daemon::Sshd => format!("ListenAddress {new}"),
         // Older versions take a single address only.
-        Daemon::Mysql => Edit::Replace(format!("bind-address = {ip}")),
-        Daemon::Vsftpd if ip.is_ipv4() => Edit::Replace(format!("listen_address={ip}")),
-        Daemon::Vsftpd => Edit::Replace(format!("listen_address6={ip}")),
-        Daemon::Postgres => {
-            let quoted = text.split('\'').nth(1).filter(|t| !t.trim().is_empty());
-            Edit::Replace(format!("listen_addresses = '{}, {ip}'", quoted.unwrap_or("localhost")))
-        }
-        Daemon::Redis if text.starts_with("bind") => Edit::Replace(format!("{text} {ip}")),
-        Daemon::Redis => Edit::Add(format!("bind 127.0.0.1 -::1 {ip}")),
-        Daemon::Memcached if text.starts_with("-l") => Edit::Replace(format!("{text},{ip}")),
-        Daemon::Memcached => Edit::Add(format!("-l {ip}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn edited(daemon: Daemon, old: &str, new: &str) -> String {
-        let origin = Origin { file: "/etc/x".into(), line: 3, text: old.into() };
-        match edit(daemon, Some(&origin), new.parse().unwrap()) {
-            Edit::Replace(text) => text,
-            Edit::Add(text) => format!("+{text}"),
-        }
-    }
-
-    #[test]
-    fn the_wanted_address_comes_before_all_addresses() {
-        let config = DaemonConfig {
-            daemon: Daemon::Mysql,
-            unit: None,
-            listens: Vec::new(),
-            silenced_by: Vec::new(),
-            files: Vec::new(),
-            gaps: Vec::new(),
-        };
-        let origin = Origin { file: "/etc/mysql/50.cnf".into(), line: 3, text: "bind-address = 127.0.0.1".into() };
-        let listen = ConfiguredListen {
-            address: ListenAddress::Any,
-            port: Some(3306),
-            v6only: None,
-            address_set_by: Some(origin),
-            port_set_by: None,
-        };
-        let advice = in_config(&config, &listen, "mariadb.service", "10.2.0.2:3306".parse().unwrap());
-        assert!(advice[0].run.starts_with("edit /etc/mysql/50.cnf:3: bind-address = 10.2.0.2\n"), "{advice:?}");
-        assert!(advice[1].run.contains("bind-address = 0.0.0.0"), "{advice:?}");
-        assert!(advice[1].does.contains("everyone"), "{advice:?}");
-    }
-
-    #[test]
-    fn an_address_is_added_in_each_daemons_own_words() {
-        let at = "10.2.0.2:5432";
-        assert_eq!(
-            edited(Daemon::Postgres, "listen_addresses = 'localhost'", at),
-            "listen_addresses = 'localhost, 10.2.0.2'"
-        );
-        assert_eq!(edited(Daemon::Redis, "bind 127.0.0.1 -::1", at), "bind 127.0.0.1 -::1 10.2.0.2");
-        assert_eq!(edited(Daemon::Memcached, "-l 127.0.0.1", at), "-l 127.0.0.1,10.2.0.2");
-        assert_eq!(edited(Daemon::Nginx, "listen 127.0.0.1:80;", "[fd00::2]:80"), "+listen [fd00::2]:80;");
-        assert_eq!(edited(Daemon::Sshd, "ListenAddress 127.0.0.1", "10.2.0.2:22"), "+ListenAddress 10.2.0.2");
+        Daemon::Mysql => format!("bind-address = {ip}"),
+        Daemon::Vsftpd if ip.is_ipv4() => format!("listen_address={ip}"),
+        Daemon::Vsftpd => format!("listen_address6={ip}"),
+        Daemon::Postgres => format!("listen_addresses = 'localhost, {ip}'"),
+        Daemon::Redis => format!("bind 127.0.0.1 -::1 {ip}"),
+        Daemon::Memcached => format!("-l {ip}"),
     }
 }

@@ -1,6 +1,6 @@
 //! The client comes over IPv6, and the service has IPv4 sockets only.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::super::name::localhost_resolves_v6_first;
 use super::super::{Cause, Found, Words};
@@ -52,8 +52,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.advise(Advice::new("make the client use IPv4", format!("curl -4, ssh -4, … {host}"), None));
     }
     if let Some(knob) = missed.all.first().and_then(|row| knob::of(scene, row, &holder)) {
-        let wanted = if missed.address.is_loopback() { missed.address } else { Ipv6Addr::UNSPECIFIED.into() };
-        found.advice.splice(0..0, knob.listen_on(wanted, missed.port));
+        found.advice.splice(0..0, knob.listen_on(scene, missed.address, missed.port));
         found = found.seen(knob.evidence());
     }
     Some(found)

@@ -1,7 +1,5 @@
 //! The service listens on IPv6 only, and the client comes over IPv4.
 
-use std::net::Ipv4Addr;
-
 use super::super::{Cause, Found, Words, apply};
 use super::bind_partial_silent;
 use super::knob;
@@ -51,7 +49,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = take_both(found, holder.unit());
     }
     if let Some(knob) = knob::of(scene, row, &holder) {
-        found = found.seen(knob.evidence()).advise_all(knob.listen_on(Ipv4Addr::UNSPECIFIED.into(), missed.port));
+        found = found.seen(knob.evidence()).advise_all(knob.listen_on(scene, missed.address, missed.port));
     }
     Some(found)
 }

@@ -56,7 +56,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let who = scene.look.owner(on_v4).map(crate::facts::socket::Owner::shown).filter(|name| name != "?");
     let who = who.unwrap_or_else(|| "the program".into());
     let holder = rows::holder(scene, std::slice::from_ref(on_v4));
-    let mut on_v6 = knob::of(scene, on_v4, &holder).map(|knob| knob.listen_on(V6, port)).unwrap_or_default();
+    let mut on_v6 = knob::of(scene, on_v4, &holder).map(|knob| knob.listen_on(scene, V6, port)).unwrap_or_default();
     for advice in &mut on_v6 {
         advice.does = format!("or {}", advice.does);
     }
