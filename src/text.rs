@@ -49,6 +49,30 @@ pub fn arg(name: &str) -> String {
     format!("'{}'", line(name).replace('\'', r"'\''"))
 }
 
+/// A line with one word replaced, but not where it is a part of a longer one (80 in 8080, 10.0.0.1 in 10.0.0.10).
+pub fn with_word(line: &str, old: &str, new: &str) -> String {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_');
+    // A port may follow an address, and an address come before a port: that colon ends a word.
+    let goes_on = |c: Option<char>, next: Option<char>| match c {
+        Some(':') => old.contains(':') && next.is_some_and(|n| n.is_ascii_hexdigit()),
+        Some('.') => next.is_some_and(|n| n.is_ascii_digit()),
+        Some(c) => part(c),
+        None => false,
+    };
+    let mut result = String::new();
+    let mut from = 0;
+    for (at, _) in line.match_indices(old) {
+        let (before, after) = (line.get(..at).unwrap_or_default(), line.get(at + old.len()..).unwrap_or_default());
+        let (mut left, mut right) = (before.chars().rev(), after.chars());
+        if at >= from && !goes_on(left.next(), left.next()) && !goes_on(right.next(), right.next()) {
+            result.push_str(line.get(from..at).unwrap_or_default());
+            result.push_str(new);
+            from = at + old.len();
+        }
+    }
+    result + line.get(from..).unwrap_or_default()
+}
+
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -146,6 +170,17 @@ pub(crate) mod damaged {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_whole_words_of_a_line_are_replaced() {
+        assert_eq!(with_word("listen 10.0.80.1:80; # 8080", "80", "81"), "listen 10.0.80.1:81; # 8080");
+        assert_eq!(with_word("Port 22", "22", "2222"), "Port 2222");
+        assert_eq!(with_word("bind 10.0.0.1 10.0.0.10", "10.0.0.1", "10.0.0.5"), "bind 10.0.0.5 10.0.0.10");
+        assert_eq!(with_word("listen 10.0.0.1:80;", "10.0.0.1", "10.0.0.5"), "listen 10.0.0.5:80;");
+        assert_eq!(with_word("listen [fd00::1]:80;", "fd00::1", "fd00::2"), "listen [fd00::2]:80;");
+        assert_eq!(with_word("bind fd00::1 fd00::1:2", "fd00::1", "::"), "bind :: fd00::1:2");
+        assert_eq!(with_word("Listen 80", "443", "1"), "Listen 80");
+    }
 
     #[test]
     fn escape_sequences_become_pictures() {

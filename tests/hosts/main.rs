@@ -42,6 +42,7 @@ mod needs;
 #[expect(dead_code, reason = "the tests of the terminal use all of it")]
 #[expect(clippy::expect_used, clippy::indexing_slicing, reason = "it is test code, whose panics are told as failures")]
 mod pty;
+mod putting_back;
 mod root;
 mod scenario;
 mod scenarios;
@@ -83,6 +84,7 @@ fn run_trials() -> ExitCode {
     let mut trials: Vec<Trial> = scenarios::all().map(|scenario| trial(scenario, missing.as_deref())).collect();
     trials.extend(screen::trials(missing.as_deref()));
     trials.extend(killing::trials(missing.as_deref()));
+    trials.extend(putting_back::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }

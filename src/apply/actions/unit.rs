@@ -178,12 +178,13 @@ pub(super) async fn set_masked(hands: &Hands, name: &str, change: &Change) -> Re
     daemon_reload(hands).await
 }
 
-/// The unit once no job of it is waiting or running.
+/// The unit once no job of it is waiting or running and its state is its last: systemd's answers about the job and about
+/// the state are not of the same moment.
 async fn settled(hands: &Hands, name: &str) -> Result<Unit, Error> {
     let began = Instant::now();
     loop {
         let unit = look(hands, name).await?;
-        if unit.job.is_none() {
+        if unit.job.is_none() && !is_passing(&unit) {
             return Ok(unit);
         }
         if began.elapsed() > JOB_WITHIN {
@@ -192,6 +193,11 @@ async fn settled(hands: &Hands, name: &str) -> Result<Unit, Error> {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// On its way to another state by itself; waiting for its next automatic restart it may be for long.
+fn is_passing(unit: &Unit) -> bool {
+    matches!(unit.active_state.as_str(), "activating" | "deactivating") && !unit.sub_state.starts_with("auto-restart")
 }
 
 fn refused(unit: &Unit, what: &str) -> Error {
@@ -220,6 +226,16 @@ fn garbled(error: &zbus::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_that_passes_is_waited_for() {
+        let unit =
+            |active: &str, sub: &str| Unit { active_state: active.into(), sub_state: sub.into(), ..Unit::default() };
+        assert!(is_passing(&unit("activating", "start")));
+        assert!(is_passing(&unit("deactivating", "stop-sigterm")));
+        assert!(!is_passing(&unit("activating", "auto-restart")));
+        assert!(!is_passing(&unit("active", "running")));
+    }
 
     #[test]
     fn only_what_can_be_enabled_is_enabled() {

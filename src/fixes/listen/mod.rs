@@ -1,6 +1,7 @@
 //! Plans that change where a daemon listens: the line of its configuration that decides, its own check, and the restart
 //! that makes it count.
 
+mod moved;
 mod words;
 
 use std::net::{IpAddr, SocketAddr};
@@ -9,6 +10,8 @@ use super::action::{Action, Edit, Hunk, Verb};
 use super::plan::{Plan, Risk, Scope};
 use super::{check, unit as units};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
+
+pub use moved::{again, on_port, readdressed};
 
 /// A daemon that listens, but not where it is asked.
 #[derive(Debug)]
@@ -37,30 +40,21 @@ fn on_address(at: &Listening<'_>, new: SocketAddr) -> Option<Plan> {
     let several = takes_several(at);
     let edits = match &at.listen.address_set_by {
         Some(_) => {
-            let line = |origin: &Origin, listen: &ConfiguredListen| {
-                let lines = words::with(daemon, &origin.text, listen, new, several)?;
-                Some((origin.clone(), lines))
-            };
             // Every virtual host that listens there, where each has a line of its own.
             let many = words::shape(daemon, several) == words::Shape::Lines;
-            let places = at.same_place().filter(|listen| many || *listen == at.listen);
-            let changed: Option<Vec<_>> =
-                places.filter_map(|l| Some((l.address_set_by.as_ref()?, l))).map(|(o, l)| line(o, l)).collect();
-            edits(changed?)
+            let mut changed = Changed::default();
+            for listen in at.same_place().filter(|listen| many || *listen == at.listen) {
+                let with = |line: &str| words::with(daemon, line, listen, new, several);
+                changed.change(listen.address_set_by.as_ref()?, with)?;
+            }
+            changed.edits()
         }
         None => vec![at.appended(&words::said(daemon, Some(new.ip()))?)?],
     };
     let one = words::shape(daemon, several) == words::Shape::One;
     let instead = if one { ", in place of the address it has" } else { " too" };
     let plan = Plan::new("listen-address", format!("let {} listen on {new}{instead}", daemon.name()));
-    let scope = if new.ip().is_loopback() {
-        Scope::Nobody
-    } else if is_private(new.ip()) {
-        Scope::Network
-    } else {
-        Scope::Everyone
-    };
-    let mut plan = exposed(plan.scope(scope), at, &[new.ip()], new.port());
+    let mut plan = exposed(plan.scope(scope_of(new.ip())), at, &[new.ip()], new.port());
     if one && !new.ip().is_loopback() {
         plan = plan.warn(format!(
             "programs of this host that ask {} by 127.0.0.1 must use {} then",
@@ -78,7 +72,7 @@ fn everywhere(at: &Listening<'_>, asked: SocketAddr) -> Option<Plan> {
     }
     let daemon = at.config.daemon;
     let edits = match &at.listen.address_set_by {
-        Some(_) => edits(at.everywhere_lines(asked)?),
+        Some(_) => at.everywhere_lines(asked)?.edits(),
         None => vec![at.appended(&words::said(daemon, None)?)?],
     };
     let plan = Plan::new("listen-everywhere", format!("let {} listen on all addresses of this host", daemon.name()))
@@ -95,7 +89,7 @@ impl Listening<'_> {
         self.config.listens.iter().filter(|l| l.address == self.listen.address && l.port == self.listen.port)
     }
 
-    fn everywhere_lines(&self, asked: SocketAddr) -> Option<Vec<(Origin, Vec<String>)>> {
+    fn everywhere_lines(&self, asked: SocketAddr) -> Option<Changed> {
         let daemon = self.config.daemon;
         let there = |v6: bool| {
             let of_family = |l: &ConfiguredListen| match &l.address {
@@ -110,19 +104,19 @@ impl Listening<'_> {
         if wildcards.is_empty() {
             return None;
         }
-        let mut changed = Vec::new();
+        let mut changed = Changed::default();
         for listen in self.same_place() {
-            let origin = listen.address_set_by.as_ref()?;
-            changed.push((origin.clone(), words::everywhere(daemon, &origin.text, listen, &wildcards)?));
+            let all = |line: &str| words::everywhere(daemon, line, listen, &wildcards);
+            changed.change(listen.address_set_by.as_ref()?, all)?;
         }
         // Single addresses beside a wildcard collide with it.
         if matches!(daemon, Daemon::Apache | Daemon::Sshd | Daemon::Memcached) {
             let others = self.config.listens.iter().filter(|l| l.port == self.listen.port && !words::is_wildcard(l));
-            let others: Vec<&Origin> = others.filter_map(|l| l.address_set_by.as_ref()).collect();
-            let fresh = |o: &&&Origin| !changed.iter().any(|(known, _)| known == **o);
-            let gone: Vec<_> =
-                others.iter().filter(fresh).map(|o| ((*o).clone(), vec![words::commented(&o.text)])).collect();
-            changed.extend(gone);
+            let mut others: Vec<&Origin> = others.filter_map(|l| l.address_set_by.as_ref()).collect();
+            others.retain(|origin| !changed.has(origin));
+            for origin in others {
+                changed.change(origin, |line| (!line.starts_with('#')).then(|| vec![words::commented(line)]))?;
+            }
         }
         Some(changed)
     }
@@ -148,19 +142,43 @@ fn version(description: &str) -> Option<(&str, (u32, u32))> {
     Some((name, (numbers.next()?.ok()?, numbers.next()?.ok()?)))
 }
 
-/// Changed lines, by file.
-fn edits(mut changed: Vec<(Origin, Vec<String>)>) -> Vec<Edit> {
-    changed.sort_by(|(one, _), (two, _)| (&one.file, one.line).cmp(&(&two.file, two.line)));
-    changed.dedup_by(|(one, _), (two, _)| (&one.file, one.line) == (&two.file, two.line));
-    let mut edits: Vec<Edit> = Vec::new();
-    for (origin, new) in changed {
-        let hunk = Hunk { line: origin.line, old: vec![origin.text], new };
-        match edits.last_mut().filter(|edit| edit.file == origin.file) {
-            Some(edit) => edit.hunks.push(hunk),
-            None => edits.push(Edit { file: origin.file, hunks: vec![hunk] }),
+/// Lines that change, each with what becomes of it.
+#[derive(Default)]
+struct Changed(Vec<(Origin, Vec<String>)>);
+
+impl Changed {
+    /// Changes a line, or changes it further: one line may hold several places. None where `new` cannot change it.
+    fn change(&mut self, at: &Origin, new: impl Fn(&str) -> Option<Vec<String>>) -> Option<()> {
+        let same = |known: &Origin| known.file == at.file && known.line == at.line;
+        let Some((_, lines)) = self.0.iter_mut().find(|(known, _)| same(known)) else {
+            self.0.push((at.clone(), new(&at.text)?));
+            return Some(());
+        };
+        // A snippet that several servers share is one place, and is changed already.
+        if let [line] = lines.as_slice()
+            && let Some(further) = new(line)
+        {
+            *lines = further;
         }
+        Some(())
     }
-    edits
+
+    fn has(&self, at: &Origin) -> bool {
+        self.0.iter().any(|(known, _)| known == at)
+    }
+
+    fn edits(mut self) -> Vec<Edit> {
+        self.0.sort_by(|(one, _), (two, _)| (&one.file, one.line).cmp(&(&two.file, two.line)));
+        let mut edits: Vec<Edit> = Vec::new();
+        for (origin, new) in self.0 {
+            let hunk = Hunk { line: origin.line, old: vec![origin.text], new };
+            match edits.last_mut().filter(|edit| edit.file == origin.file) {
+                Some(edit) => edit.hunks.push(hunk),
+                None => edits.push(Edit { file: origin.file, hunks: vec![hunk] }),
+            }
+        }
+        edits
+    }
 }
 
 fn edited(plan: Plan, edits: Vec<Edit>) -> Plan {
@@ -210,6 +228,17 @@ pub fn besides(daemon: Daemon) -> Option<&'static str> {
         Daemon::Memcached => Some("it knows no passwords: let a firewall choose its clients"),
         Daemon::Mysql => Some("accounts must allow the client's host as well"),
         Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy | Daemon::Vsftpd => None,
+    }
+}
+
+/// Who reaches an address.
+fn scope_of(ip: IpAddr) -> Scope {
+    if ip.is_loopback() {
+        Scope::Nobody
+    } else if is_private(ip) {
+        Scope::Network
+    } else {
+        Scope::Everyone
     }
 }
 

@@ -41,10 +41,20 @@ pub(super) fn with(
         return Some(at.beside(daemon, vec![line.to_owned(), added]));
     }
     let ip = new.ip();
+    if shape(daemon, several) == Shape::List {
+        return listed(daemon, line, ip).map(|line| vec![line]);
+    }
+    let right_family = daemon != Daemon::Vsftpd || line.starts_with("listen_address6") == ip.is_ipv6();
+    let at = value(daemon, line).filter(|_| right_family)?;
+    Some(vec![replaced(line, at, &ip.to_string())])
+}
+
+/// The line with one more address in its list.
+pub(super) fn listed(daemon: Daemon, line: &str, ip: IpAddr) -> Option<String> {
     let at = value(daemon, line)?;
     let now = line.get(at.clone())?.trim();
     let list = match daemon {
-        _ if now.is_empty() || shape(daemon, several) == Shape::One => ip.to_string(),
+        _ if now.is_empty() => ip.to_string(),
         Daemon::Postgres => format!("{now}, {ip}"),
         Daemon::Redis => format!("{now} {ip}"),
         Daemon::Mysql
@@ -55,8 +65,21 @@ pub(super) fn with(
         | Daemon::Haproxy
         | Daemon::Sshd => format!("{now},{ip}"),
     };
-    let right_family = daemon != Daemon::Vsftpd || line.starts_with("listen_address6") == ip.is_ipv6();
-    right_family.then(|| vec![replaced(line, at, &list)])
+    Some(replaced(line, at, &list))
+}
+
+/// The line, and one that says the same for another port.
+pub(super) fn with_port(daemon: Daemon, line: &str, old: &ConfiguredListen, port: u16) -> Option<Vec<String>> {
+    let at = directive(daemon, line, old)?;
+    let argument = line.get(at.argument.clone())?;
+    let (host, now) = split(argument);
+    let new = match now {
+        Some(now) => format!("{}{port}", argument.strip_suffix(&now.to_string())?),
+        None if host.contains(':') => format!("[{host}]:{port}"),
+        None => format!("{host}:{port}"),
+    };
+    let added = replaced(at.line.get(at.whole.clone())?, at.inside(), &new);
+    Some(at.beside(daemon, vec![line.to_owned(), added]))
 }
 
 /// What becomes of the line that sets `old`, so that the daemon listens on all addresses of these families.
@@ -158,11 +181,16 @@ fn directive<'t>(daemon: Daemon, line: &'t str, old: &ConfiguredListen) -> Optio
 }
 
 impl Directive<'_> {
+    /// Its address, counted from its own start.
+    fn inside(&self) -> Range<usize> {
+        let from = self.argument.start.saturating_sub(self.whole.start);
+        from..from + self.argument.len()
+    }
+
     /// The directive alone, with another address.
     fn saying(&self, address: &str) -> String {
-        let (from, to) = (self.argument.start.saturating_sub(self.whole.start), self.argument.len());
         let whole = self.line.get(self.whole.clone()).unwrap_or_default();
-        let new = replaced(whole, from..from + to, address);
+        let new = replaced(whole, self.inside(), address);
         if address.starts_with('[') || address.contains("::") { new } else { without_v6_options(&new) }
     }
 
@@ -393,6 +421,22 @@ mod tests {
         assert_eq!(all(Daemon::Redis, "bind 127.0.0.1 -::1", local), "bind 0.0.0.0 -::");
         assert_eq!(all(Daemon::Memcached, "-l 127.0.0.1", local), "-l 0.0.0.0,::");
         assert_eq!(all(Daemon::Vsftpd, "listen_address=127.0.0.1", local), "#listen_address=127.0.0.1");
+    }
+
+    #[test]
+    fn another_port() {
+        let port = |daemon, line, old: (&str, u16)| with_port(daemon, line, &at(old.0, old.1), 80).unwrap().join("\n");
+        assert_eq!(port(Daemon::Nginx, "listen 8080;", ("0.0.0.0", 8080)), "listen 8080;\nlisten 80;");
+        assert_eq!(
+            port(Daemon::Nginx, "listen [::]:8080 ssl;", ("::", 8080)),
+            "listen [::]:8080 ssl;\nlisten [::]:80 ssl;"
+        );
+        assert_eq!(port(Daemon::Apache, "Listen 8080", ("*", 8080)), "Listen 8080\nListen 80");
+        assert_eq!(port(Daemon::Haproxy, "bind *:8080", ("0.0.0.0", 8080)), "bind *:8080\nbind *:80");
+        assert_eq!(
+            port(Daemon::Nginx, "server { listen 8080; listen [::]:8080; }", ("::", 8080)),
+            "server { listen 8080; listen [::]:8080; listen [::]:80; }"
+        );
     }
 
     #[test]

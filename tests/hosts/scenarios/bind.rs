@@ -123,6 +123,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:22", Refused), here("127.0.0.1:22", Open)],
         target: "22",
         expect: refused("bind-partial-silent", &["ssh.service", "10.9.9.9"]),
+        fix: Some("listen-address"),
         repair: Some(|host| host.sh("rm /etc/ssh/sshd_config.d/50-listen.conf; systemctl restart ssh")),
         ..SCENARIO
     },
@@ -136,6 +137,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused), here("127.0.0.1:5432", Open)],
         target: "5432",
         expect: refused("bind-partial-silent", &["-main.service", "10.9.9.9"]),
+        fix: Some("listen-address"),
         repair: Some(open_postgres),
         ..SCENARIO
     },
@@ -180,6 +182,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused)],
         target: "80",
         expect: refused("bind-address-foreign", &["nginx.service", "10.9.9.9"]),
+        fix: Some("listen-address"),
         repair: Some(|host| nginx_repaired(host, "80")),
         ..SCENARIO
     },
@@ -193,6 +196,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused)],
         target: "5432",
         expect: refused("bind-address-foreign", &["-main.service", "10.9.9.9"]),
+        fix: Some("listen-address"),
         repair: Some(open_postgres),
         ..SCENARIO
     },

@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:22", Refused), client("10.2.0.2:2222", Open)],
         target: "22",
         expect: refused("listen-wrong-port", &["ssh.service", "2222"]),
+        fix: Some("listen-port"),
         repair: Some(|host| host.sh("rm /etc/ssh/sshd_config.d/50-port.conf; systemctl restart ssh")),
         ..SCENARIO
     },
@@ -35,6 +36,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused), client("10.2.0.2:5433", Open)],
         target: "5432",
         expect: refused("listen-wrong-port", &["-main.service", "5433"]),
+        fix: Some("listen-port"),
         repair: Some(open_postgres),
         ..SCENARIO
     },
@@ -45,6 +47,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), client("10.2.0.2:8080", Open)],
         target: "80",
         expect: refused("listen-wrong-port", &["nginx.service", "8080"]),
+        fix: Some("listen-port"),
         repair: Some(|host| nginx_repaired(host, "80")),
         ..SCENARIO
     },
@@ -58,6 +61,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:3306", Refused), here("unix:/run/mysqld/mysqld.sock", Open)],
         target: "3306",
         expect: refused("listen-not-configured", &["mariadb.service", "99-local.cnf"]),
+        fix: Some("listen-address"),
         repair: Some(open_mariadb),
         ..SCENARIO
     },
@@ -71,6 +75,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused), here("unix:/run/postgresql/.s.PGSQL.5432", Open)],
         target: "5432",
         expect: refused("listen-not-configured", &["-main.service"]),
+        fix: Some("listen-address"),
         repair: Some(open_postgres),
         ..SCENARIO
     },
@@ -98,6 +103,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:6379", Refused)],
         target: "6379",
         expect: refused("listen-not-configured", &["redis-server.service"]),
+        fix: Some("listen-port"),
         repair: Some(open_redis),
         ..SCENARIO
     },

@@ -1,11 +1,12 @@
 //! The service is configured for an address this host does not have.
 
-use super::super::{Cause, Found, Words, apply};
+use super::super::{Cause, Found, Words};
 use super::address_failure::address_failures;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
+use crate::fixes::listen;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-address-foreign",
@@ -44,20 +45,15 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.seen(configured);
     }
     let wanted = scene.subject.address().filter(|a| !a.is_loopback() && a.is_ipv4() == address.is_ipv4());
-    let (Some(origin), Some(wanted)) = (lacked.origin, wanted) else {
-        let does = format!("put an address of this host, or the wildcard, in place of {address} and start it");
-        return Some(found.advise(Advice::new(
-            does,
+    let plan = lacked.origin.zip(wanted).and_then(|(o, new)| listen::readdressed(lacked.failed.unit, o, address, new));
+    Some(match plan {
+        Some(plan) => found.fix(plan),
+        None => found.advise(Advice::new(
+            format!("put an address of this host, or the wildcard, in place of {address} and start it"),
             format!("systemctl cat {unit_arg}\nsystemctl start {unit_arg}"),
             None,
-        )));
-    };
-    let new = with_word(&origin.text, &address.to_string(), &wanted.to_string());
-    Some(found.advise(Advice::new(
-        format!("name {wanted} in place of {address} and start it"),
-        format!("{}\nsystemctl start {unit_arg}", apply::line(origin, &new)),
-        Some(&format!("systemctl stop {unit_arg}\n{}", apply::line(origin, &origin.text))),
-    )))
+        )),
+    })
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use super::knob::{daemon_of, sets};
 use super::rows::{Missed, missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::daemon::{ConfiguredListen, ListenAddress};
 use crate::facts::journal::Entry;
 use crate::fixes::unit as fixes;
+use crate::fixes::listen;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-partial-silent",
@@ -109,13 +110,15 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.fix(plan);
         return Some(later.into_iter().fold(found, Found::fix));
     }
-    let Some(origin) = place else {
-        let does = format!("name an address of this host in place of {address} and restart it");
-        return Some(found.advise(Advice::new(does, format!("systemctl cat {unit_arg}\n{restart}"), None)));
-    };
-    let new = with_word(&origin.text, &address.to_string(), &missed.address.to_string());
-    let does = format!("name {} in place of {address}", missed.address);
-    Some(found.advise(apply::change(does, origin, &new, &restart)))
+    let plan = place.and_then(|o| listen::readdressed(scene.look.unit(unit)?, o, address, missed.address));
+    Some(match plan {
+        Some(plan) => found.fix(plan),
+        None => found.advise(Advice::new(
+            format!("name an address of this host in place of {address} and restart it"),
+            format!("systemctl cat {unit_arg}\n{restart}"),
+            None,
+        )),
+    })
 }
 
 #[cfg(test)]

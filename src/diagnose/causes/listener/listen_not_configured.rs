@@ -8,7 +8,9 @@ use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{FailureKind, first_failure};
 use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
-use crate::facts::daemon::{Daemon, Origin};
+use crate::facts::daemon::{Daemon, DaemonConfig, Origin};
+use crate::facts::unit::Unit;
+use crate::fixes::listen;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "listen-not-configured",
@@ -32,7 +34,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let Some(found) = elsewhere(scene) else { return stopped(scene) };
     if let Some(origin) = found.config.and_then(|c| c.silenced_by.first()).filter(|_| found.rows.is_empty()) {
         let [state, rows] = found.evidence();
-        let told = silenced(&found.unit.name, found.port, origin);
+        let told = silenced(scene, found.unit, found.config, found.port, origin);
         return Some(told.seen(state).seen(rows));
     }
     found.is_sibling_port().then(|| sibling(&found))
@@ -46,7 +48,7 @@ fn stopped(scene: &Scene<'_, '_>) -> Option<Found> {
     let origin = planned.config.and_then(|c| c.silenced_by.first());
     let port = scene.subject.port?;
     let mut found = match (origin, &failure) {
-        (Some(origin), _) => silenced(&unit.name, port, origin),
+        (Some(origin), _) => silenced(scene, unit, planned.config, port, origin),
         (None, Some(_)) => Found::new(&unit.name, format!("{} is configured to listen nowhere, and ended", unit.name)),
         (None, None) => return None,
     };
@@ -57,19 +59,22 @@ fn stopped(scene: &Scene<'_, '_>) -> Option<Found> {
     Some(found)
 }
 
-fn silenced(unit: &str, port: u16, origin: &Origin) -> Found {
-    Found::new(unit, format!("{unit} does not listen on port {port}: {origin} says {}", origin.text))
-        .seen(Evidence::new(
-            "config",
-            format!("{origin} says {}", origin.text),
-            format!("sed -n {}p {}", origin.line, arg(&origin.file)),
-        ))
-        .advise(apply::change(
+fn silenced(scene: &Scene<'_, '_>, unit: &Unit, config: Option<&DaemonConfig>, port: u16, origin: &Origin) -> Found {
+    let name = &unit.name;
+    let says = format!("{origin} says {}", origin.text);
+    let found = Found::new(name, format!("{name} does not listen on port {port}: {says}"));
+    let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
+    let found = found.seen(Evidence::new("config", says, see));
+    let wanted = scene.subject.address().filter(|ip| !ip.is_unspecified());
+    match config.and_then(|config| listen::again(config, unit, origin, wanted, port)) {
+        Some(plan) => found.fix(plan),
+        None => found.advise(apply::change(
             format!("take `{}` away, so that it listens again", origin.text),
             origin,
             &format!("# {}", origin.text),
-            &apply::restart(unit),
-        ))
+            &apply::restart(name),
+        )),
+    }
 }
 
 fn sibling(found: &Elsewhere<'_>) -> Found {

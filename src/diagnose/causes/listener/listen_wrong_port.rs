@@ -1,12 +1,12 @@
 //! The service runs and listens, but on another port than the one asked.
 
 use super::super::{Cause, Found, Words, apply};
-use super::elsewhere::{Elsewhere, elsewhere};
+use super::elsewhere::elsewhere;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
+use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
-use crate::facts::daemon::{Daemon, Origin};
+use crate::fixes::listen;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "listen-wrong-port",
@@ -47,23 +47,11 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let Some(origin) = setting.and_then(|l| l.port_set_by.as_ref()) else { return Some(told) };
     let see = format!("sed -n {}p {}", origin.line, arg(&origin.file));
     told = told.seen(Evidence::new("config", format!("{origin} says {}", origin.text), see));
-    Some(told.advise(other_port(&found, origin, first.port)))
-}
-
-/// Lets it listen on the asked port: besides the one it has, where it can have several.
-fn other_port(found: &Elsewhere<'_>, origin: &Origin, now: u16) -> Advice {
-    let (name, port) = (&found.unit.name, found.port);
-    let new = with_word(&origin.text, &now.to_string(), &port.to_string());
-    let several = matches!(found.daemon, Some(Daemon::Nginx | Daemon::Apache | Daemon::Sshd | Daemon::Haproxy));
-    if !several {
-        return apply::change(format!("or let it listen on {port} instead"), origin, &new, &apply::restart(name));
-    }
-    let (then, at) = (apply::reload(name), origin);
-    Advice::new(
-        format!("or let it listen on {port} as well"),
-        format!("edit {at}: add below it: {new}\n{then}"),
-        Some(&format!("edit {}: take out the line {new}\n{then}", origin.file)),
-    )
+    let plan = found.config.and_then(|config| listen::on_port(config, found.unit, first.port, port));
+    Some(match plan {
+        Some(plan) => told.fix(plan),
+        None => told,
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +83,7 @@ mod tests {
         let found = assert_culprit(&case, "listen-wrong-port").causes.remove(0);
         assert_eq!(found.summary, "ssh.service listens on port 2222, not on 22");
         assert_eq!(found.advice[0].run, "unrefuse check 2222");
-        let add = "edit /etc/ssh/sshd_config.d/50-port.conf:1: add below it: Port 22\nsshd -t && systemctl restart ";
+        let add = "edit /etc/ssh/sshd_config.d/50-port.conf:2: add: Port 22\nsshd -t\nsystemctl restart ";
         assert!(found.advice[1].run.starts_with(add), "{:?}", found.advice);
     }
 
