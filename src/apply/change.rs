@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fixes::action::{FirewalldEntry, Process, Rule, UfwEntry};
+use crate::fixes::action::{FirewalldEntry, Process, UfwEntry};
+use crate::fixes::rule::Rule;
 
 /// A thing of the host that can be read, set and set back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +183,8 @@ impl fmt::Display for Thing {
             Self::Masked(unit) => write!(f, "whether {unit} is masked"),
             Self::Sysctl(path) => write!(f, "kernel setting {}", path.replace('/', ".")),
             Self::Rule(rule) => {
-                write!(f, "rule of {} {} {}: {}", rule.family, rule.table, rule.chain, rule.words().join(" "))
+                let (table, chain) = (&rule.spot.chain.table, &rule.spot.chain.name);
+                write!(f, "rule of {} {} {chain}: {}", table.family.word(), table.name, rule.words().join(" "))
             }
             Self::Zone(entry) => write!(f, "firewalld: {}", entry.argv(false).join(" ")),
             Self::Ufw(entry) => write!(f, "ufw rule: {}", entry.rule.join(" ")),

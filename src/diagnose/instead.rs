@@ -1,5 +1,5 @@
-//! The same rules, but one chain has others: would these rules alone let the packet in, and which way did a limit go that
-//! all packets share?
+//! The same rules, but one chain has others: would these rules alone let the packet in, or with the rest of their chain, and
+//! which way did a limit go that all packets share?
 
 use super::dispute::rule_at_work;
 use super::ways::{Filter, Gets, Reader, Ways, gets, main_part, rules_of};
@@ -19,6 +19,8 @@ struct Instead<'a, 'b> {
     others: Reader<'a, 'b>,
     chain: &'b ChainId,
     rules: ChainRules,
+    /// Where it is a legacy chain: the legacy tables with these rules in it.
+    legacy: Option<Vec<LegacyTable>>,
 }
 
 impl Known for Instead<'_, '_> {
@@ -43,7 +45,10 @@ impl Known for Instead<'_, '_> {
     }
 
     fn legacy(&self) -> Result<&[LegacyTable], firewall::Missing> {
-        self.others.legacy()
+        match &self.legacy {
+            Some(tables) => Ok(tables),
+            None => self.others.legacy(),
+        }
     }
 
     fn recent(&self, name: &str) -> Result<&Recent, firewall::Missing> {
@@ -71,7 +76,33 @@ impl Filter<'_, '_> {
     }
 
     fn instead(&self, packet: &Packet, chain: &ChainId, rules: ChainRules) -> Walk {
-        follow(packet, &Instead { others: Reader { look: self.look }, chain, rules })
+        let legacy = (chain.table.backend == Backend::Legacy).then(|| self.legacy_instead(chain, &rules.rules));
+        follow(packet, &Instead { others: Reader { look: self.look }, chain, rules, legacy })
+    }
+
+    /// The legacy tables, but one chain has these rules.
+    fn legacy_instead(&self, chain: &ChainId, rules: &[Rule]) -> Vec<LegacyTable> {
+        let mut tables = self.look.legacy().map(<[LegacyTable]>::to_vec).unwrap_or_default();
+        for (_, old) in tables.iter_mut().flat_map(|table| &mut table.chains).filter(|(there, _)| there.id == *chain) {
+            *old = rules.to_vec();
+        }
+        tables
+    }
+
+    /// What becomes of a packet once this rule stands before that one, or else at the end of its chain. What is still
+    /// missing is asked for, but nothing else waits for it. None: the rules there are not known.
+    pub(super) fn follow_with(
+        &self,
+        packet: &Packet,
+        chain: &ChainId,
+        rule: &Rule,
+        before: Option<u64>,
+    ) -> Option<Walk> {
+        let mut rules = rules_of(self.look, chain)?.to_vec();
+        let at = before.map_or(Some(rules.len()), |handle| rules.iter().position(|rule| rule.handle == handle))?;
+        rules.insert(at, rule.clone());
+        let rules = ChainRules { generation: 0, rules, more: false };
+        Some(self.look.noting(|| self.instead(packet, chain, rules)).0)
     }
 
     /// The ways as a limit that all packets share lets them go now. The attempt from here passed it, too, and shows

@@ -72,6 +72,12 @@ impl Scene<'_, '_> {
         self.filter.first_to_accept(packet, chain, rules)
     }
 
+    /// What becomes of a packet once this rule stands before that one, or else at the end of its chain. None: the rules
+    /// there are not known.
+    pub fn follow_with(&self, packet: &Packet, chain: &ChainId, rule: &Rule, before: Option<u64>) -> Option<Walk> {
+        self.filter.follow_with(packet, chain, rule, before)
+    }
+
     /// Where what really happened to the attempt contradicts the rules.
     pub fn dispute(&self) -> Option<Dispute> {
         self.filter.dispute()

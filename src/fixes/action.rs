@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::socket::Transport;
+use super::rule::Rule;
 use crate::text::arg;
 
 /// What a step does.
@@ -123,61 +123,6 @@ pub struct Create {
     pub file: String,
     /// What is in it.
     pub text: String,
-}
-
-/// Who and what is to pass a packet filter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// TCP or UDP.
-    pub transport: Transport,
-    /// The service's port.
-    pub port: u16,
-    /// From this network (address and length of its prefix); none: from everywhere.
-    pub from: Option<(IpAddr, u8)>,
-    /// To this address only.
-    pub to: Option<IpAddr>,
-    /// Which packets of the connection pass there.
-    pub way: Way,
-}
-
-/// Which packets of a connection pass a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// Those towards the service.
-    There,
-    /// The answers on their way back.
-    Back,
-}
-
-/// A rule that accepts, put before another one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule {
-    /// Whose table it goes into.
-    pub tool: RuleTool,
-    /// Family of the table (`ip`, `ip6`, `inet`, `netdev`).
-    pub family: String,
-    /// Table.
-    pub table: String,
-    /// Chain.
-    pub chain: String,
-    /// Handle of the rule (nftables) it goes before, or that rule's number in its chain, from 1 (iptables). None: at the
-    /// end, before the chain's policy.
-    pub before: Option<u64>,
-    /// What it lets through.
-    pub opening: Opening,
-}
-
-/// What speaks to a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RuleTool {
-    /// Netlink; `nft` shows it.
-    Nftables,
-    /// iptables and ip6tables on nf_tables.
-    IptablesNft,
-    /// iptables-legacy and ip6tables-legacy.
-    IptablesLegacy,
 }
 
 /// An entry of a zone of firewalld.
@@ -391,96 +336,6 @@ fn count(lines: &[String]) -> i64 {
     i64::try_from(lines.len()).unwrap_or(i64::MAX)
 }
 
-impl Opening {
-    /// The network it is open for, as filters write it; none for everyone.
-    pub fn network(&self) -> Option<String> {
-        let (address, length) = self.from?;
-        let whole = if address.is_ipv4() { 32 } else { 128 };
-        Some(if length == whole { address.to_string() } else { format!("{address}/{length}") })
-    }
-}
-
-impl Rule {
-    /// The words that match what it lets through, and the verdict: of nft, or of iptables.
-    pub fn words(&self) -> Vec<String> {
-        match self.tool {
-            RuleTool::Nftables => self.nft_words(),
-            RuleTool::IptablesNft | RuleTool::IptablesLegacy => self.iptables_words(),
-        }
-    }
-
-    fn nft_words(&self) -> Vec<String> {
-        let family = |ip: &IpAddr| if ip.is_ipv4() { "ip" } else { "ip6" };
-        let (client, service, port) = match self.opening.way {
-            Way::There => ("saddr", "daddr", "dport"),
-            Way::Back => ("daddr", "saddr", "sport"),
-        };
-        let mut words: Vec<String> = Vec::new();
-        let mut push = |parts: &[&str]| words.extend(parts.iter().map(|part| (*part).to_owned()));
-        if let (Some((from, _)), Some(network)) = (&self.opening.from, self.opening.network()) {
-            push(&[family(from), client, &network]);
-        }
-        if let Some(to) = &self.opening.to {
-            push(&[family(to), service, &to.to_string()]);
-        }
-        push(&[self.opening.transport.word(), port, &self.opening.port.to_string(), "accept"]);
-        words
-    }
-
-    fn iptables_words(&self) -> Vec<String> {
-        let (client, service, port) = match self.opening.way {
-            Way::There => ("-s", "-d", "--dport"),
-            Way::Back => ("-d", "-s", "--sport"),
-        };
-        let mut words: Vec<String> = Vec::new();
-        let mut push = |parts: &[&str]| words.extend(parts.iter().map(|part| (*part).to_owned()));
-        if let Some(network) = self.opening.network() {
-            push(&[client, &network]);
-        }
-        if let Some(to) = &self.opening.to {
-            push(&[service, &to.to_string()]);
-        }
-        push(&["-p", self.opening.transport.word(), port, &self.opening.port.to_string(), "-j", "ACCEPT"]);
-        words
-    }
-
-    /// The program that speaks to an iptables table of this family.
-    pub fn program(&self) -> &'static str {
-        match (self.tool, self.family.as_str()) {
-            (RuleTool::Nftables, _) => "nft",
-            (RuleTool::IptablesNft, "ip6") => "ip6tables",
-            (RuleTool::IptablesNft, _) => "iptables",
-            (RuleTool::IptablesLegacy, "ip6") => "ip6tables-legacy",
-            (RuleTool::IptablesLegacy, _) => "iptables-legacy",
-        }
-    }
-
-    fn shown(&self, undo: bool) -> String {
-        let place = [self.table.clone(), self.chain.clone()];
-        if self.tool == RuleTool::Nftables {
-            if undo {
-                let place = shell(&[self.family.clone(), self.table.clone(), self.chain.clone()]);
-                return format!("nft -a list chain {place}    # then: nft delete rule {place} handle …");
-            }
-            let mut argv = vec!["nft".to_owned()];
-            argv.extend(if self.before.is_some() { ["insert", "rule"] } else { ["add", "rule"] }.map(str::to_owned));
-            argv.push(self.family.clone());
-            argv.extend(place);
-            argv.extend(self.before.iter().flat_map(|handle| ["position".to_owned(), handle.to_string()]));
-            argv.extend(self.words());
-            return shell(&argv);
-        }
-        let mut argv = vec![self.program().to_owned(), "-t".into(), self.table.clone()];
-        match (undo, self.before) {
-            (true, _) => argv.extend(["-D".into(), self.chain.clone()]),
-            (false, Some(number)) => argv.extend(["-I".into(), self.chain.clone(), number.to_string()]),
-            (false, None) => argv.extend(["-A".into(), self.chain.clone()]),
-        }
-        argv.extend(self.words());
-        shell(&argv)
-    }
-}
-
 impl FirewalldEntry {
     /// The command line of `firewall-cmd`.
     pub fn argv(&self, remove: bool) -> Vec<String> {
@@ -521,32 +376,6 @@ impl UfwEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn rule(tool: RuleTool, before: Option<u64>) -> Rule {
-        let opening = Opening {
-            transport: Transport::Tcp,
-            port: 5432,
-            from: Some(("10.0.0.0".parse().unwrap(), 8)),
-            to: None,
-            way: Way::There,
-        };
-        let (family, table, chain) = ("ip".into(), "filter".into(), "INPUT".into());
-        Rule { tool, family, table, chain, before, opening }
-    }
-
-    #[test]
-    fn a_rule_is_put_before_the_one_that_refuses() {
-        let nft = Action::Rule(rule(RuleTool::Nftables, Some(7)));
-        assert_eq!(
-            nft.preview(),
-            "nft insert rule ip filter INPUT position 7 ip saddr 10.0.0.0/8 tcp dport 5432 accept"
-        );
-        let legacy = Action::Rule(rule(RuleTool::IptablesLegacy, Some(2)));
-        let words = "-s 10.0.0.0/8 -p tcp --dport 5432 -j ACCEPT";
-        assert_eq!(legacy.preview(), format!("iptables-legacy -t filter -I INPUT 2 {words}"));
-        assert_eq!(legacy.undo_preview().unwrap(), format!("iptables-legacy -t filter -D INPUT {words}"));
-        assert!(legacy.touches_reachability());
-    }
 
     #[test]
     fn the_inverse_of_an_edit_finds_its_lines_where_they_are_then() {

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod port;
 pub mod socket;
 pub mod sysctl;
+pub mod rule;
 pub mod unit;
 
 pub use action::Action;

@@ -3,6 +3,7 @@
 mod check;
 mod file;
 mod process;
+mod rule;
 mod sysctl;
 mod unit;
 
@@ -61,7 +62,8 @@ pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
         Thing::Masked(unit) => unit::masked(hands, unit).await,
         Thing::Sysctl(path) => sysctl::read(path),
         Thing::Process(process) => Ok(process::read(process)),
-        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(thing)),
+        Thing::Rule(rule) => rule::read(rule),
+        Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(thing)),
     }
 }
 
@@ -74,7 +76,8 @@ pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<()
         Thing::Masked(unit) => unit::set_masked(hands, unit, change).await,
         Thing::Sysctl(path) => sysctl::set(path, &change.new),
         Thing::Process(process) => process::end(process).await,
-        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(&change.thing)),
+        Thing::Rule(rule) => rule::set(rule, &change.new),
+        Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(&change.thing)),
     }
 }
 

@@ -159,6 +159,28 @@ impl Netlink {
         }
     }
 
+    /// Sends several messages at once, which the kernel carries out all together or not at all. `first` to `last` are
+    /// their sequence numbers; one of them asks to be acknowledged. The inner error is the kernel's answer.
+    pub(super) fn transact(
+        &mut self,
+        doing: &str,
+        bytes: &[u8],
+        (first, last): (u32, u32),
+    ) -> Result<Result<(), Errno>, Trouble> {
+        let failed = |e: Errno| Trouble::io(doing, &e.into());
+        send(self.fd.as_raw_fd(), bytes, MsgFlags::empty()).map_err(failed)?;
+        loop {
+            for message in wire::messages(self.receive().map_err(failed)?) {
+                let said = (first..=last).map(|sequence| message.step(sequence)).find(|step| *step != Step::Skip);
+                match said {
+                    Some(Step::Refused(errno)) => return Ok(Err(Errno::from_raw(errno))),
+                    Some(Step::Done) => return Ok(Ok(())),
+                    Some(Step::Entry | Step::Skip) | None => {}
+                }
+            }
+        }
+    }
+
     fn pass<T>(
         &mut self,
         request: Request<'_>,

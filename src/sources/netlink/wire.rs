@@ -127,6 +127,11 @@ pub fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.split(|b| *b == 0).next().unwrap_or_default()).into_owned()
 }
 
+/// A request with flags of its own kind: header and body.
+pub fn flagged_request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    request(kind, FLAG_REQUEST | flags, sequence, body)
+}
+
 fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     let mut request = Vec::with_capacity(HEADER + body.len());

@@ -110,6 +110,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", Timeout), here("127.0.0.1:80", Open)],
         expect: fails("fw-conntrack-invalid", "timeout", &["invalid"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -120,6 +121,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here(ELSEWHERE, Refused)],
         target: ELSEWHERE,
         expect: refused("fw-output-client", &["REJECT"]),
+        fix: Some("allow-target"),
         ..NGINX
     },
     Scenario {

@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), client("[fd00:2::2]:80", Refused)],
         target: "80",
         expect: refused("fw-input-reject", &["reject"]),
+        fix: Some("allow-everyone-permanent"),
         repair: Some(|host| host.run(&["systemctl", "stop", "nftables"])),
         ..SCENARIO
     },
@@ -30,6 +31,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         break_it: |host| iptables(host, "-A INPUT -p tcp --dport 80 -j REJECT --reject-with tcp-reset"),
         seen: &[client("10.2.0.2:80", Refused), client("[fd00:2::2]:80", Open)],
         expect: refused("fw-input-reject", &["REJECT"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -38,6 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         break_it: |host| iptables(host, "-A INPUT -i eth0 -p tcp --dport 80 -j DROP"),
         seen: &[client("10.2.0.2:80", Timeout), here("127.0.0.1:80", Open)],
         expect: fails("fw-input-drop", "timeout", &["DROP"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -49,6 +52,36 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", Timeout), here("127.0.0.1:80", Open)],
         expect: fails("fw-input-drop", "timeout", &["drop"]),
+        fix: Some("allow-everyone"),
+        ..NGINX
+    },
+    Scenario {
+        cause: "fw-input-drop",
+        name: "nft-policy-and-one-client",
+        break_it: |host| {
+            base_chain(host, "inet filter", "input priority filter; policy drop", "ct state established accept")
+        },
+        seen: &[client("10.2.0.2:80", Timeout)],
+        ask: FROM_CLIENT,
+        expect: fails("fw-input-drop", "timeout", &["10.1.0.2"]),
+        fix: Some("allow-client"),
+        ..NGINX
+    },
+    Scenario {
+        cause: "fw-input-drop",
+        name: "rules-that-are-saved",
+        break_it: |host| {
+            start(host, "nginx")?;
+            let rules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+                         -A INPUT -i lo -j ACCEPT\n-A INPUT -p tcp -m tcp --dport 80 -j DROP\nCOMMIT\n";
+            host.run(&["mkdir", "-p", "/etc/iptables"])?;
+            host.write("/etc/iptables/rules.v4", rules)?;
+            host.run(&["iptables-restore", "/etc/iptables/rules.v4"])
+        },
+        seen: &[client("10.2.0.2:80", Timeout), here("127.0.0.1:80", Open)],
+        ask: FROM_CLIENT,
+        expect: fails("fw-input-drop", "timeout", &["rules.v4"]),
+        fix: Some("allow-network-permanent"),
         ..NGINX
     },
     Scenario {
@@ -62,6 +95,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", HostUnreach)],
         expect: fails("fw-rule-order", "unreachable", &["icmp-host-prohibited"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -83,6 +117,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", Timeout), here("127.0.0.1:80", Open)],
         expect: fails("fw-nft-separate-table", "timeout", &["hardening"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -94,6 +129,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", Timeout), here("10.2.0.2:80", Open)],
         expect: fails("fw-netdev-ingress", "timeout", &["early"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -109,6 +145,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", Refused)],
         expect: refused("fw-prerouting-raw", &["early"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -120,6 +157,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here("127.0.0.1:80", Timeout), client("10.2.0.2:80", Open)],
         target: "127.0.0.1:80",
         expect: fails("fw-loopback-not-accepted", "timeout", &["lo"]),
+        fix: Some("allow-loopback"),
         ..NGINX
     },
     Scenario {
@@ -128,6 +166,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         break_it: |host| iptables(host, "-A OUTPUT -o eth0 -p tcp --sport 80 -j REJECT"),
         seen: &[client("10.2.0.2:80", Timeout)],
         expect: fails("fw-synack-blocked", "timeout", &["REJECT"]),
+        fix: Some("allow-answers"),
         ..NGINX
     },
     Scenario {
@@ -140,6 +179,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("[fd00:2::2]:80", Refused), client("10.2.0.2:80", Open)],
         target: "[fd00:2::2]:80",
         expect: refused("fw-ipv6-only-filtered", &["REJECT"]),
+        fix: Some("allow-everyone"),
         ..NGINX
     },
     Scenario {
@@ -151,6 +191,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:80", Refused)],
         expect: refused("fw-legacy-and-nft-mixed", &["legacy"]),
+        fix: Some("allow-everyone"),
         repair: Some(|host| host.sh("iptables-legacy -F INPUT")),
         ..NGINX
     },
@@ -166,6 +207,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..NGINX
     },
 ];
+
+const FROM_CLIENT: &[&str] = &["--from", "10.1.0.2"];
 
 const NGINX: Scenario = Scenario { target: "80", repair: Some(|host| host.sh("nft flush ruleset")), ..SCENARIO };
 

@@ -2,6 +2,7 @@
 //! back.
 
 use super::common::{Blocked, take_away};
+use super::opening;
 use super::order::looks_at_port;
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::Advice;
@@ -22,9 +23,10 @@ struct Lets {
 
 /// Advice on a rule that refuses; what its keeper does with its own rules is left to the causes that know the keeper.
 pub(super) fn advice(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Vec<Advice> {
-    let mut all = Vec::new();
-    for lets in narrowest_first(blocked) {
-        all.extend(before(scene, blocked.place, &lets));
+    let mut all: Vec<Advice> = opening::plans(scene, blocked).into_iter().map(Advice::of).collect();
+    // What this program does not do may still be done by hand.
+    if all.is_empty() {
+        all.extend(narrowest_first(blocked).iter().filter_map(|lets| before(scene, blocked.place, lets)));
     }
     // A rule for everything protects everything: it stays.
     let narrow = blocked.rule(scene).is_some_and(|rule| rule.exprs.iter().any(looks_at_port));

@@ -37,6 +37,7 @@ mod common;
 mod firewalld;
 mod invalid;
 mod limit;
+mod opening;
 mod order;
 mod translation;
 mod ufw;

@@ -11,6 +11,7 @@
 //! netlink at all) has no rules there: that is an empty ruleset, and known. The module is loaded by being asked, where
 //! there is one, as `nft list ruleset` does.
 
+mod batch;
 mod elements;
 mod expr;
 mod member;
@@ -37,6 +38,7 @@ use super::wire::{Message, attribute, u8_at};
 use crate::facts::ruleset::expr::Expr;
 use crate::facts::ruleset::{Backend, Family, TableId};
 use crate::sources::Trouble;
+pub use batch::{Change, transact};
 pub use elements::{MOST, elements};
 pub use member::member;
 use policy::FAMILY_HEADER;
