@@ -45,6 +45,21 @@ pub enum Value {
     Word(String),
     /// What a file holds and how it is kept.
     File(FileImage),
+    /// What its owner says of it, with the files the owner keeps it in.
+    Kept(Kept),
+}
+
+/// What the program that keeps a thing in files of its own says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// What it says of the thing, a word each; empty: it is not there.
+    pub says: Vec<String>,
+    /// All else it keeps beside: where that is the same again, its files may be put back as they were.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub beside: String,
+    /// Its files as they are. None for a value that is yet to come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<(String, Value)>,
 }
 
 /// A file as it is.
@@ -91,6 +106,7 @@ impl Value {
                 let of = |f: &FileImage| (f.mode, f.uid, f.gid);
                 of(one) == of(two) && one.attributes == two.attributes && one.content.bytes() == two.content.bytes()
             }
+            (Self::Kept(one), Self::Kept(two)) => one.says == two.says,
             (one, two) => one == two,
         }
     }
@@ -186,8 +202,8 @@ impl fmt::Display for Thing {
                 let (table, chain) = (&rule.spot.chain.table, &rule.spot.chain.name);
                 write!(f, "rule of {} {} {chain}: {}", table.family.word(), table.name, rule.words().join(" "))
             }
-            Self::Zone(entry) => write!(f, "firewalld: {}", entry.argv(false).join(" ")),
-            Self::Ufw(entry) => write!(f, "ufw rule: {}", entry.rule.join(" ")),
+            Self::Zone(entry) => write!(f, "{entry}"),
+            Self::Ufw(entry) => write!(f, "ufw about {}", entry.about.join(" ")),
             Self::Ban(jail, address) => write!(f, "ban of {address} in {jail}"),
             Self::Process(process) => write!(f, "process {} ({})", process.pid, process.name),
         }
@@ -201,6 +217,12 @@ impl fmt::Display for Value {
             Self::Present => f.write_str("there"),
             Self::Word(word) => f.write_str(word),
             Self::File(image) => write!(f, "a file of {} bytes", image.content.bytes().len()),
+            Self::Kept(kept) => {
+                let mut words: Vec<&str> =
+                    kept.says.iter().map(|w| if w.is_empty() { "not there" } else { w.as_str() }).collect();
+                words.dedup();
+                f.write_str(&words.join(" and "))
+            }
         }
     }
 }

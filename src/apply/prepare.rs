@@ -99,7 +99,7 @@ pub fn preview(act: &Act) -> String {
     let Act::Set(Change { thing: Thing::File(path), old, new }) = act else { return act.to_string() };
     let text = |value: &Value| match value {
         Value::File(image) => String::from_utf8_lossy(image.content.bytes()).into_owned(),
-        Value::Absent | Value::Present | Value::Word(_) => String::new(),
+        Value::Absent | Value::Present | Value::Word(_) | Value::Kept(_) => String::new(),
     };
     let (old_name, new_name) = (named(path, old), named(path, new));
     let (old, new) = (text(old), text(new));

@@ -76,7 +76,9 @@ async fn try_back(hands: &Hands, change: &Change, entry: u64) -> Result<Result<(
     let now = actions::read(hands, &change.thing).await?;
     if now.is(&change.new) {
         actions::set(hands, &change.inverse(), entry).await?;
-    } else if !now.is(&change.old) {
+    } else if now.is(&change.old) {
+        actions::restore(hands, &change.inverse(), entry).await?;
+    } else {
         return Ok(Err(format!("{}: somebody changed it since; it is left as it is", change.thing)));
     }
     actions::clean(change, entry);

@@ -141,7 +141,13 @@ pub fn keeper(chain: &ChainId, rule: Option<&Rule>) -> Keeper {
 
 /// Who keeps a set.
 pub fn of_set(set: &SetId) -> Option<Keeper> {
-    by_table(&set.table, "").or_else(|| by_set_name(&set.name))
+    let table = by_table(&set.table, "");
+    let name = by_set_name(&set.name);
+    match (&table, &name) {
+        // The table tells the program, the set's name its jail, too.
+        (Some(whole), Some(part)) if whole.program == part.program => name,
+        _ => table.or(name),
+    }
 }
 
 /// Who keeps all of a table.
@@ -324,6 +330,9 @@ mod tests {
         let lookup = |set: &str| rule(Expr::Lookup { set: set.into(), from: 0, to: LookupTo::Match, inverted: false });
         assert_eq!(keeper(&input, Some(&lookup("addr-set-sshd"))).words(), "fail2ban, jail sshd");
         assert_eq!(keeper(&input, Some(&lookup("crowdsec-blacklists"))).words(), "CrowdSec");
+        let table = TableId { backend: Backend::Nftables, family: Family::Inet, name: "f2b-table".into() };
+        let set = |name: &str| of_set(&SetId { table: table.clone(), name: name.into() }).unwrap().words();
+        assert_eq!((set("addr-set-sshd").as_str(), set("mine").as_str()), ("fail2ban, jail sshd", "fail2ban"));
         assert_eq!(keeper(&input, Some(&lookup("mine"))).words(), "iptables");
         let jump = rule(Expr::Verdict(Verdict::Jump("ufw-before-input".into())));
         assert_eq!(keeper(&input, Some(&jump)).words(), "ufw");

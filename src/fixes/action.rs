@@ -1,6 +1,7 @@
 //! What a step does, as data: a thing of the host and what becomes of it. How each is read, done and taken back is in
 //! `apply/actions`.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -150,15 +151,17 @@ pub enum ZoneEntry {
     RichRule(String),
 }
 
-/// A rule of ufw.
+/// A rule of ufw: what it is about, and what ufw does with that before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UfwEntry {
-    /// The words after `ufw` (`allow`, `from`, `10.0.0.0/8`, `to`, `any`, `port` ...), as argv.
-    pub rule: Vec<String>,
-    /// Its number, from 1: before the rule that has it now. None: at the end.
+    /// What it is about, as argv after the action (`from`, `10.1.0.2`, `to`, `any`, `port`, `80`, `proto`, `tcp`).
+    pub about: Vec<String>,
+    /// What ufw does with it: `allow`, `deny`, `reject` or `limit`. None: the rule is taken away.
+    pub action: Option<String>,
+    /// What it did before; the new action takes the old one's place. None: there was no such rule.
+    pub was: Option<String>,
+    /// Before which rule it goes: the first of them, or the one that has this number (from 1). None: at the end.
     pub before: Option<u32>,
-    /// The rule is taken away rather than added.
-    pub delete: bool,
 }
 
 /// A process, told from a later one with the same number.
@@ -258,7 +261,7 @@ impl Action {
             Self::Sysctl { path, value } => shell(&["sysctl", "-w", &format!("{}={value}", path.replace('/', "."))]),
             Self::Rule(rule) => rule.shown(false),
             Self::Firewalld(entry) => shell(&entry.argv(false)),
-            Self::Ufw(entry) => shell(&entry.argv(entry.delete)),
+            Self::Ufw(entry) => shell(&entry.argv(false)),
             Self::Unban { jail, address } => shell(&["fail2ban-client", "set", jail, "unbanip", &address.to_string()]),
             Self::End(process) => format!("kill {}", process.pid),
         }
@@ -278,7 +281,7 @@ impl Action {
             }
             Self::Rule(rule) => Some(rule.shown(true)),
             Self::Firewalld(entry) => Some(shell(&entry.argv(true))),
-            Self::Ufw(entry) => Some(shell(&entry.argv(!entry.delete))),
+            Self::Ufw(entry) => Some(shell(&entry.argv(true))),
             Self::Unban { jail, address } => {
                 Some(shell(&["fail2ban-client", "set", jail, "banip", &address.to_string()]))
             }
@@ -359,16 +362,34 @@ impl FirewalldEntry {
     }
 }
 
-impl UfwEntry {
-    /// The command line of `ufw`.
-    pub fn argv(&self, delete: bool) -> Vec<String> {
-        let mut argv = vec!["ufw".to_owned()];
-        match (delete, self.before) {
-            (true, _) => argv.push("delete".into()),
-            (false, Some(number)) => argv.extend(["insert".into(), number.to_string()]),
-            (false, None) => {}
+impl fmt::Display for FirewalldEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let saved = if self.permanent { "saved zone" } else { "zone" };
+        let zone = if self.zone.is_empty() { "by default" } else { &self.zone };
+        match &self.entry {
+            ZoneEntry::Port(port, protocol) => write!(f, "port {port}/{protocol} in {saved} {zone} of firewalld")?,
+            ZoneEntry::Service(name) => write!(f, "service {name} in {saved} {zone} of firewalld")?,
+            ZoneEntry::RichRule(rule) => write!(f, "rich rule '{rule}' in {saved} {zone} of firewalld")?,
         }
-        argv.extend(self.rule.iter().cloned());
+        if self.timeout > 0 { write!(f, " for {} s", self.timeout) } else { Ok(()) }
+    }
+}
+
+impl UfwEntry {
+    /// The command line of `ufw`, there or back.
+    pub fn argv(&self, back: bool) -> Vec<String> {
+        let (from, to) = if back { (&self.action, &self.was) } else { (&self.was, &self.action) };
+        let mut argv = vec!["ufw".to_owned()];
+        match (from, to, self.before) {
+            // In its place.
+            (Some(_), Some(_), _) | (None, Some(_), None) | (None, None, _) => {}
+            (_, None, _) => argv.push("delete".into()),
+            // A number fails where there is no rule yet.
+            (None, Some(_), Some(1)) => argv.push("prepend".into()),
+            (None, Some(_), Some(number)) => argv.extend(["insert".into(), number.to_string()]),
+        }
+        argv.extend(to.as_ref().or(from.as_ref()).cloned());
+        argv.extend(self.about.iter().cloned());
         argv
     }
 }

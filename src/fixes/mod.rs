@@ -15,6 +15,10 @@ pub mod port;
 pub mod socket;
 pub mod sysctl;
 pub mod rule;
+pub mod ban;
+pub mod firewalld;
+pub mod plan;
+pub mod ufw;
 pub mod unit;
 
 pub use action::Action;

@@ -222,7 +222,12 @@ impl Scenario {
         if self.once.is_some() {
             return Ok(());
         }
-        self.look(lab, host).map_err(|why| format!("undone, and the fault is not back: {why}"))
+        let back = self.look(lab, host).or_else(|_| {
+            // What counts the connections of half a minute has counted those of the trial.
+            std::thread::sleep(Duration::from_secs(31));
+            self.look(lab, host)
+        });
+        back.map_err(|why| format!("undone, and the fault is not back: {why}"))
     }
 
     fn look_repaired(&self, lab: &Lab, host: &Host) -> Step {

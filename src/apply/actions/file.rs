@@ -146,7 +146,7 @@ pub(super) fn set(path: &str, change: &Change, entry: u64) -> Result<(), Error> 
     match &change.new {
         Value::File(new) => write(at, &change.old, new, entry).map_err(failed),
         Value::Absent => remove(at, &change.old, entry).map_err(failed),
-        Value::Present | Value::Word(_) => Err(Error::broken(format!("{path} has no such value"))),
+        Value::Present | Value::Word(_) | Value::Kept(_) => Err(Error::broken(format!("{path} has no such value"))),
     }
 }
 
@@ -178,6 +178,18 @@ fn write(path: &Path, old: &Value, new: &FileImage, entry: u64) -> std::io::Resu
     }
     made?;
     sync_directory(path)
+}
+
+/// Makes a file what it was once; who reads it meanwhile sees the one or the other.
+pub(super) fn replace_with(path: &str, image: &FileImage, entry: u64) -> Result<(), Error> {
+    let at = Path::new(path);
+    let part = beside(at, entry, "new");
+    let done = fill(&part, image).and_then(|()| fs::rename(&part, at)).and_then(|()| sync_directory(at));
+    done.map_err(|e| {
+        // What is left of a failed attempt is of no use.
+        let _ = fs::remove_file(&part);
+        Error::broken(format!("cannot write {path}")).because(e)
+    })
 }
 
 /// Writes a file as it is to be, to the disk.

@@ -1,10 +1,15 @@
 //! How each kind of thing is read, set and set back. One file a kind.
 
+mod ban;
 mod check;
 mod file;
+mod firewalld;
+mod kept;
 mod process;
+mod program;
 mod rule;
 mod sysctl;
+mod ufw;
 mod unit;
 
 use super::Hands;
@@ -44,8 +49,9 @@ pub(super) fn planned(action: &Action, old: &Value) -> Result<Value, Error> {
         Action::Remove { file } => file::removed(file, old),
         Action::Unit { unit, verb } => unit::planned(unit, *verb, old),
         Action::Sysctl { value, .. } => Ok(Value::Word(value.clone())),
-        Action::Rule(_) | Action::Firewalld(_) => Ok(Value::Present),
-        Action::Ufw(entry) => Ok(if entry.delete { Value::Absent } else { Value::Present }),
+        Action::Rule(_) => Ok(Value::Present),
+        Action::Firewalld(entry) => Ok(firewalld::planned(entry)),
+        Action::Ufw(entry) => ufw::planned(entry, old),
         Action::Unban { .. } | Action::End(_) => Ok(Value::Absent),
         Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } => {
             Err(Error::broken("this step sets nothing"))
@@ -63,7 +69,9 @@ pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
         Thing::Sysctl(path) => sysctl::read(path),
         Thing::Process(process) => Ok(process::read(process)),
         Thing::Rule(rule) => rule::read(rule),
-        Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(thing)),
+        Thing::Zone(entry) => firewalld::read(hands, entry).await,
+        Thing::Ufw(entry) => ufw::read(hands, entry).await,
+        Thing::Ban(jail, address) => ban::read(hands, jail, *address).await,
     }
 }
 
@@ -75,14 +83,29 @@ pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<()
         Thing::Enabled(unit) => unit::set_enabled(hands, unit, &change.new).await,
         Thing::Masked(unit) => unit::set_masked(hands, unit, change).await,
         Thing::Sysctl(path) => sysctl::set(path, &change.new),
+        Thing::Zone(zone) => firewalld::set(hands, zone, change, entry).await,
+        Thing::Ufw(rule) => ufw::set(hands, rule, change, entry).await,
+        Thing::Ban(jail, address) => ban::set(hands, jail, *address, &change.new).await,
         Thing::Process(process) => process::end(process).await,
         Thing::Rule(rule) => rule::set(rule, &change.new),
-        Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(&change.thing)),
     }
 }
 
-fn unknown(thing: &Thing) -> Error {
-    Error::broken(format!("this version cannot change {thing}"))
+/// Puts the files of the owner of a thing back as they were; the thing itself is what it was. Whoever set it back may
+/// have been interrupted before this.
+pub(super) async fn restore(hands: &Hands, to: &Change, entry: u64) -> Result<(), Error> {
+    match &to.thing {
+        Thing::Zone(zone) => firewalld::restore(hands, zone, &to.new, entry).await,
+        Thing::Ufw(rule) => ufw::restore(hands, rule, &to.new, entry).await,
+        Thing::File(_)
+        | Thing::Running(_)
+        | Thing::Enabled(_)
+        | Thing::Masked(_)
+        | Thing::Sysctl(_)
+        | Thing::Rule(_)
+        | Thing::Ban(..)
+        | Thing::Process(_) => Ok(()),
+    }
 }
 
 /// Makes changes count.

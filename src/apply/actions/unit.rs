@@ -29,7 +29,7 @@ pub(super) fn planned(unit: &str, verb: Verb, old: &Value) -> Result<Value, Erro
             Value::Word(now) if matches!(now.as_str(), "enabled" | "disabled") => {
                 word(if verb == Verb::Enable { "enabled" } else { "disabled" })
             }
-            Value::Word(_) | Value::Absent | Value::Present | Value::File(_) => {
+            Value::Word(_) | Value::Absent | Value::Present | Value::File(_) | Value::Kept(_) => {
                 Err(Error::broken(format!("{unit} can be neither enabled nor disabled: it is {old}")))
             }
         },

@@ -17,10 +17,13 @@ use crate::facts::firewalls::{Firewalld, PortRange, Zone};
 use crate::sources::{Trouble, trouble};
 
 const NAME: &str = "org.fedoraproject.FirewallD1";
-const ZONE: &str = "org.fedoraproject.FirewallD1.zone";
-const PATH: &str = "/org/fedoraproject/FirewallD1";
+/// The interface of zones as they hold now.
+pub(crate) const ZONE: &str = "org.fedoraproject.FirewallD1.zone";
+/// Its object.
+pub(crate) const PATH: &str = "/org/fedoraproject/FirewallD1";
 const CONFIG: &str = "org.fedoraproject.FirewallD1.config";
-const CONFIG_ZONE: &str = "org.fedoraproject.FirewallD1.config.zone";
+/// The interface of a zone as it is saved.
+pub(crate) const CONFIG_ZONE: &str = "org.fedoraproject.FirewallD1.config.zone";
 const CONFIG_PATH: &str = "/org/fedoraproject/FirewallD1/config";
 const THE_BUS: (&str, &str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
 const BUS_SOCKETS: &[&str] = &["/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"];
@@ -36,13 +39,7 @@ pub async fn read(bus: &Bus) -> Reading<Firewalld> {
 }
 
 async fn look(bus: &Bus) -> Result<Option<Firewalld>, Trouble> {
-    let connection = match bus.connection().await {
-        Ok(connection) => connection,
-        // firewalld lives on the bus: without one it does not run.
-        Err(Trouble::Failed { .. }) if !BUS_SOCKETS.iter().any(|at| Path::new(at).exists()) => return Ok(None),
-        Err(trouble) => return Err(trouble),
-    };
-    let Some(daemon) = Daemon::on(connection).await? else { return Ok(None) };
+    let Some(daemon) = Daemon::find(bus).await? else { return Ok(None) };
     let default_zone: String = daemon.ask(PATH, (NAME, "getDefaultZone"), &()).await?;
     let panic = daemon.ask(PATH, (NAME, "queryPanicMode"), &()).await?;
     let active: HashMap<String, HashMap<String, Vec<String>>> = daemon.ask(PATH, (ZONE, "getActiveZones"), &()).await?;
@@ -58,13 +55,24 @@ async fn look(bus: &Bus) -> Result<Option<Firewalld>, Trouble> {
 }
 
 /// firewalld as it runs.
-struct Daemon {
+#[derive(Debug)]
+pub(crate) struct Daemon {
     connection: Connection,
     /// Its unique name on the bus.
     name: String,
 }
 
 impl Daemon {
+    /// None where it does not run.
+    pub(crate) async fn find(bus: &Bus) -> Result<Option<Self>, Trouble> {
+        match bus.connection().await {
+            Ok(connection) => Ok(Self::on(connection).await?),
+            // firewalld lives on the bus: without one it does not run.
+            Err(Trouble::Failed { .. }) if !BUS_SOCKETS.iter().any(|at| Path::new(at).exists()) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// None where it does not run.
     async fn on(connection: Connection) -> Result<Option<Self>, Said> {
         if !connection.is_bus() {
@@ -78,7 +86,8 @@ impl Daemon {
         }
     }
 
-    async fn call<B>(&self, path: &str, (interface, member): (&str, &str), body: &B) -> Result<Message, Said>
+    /// Calls a method: of an object, an interface, its name.
+    pub(crate) async fn call<B>(&self, path: &str, (interface, member): (&str, &str), body: &B) -> Result<Message, Said>
     where
         B: serde::Serialize + zbus::DynamicType + Sync,
     {
@@ -86,7 +95,8 @@ impl Daemon {
         Ok(self.connection.call_method(destination, path, Some(interface), member, body).await?)
     }
 
-    async fn ask<B, T>(&self, path: &str, method: (&str, &str), body: &B) -> Result<T, Said>
+    /// The same, and what it answers.
+    pub(crate) async fn ask<B, T>(&self, path: &str, method: (&str, &str), body: &B) -> Result<T, Said>
     where
         B: serde::Serialize + zbus::DynamicType + Sync,
         T: serde::de::DeserializeOwned + zbus::Type,
@@ -101,9 +111,14 @@ impl Daemon {
         Ok(zone(name, &mut Props::of(&answer)))
     }
 
+    /// The object of a zone as it is saved.
+    pub(crate) async fn saved(&self, name: &str) -> Result<OwnedObjectPath, Said> {
+        self.ask(CONFIG_PATH, (CONFIG, "getZoneByName"), &name).await
+    }
+
     /// A zone as its file says.
     async fn permanent_zone(&self, name: &str) -> Result<Zone, Said> {
-        let object: OwnedObjectPath = self.ask(CONFIG_PATH, (CONFIG, "getZoneByName"), &name).await?;
+        let object = self.saved(name).await?;
         let answer = self.call(object.as_str(), (CONFIG_ZONE, "getSettings2"), &()).await?;
         Ok(zone(name, &mut Props::of(&answer)))
     }
@@ -180,7 +195,7 @@ fn range(text: &str) -> Option<(u16, u16)> {
 
 /// Why a call has no answer.
 #[derive(Debug)]
-enum Said {
+pub(crate) enum Said {
     /// It answered with an error: its name and its words.
     Error { name: String, words: String },
     /// There was nobody to answer.

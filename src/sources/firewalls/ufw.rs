@@ -2,8 +2,12 @@
 //!
 //! `systemctl is-active ufw` stays inactive after `ufw enable`: ENABLED= in ufw.conf is what counts.
 
+mod listed;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+pub use listed::{Listed, listed};
 
 use super::trouble;
 use crate::facts::firewalls::{Ufw, UfwRule};
@@ -13,8 +17,10 @@ use crate::sources::config::reader::lines;
 
 const CONF: &str = "/etc/ufw/ufw.conf";
 const DEFAULTS: &str = "/etc/default/ufw";
-const RULES: &str = "/etc/ufw/user.rules";
-const RULES_V6: &str = "/etc/ufw/user6.rules";
+/// Its rules of IPv4.
+pub const RULES: &str = "/etc/ufw/user.rules";
+/// Those of IPv6.
+pub const RULES_V6: &str = "/etc/ufw/user6.rules";
 /// A removed package leaves its configuration behind.
 const PROGRAMS: &[&str] = &["/usr/sbin/ufw", "/usr/bin/ufw", "/usr/local/sbin/ufw", "/usr/local/bin/ufw"];
 /// What starts a rule.

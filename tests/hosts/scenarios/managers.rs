@@ -15,15 +15,27 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Timeout), client("[fd00:2::2]:80", Timeout), here("127.0.0.1:80", Open)],
         expect: fails("fw-ufw-deny", "timeout", &["ufw", "deny"]),
         repair: Some(|host| host.run(&["ufw", "allow", "80/tcp"])),
+        fix: Some("ufw-allow"),
         ..NGINX
     },
     Scenario {
         cause: "fw-ufw-deny",
         name: "a-rule-denies",
+        break_it: |host| ufw(host, &["default allow incoming", "deny 80/tcp", "allow 443/tcp"]),
+        seen: &[client("10.2.0.2:80", Timeout), client("10.2.0.2:9999", Refused)],
+        expect: fails("fw-ufw-deny", "timeout", &["ufw", "80/tcp", "/etc/ufw/user.rules"]),
+        repair: Some(|host| host.run(&["ufw", "delete", "deny", "80/tcp"])),
+        fix: Some("ufw-delete-rule"),
+        ..NGINX
+    },
+    Scenario {
+        cause: "fw-ufw-deny",
+        name: "the-last-rule-denies",
         break_it: |host| ufw(host, &["default allow incoming", "allow 443/tcp", "deny 80/tcp"]),
         seen: &[client("10.2.0.2:80", Timeout), client("10.2.0.2:9999", Refused)],
         expect: fails("fw-ufw-deny", "timeout", &["ufw", "80/tcp", "/etc/ufw/user.rules"]),
         repair: Some(|host| host.run(&["ufw", "delete", "deny", "80/tcp"])),
+        fix: Some("ufw-delete-rule"),
         ..NGINX
     },
     Scenario {
@@ -33,6 +45,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), client("[fd00:2::2]:80", Refused)],
         expect: refused("fw-ufw-reject", &["ufw", "80/tcp", "/etc/ufw/user.rules"]),
         repair: Some(|host| host.sh("ufw delete reject 80/tcp; ufw allow 80/tcp")),
+        fix: Some("ufw-allow"),
         ..NGINX
     },
     Scenario {
@@ -42,6 +55,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused)],
         expect: refused("fw-ufw-reject", &["ufw", "reject"]),
         repair: Some(|host| host.run(&["ufw", "allow", "80/tcp"])),
+        ask: FROM_CLIENT,
+        fix: Some("ufw-allow-client"),
         ..NGINX
     },
     Scenario {
@@ -52,6 +67,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ask: FROM_CLIENT,
         expect: refused("fw-ufw-limit", &["ufw", "80/tcp", "10.1.0.2"]),
         repair: Some(|host| host.sh("ufw delete limit 80/tcp; ufw allow 80/tcp")),
+        fix: Some("ufw-allow-client"),
         ..NGINX
     },
     Scenario {
@@ -61,6 +77,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", HostUnreach), client("[fd00:2::2]:80", Denied), here("10.2.0.2:80", Open)],
         expect: fails("fw-firewalld-zone-default", "unreachable", &["public"]),
         repair: Some(|host| host.run(&["firewall-cmd", "--quiet", "--add-service=http"])),
+        fix: Some("firewalld-allow-for-an-hour"),
+        ..NGINX
+    },
+    Scenario {
+        cause: "fw-firewalld-zone-default",
+        name: "http-is-to-stay-in-the-zone",
+        break_it: |host| firewalld(host, &[]),
+        seen: &[client("10.2.0.2:80", HostUnreach), client("[fd00:2::2]:80", Denied), here("10.2.0.2:80", Open)],
+        expect: fails("fw-firewalld-zone-default", "unreachable", &["public"]),
+        repair: Some(|host| host.run(&["firewall-cmd", "--quiet", "--add-service=http"])),
+        fix: Some("firewalld-allow-permanently"),
         ..NGINX
     },
     Scenario {
@@ -72,6 +99,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ask: &["--from", "fd00:1::2"],
         expect: fails("fw-firewalld-zone-default", "denied", &["block"]),
         repair: Some(|host| host.run(&["firewall-cmd", "--quiet", "--zone=block", "--remove-source=fd00:1::/64"])),
+        fix: Some("firewalld-allow-client"),
         ..NGINX
     },
     Scenario {
@@ -84,6 +112,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), client("[fd00:2::2]:80", Open)],
         expect: refused("fw-firewalld-rich-rule-reject", &["public", "reject"]),
         repair: Some(|host| host.run(&["firewall-cmd", "--quiet", &format!("--remove-rich-rule={RICH_RULE}")])),
+        fix: Some("firewalld-allow"),
         ..NGINX
     },
     Scenario {
@@ -93,6 +122,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", HostUnreach)],
         expect: fails("fw-firewalld-permanent-not-loaded", "unreachable", &["public", "80/tcp"]),
         repair: Some(|host| host.run(&["firewall-cmd", "--quiet", "--reload"])),
+        fix: Some("firewalld-allow"),
         ..NGINX
     },
     Scenario {
@@ -156,6 +186,7 @@ const BANNED: Scenario = Scenario {
     target: "22",
     ask: FROM_CLIENT,
     expect: refused("fw-fail2ban-ban", &["sshd", "10.1.0.2"]),
+    fix: Some("unban"),
     repair: Some(|host| host.run(&["fail2ban-client", "set", "sshd", "unbanip", "10.1.0.2"])),
     ..SCENARIO
 };

@@ -9,6 +9,7 @@ use crate::facts::ruleset::expr::Expr;
 use crate::facts::ruleset::xt::{Match, Xt};
 use crate::firewall::keeper::{self, Program};
 use crate::firewall::{Client, see};
+use crate::fixes::ban;
 
 /// The rule is one of fail2ban's.
 pub(super) fn by_fail2ban(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool {
@@ -18,21 +19,16 @@ pub(super) fn by_fail2ban(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool 
 /// fail2ban's finding.
 pub(super) fn fail2ban(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
     let by_set = || keeper::of_set(&set_of(scene, blocked)?)?.part;
-    let jail = blocked.keeper(scene).part.or_else(by_set).unwrap_or_else(|| "?".to_owned());
+    let named = blocked.keeper(scene).part.or_else(by_set);
+    let jail = named.clone().unwrap_or_else(|| "?".to_owned());
     let who = blocked.who();
     let mut found =
         blocked.told(scene, format!("fail2ban's jail {jail} has banned {who}{}", until(scene, blocked, &jail)));
     let see = format!("fail2ban-client status {}", arg(&jail));
     found = found.seen(Evidence::new("fail2ban", format!("jail {jail} bans {who}"), see));
     found.advice.clear();
-    if let Client::Address(client) = blocked.packet.client {
-        let jail = arg(&jail);
-        let undo = format!("fail2ban-client set {jail} banip {client}");
-        found = found.advise(Advice::new(
-            "lift the ban",
-            format!("fail2ban-client set {jail} unbanip {client}"),
-            Some(&undo),
-        ));
+    if let (Client::Address(client), Some(jail)) = (blocked.packet.client, named) {
+        found = found.fix(ban::unban(&jail, client));
     }
     found
 }

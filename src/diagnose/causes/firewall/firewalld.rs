@@ -1,5 +1,7 @@
 //! firewalld: which zone refuses, and whether it was told otherwise.
 
+use std::net::IpAddr;
+
 use super::super::Found;
 use super::common::Blocked;
 use crate::diagnose::Scene;
@@ -7,7 +9,9 @@ use crate::diagnose::symptom::interface_of;
 use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::firewalls::{Firewalld, Zone};
 use crate::facts::ruleset::Hook;
+use crate::firewall::Client;
 use crate::firewall::keeper::Program;
+use crate::fixes::firewalld::{self as maker, Gate};
 
 /// The rule is one of firewalld's.
 pub(super) fn keeps(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool {
@@ -34,7 +38,7 @@ pub(super) fn told(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
     found.advice = if panic {
         vec![Advice::new("end panic mode", "firewall-cmd --panic-off", Some("firewall-cmd --panic-on"))]
     } else if blocked.place.hook == Hook::Input {
-        open_port(&name, &port)
+        plans(&name, blocked, false)
     } else {
         // Opening a port of a zone lets nothing through to other hosts.
         Vec::new()
@@ -59,8 +63,8 @@ pub(super) fn rich(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
     let words = arg(rule);
     let undo = format!("firewall-cmd --zone={zone} --add-rich-rule={words}");
     let run = format!("firewall-cmd --zone={zone} --remove-rich-rule={words}");
-    found.advice = vec![Advice::new("take the rich rule away, for now", run, Some(&undo)), keep()];
-    found
+    found.advice = if blocked.place.hook == Hook::Input { plans(&name, blocked, true) } else { Vec::new() };
+    found.advise(Advice::new("take the rich rule away, for now", run, Some(&undo)))
 }
 
 /// What is saved lets the port in, what holds now does not.
@@ -75,16 +79,11 @@ pub(super) fn unloaded(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Option<F
     let says = format!("the permanent configuration of zone {} lets {port} in, what runs now does not", now.name);
     let see = format!("firewall-cmd --zone={name} --list-all; firewall-cmd --permanent --zone={name} --list-all");
     let mut found = blocked.told(scene, says.clone()).seen(Evidence::new("firewalld", says, see));
-    let undo = format!("firewall-cmd --zone={name} --remove-port={port}");
-    found.advice = vec![
-        Advice::new(
-            "let it in now, and nothing else",
-            format!("firewall-cmd --zone={name} --add-port={port}"),
-            Some(&undo),
-        ),
-        Advice::new("load everything that is saved; rules that are not saved are lost", "firewall-cmd --reload", None),
-    ];
-    Some(found)
+    let gate = gate(&now.name, blocked, false);
+    found.advice = client(blocked).map(|client| Advice::of(maker::allow_client(&gate, client))).into_iter().collect();
+    let reload =
+        Advice::new("load everything that is saved; rules that are not saved are lost", "firewall-cmd --reload", None);
+    Some(found.fix(maker::allow(&gate)).advise(reload))
 }
 
 fn lets_in(all: &Firewalld, zone: &Zone, blocked: &Blocked<'_>) -> bool {
@@ -127,17 +126,21 @@ fn in_zone(zone: Option<&Zone>, name: &str) -> Evidence {
     Evidence::new("firewalld", says, format!("firewall-cmd --zone={} --list-all", arg(name)))
 }
 
-fn open_port(zone: &str, port: &str) -> Vec<Advice> {
-    let zone = arg(zone);
-    let undo = format!("firewall-cmd --zone={zone} --remove-port={port}");
-    vec![
-        Advice::new("let it in, for now", format!("firewall-cmd --zone={zone} --add-port={port}"), Some(&undo)),
-        keep(),
-    ]
+/// What firewalld can be told to let it in.
+fn plans(zone: &str, blocked: &Blocked<'_>, before_rich_rules: bool) -> Vec<Advice> {
+    maker::plans(&gate(zone, blocked, before_rich_rules), client(blocked)).into_iter().map(Advice::of).collect()
 }
 
-fn keep() -> Advice {
-    Advice::new("keep what holds now", "firewall-cmd --runtime-to-permanent", None)
+fn gate<'a>(zone: &'a str, blocked: &Blocked<'_>, before_rich_rules: bool) -> Gate<'a> {
+    Gate { zone, port: blocked.packet.to.port(), transport: blocked.packet.transport, before_rich_rules }
+}
+
+/// The client that was asked about.
+fn client(blocked: &Blocked<'_>) -> Option<IpAddr> {
+    match blocked.packet.client {
+        Client::Address(client) => Some(client),
+        Client::Any | Client::Here => None,
+    }
 }
 
 #[cfg(test)]

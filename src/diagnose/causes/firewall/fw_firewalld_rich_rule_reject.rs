@@ -57,8 +57,10 @@ mod tests {
         let found = told.culprit().unwrap();
         assert!(found.summary.contains(rich), "{}", found.summary);
         assert!(
-            found.advice[0].run.starts_with("firewall-cmd --zone=public --remove-rich-rule='rule family="),
+            found.advice[0].run.starts_with("firewall-cmd --zone=public '--add-rich-rule=rule priority="),
             "{found:?}"
         );
+        let last = &found.advice.last().unwrap().run;
+        assert!(last.starts_with("firewall-cmd --zone=public --remove-rich-rule='rule family="), "{found:?}");
     }
 }

@@ -40,6 +40,8 @@ mod tests {
         let told = assert_culprit(&host(vec![]).case(), "fw-firewalld-zone-default");
         let found = told.culprit().unwrap();
         assert_eq!(found.summary, "zone public of firewalld does not let 80/tcp in");
-        assert_eq!(found.advice[0].run, "firewall-cmd --zone=public --add-port=80/tcp");
+        let ids: Vec<&str> = found.plans().map(|plan| plan.id.as_str()).collect();
+        assert_eq!(ids, ["firewalld-allow-for-an-hour", "firewalld-allow", "firewalld-allow-permanently"]);
+        assert_eq!(found.advice[1].run, "firewall-cmd --zone=public --add-port=80/tcp");
     }
 }

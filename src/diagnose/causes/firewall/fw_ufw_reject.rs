@@ -61,6 +61,7 @@ mod tests {
         let told = assert_culprit(&host.case(), "fw-ufw-reject");
         let found = told.culprit().unwrap();
         assert_eq!(found.summary, "ufw rejects 80/tcp (rule 2)");
-        assert_eq!(found.advice[0].run, "ufw delete reject 80/tcp");
+        assert_eq!(found.advice[0].run, "ufw allow 80/tcp", "the default would refuse it, too");
+        assert_eq!(found.advice[0].undo.as_deref(), Some("ufw reject 80/tcp"));
     }
 }

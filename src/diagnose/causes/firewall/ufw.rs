@@ -8,6 +8,7 @@ use crate::facts::firewalls::{Ufw, UfwRule};
 use crate::facts::ruleset::Hook;
 use crate::firewall::Client;
 use crate::firewall::keeper::Program;
+use crate::fixes::ufw as maker;
 
 /// The rule is one of ufw's, or the policy it set.
 pub(super) fn keeps(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> bool {
@@ -59,7 +60,7 @@ pub(super) fn told(scene: &Scene<'_, '_>, blocked: &Blocked<'_>) -> Found {
         found = found.seen(Evidence::new("ufw", format!("default: {} (incoming)", ufw.incoming), "ufw status verbose"));
     }
     found.advice = match blocked.place.hook {
-        Hook::Input => advice(blocked, rule, &port),
+        Hook::Input => advice(ufw, blocked, rule),
         Hook::Forward => {
             let what =
                 format!("allow proto {} to any port {}", blocked.packet.transport.word(), blocked.part.to.port());
@@ -90,22 +91,27 @@ fn deciding<'a>(ufw: &'a Ufw, blocked: &Blocked<'_>) -> Option<&'a UfwRule> {
         .find(|rule| user && rule.v6 == v6 && !rule.routed && wanted.contains(&rule.action.as_str()) && about(rule))
 }
 
-fn advice(blocked: &Blocked<'_>, rule: Option<&UfwRule>, port: &str) -> Vec<Advice> {
-    let (number, transport) = (blocked.packet.to.port(), blocked.packet.transport.word());
+/// What ufw can be told to let it in, narrowest first.
+fn advice(ufw: Option<&Ufw>, blocked: &Blocked<'_>, rule: Option<&UfwRule>) -> Vec<Advice> {
+    let (number, transport) = (blocked.packet.to.port(), blocked.packet.transport);
     let mut all = Vec::new();
     if let Client::Address(client) = blocked.packet.client {
-        let what = format!("allow from {client} to any port {number} proto {transport}");
-        let undo = format!("ufw delete {what}");
-        all.push(Advice::new("let this client in, before the other rules", format!("ufw prepend {what}"), Some(&undo)));
+        all.push(Advice::of(maker::allow_client(client, number, transport)));
     }
-    if let Some(rule) = rule {
-        let (undo, run) =
-            (format!("ufw {} {}", rule.action, rule.spec), format!("ufw delete {} {}", rule.action, rule.spec));
-        all.push(Advice::new("take the rule away", run, Some(&undo)));
-    }
-    if rule.is_none_or(|rule| rule.action != "limit") {
-        let undo = format!("ufw delete allow {port}");
-        all.push(Advice::new("let everyone in", format!("ufw allow {port}"), Some(&undo)));
+    match rule {
+        Some(rule) if maker::is_plain(rule) => {
+            // Without it, the default decides.
+            if ufw.is_some_and(|ufw| ufw.incoming == "allow") {
+                all.push(Advice::of(maker::delete(rule)));
+            }
+            all.push(Advice::of(maker::allow(number, transport, Some(rule))));
+        }
+        Some(rule) => {
+            let (undo, run) =
+                (format!("ufw {} {}", rule.action, rule.spec), format!("ufw delete {} {}", rule.action, rule.spec));
+            all.push(Advice::new("take the rule away", run, Some(&undo)));
+        }
+        None => all.push(Advice::of(maker::allow(number, transport, None))),
     }
     all
 }
