@@ -7,17 +7,16 @@
 //! maker; let the cause propose it; and let its scenario below `tests/hosts` play it.
 
 pub mod action;
-pub mod hosts_file;
+pub mod ban;
 pub mod check;
+pub mod firewalld;
+pub mod hosts_file;
 pub mod listen;
 pub mod plan;
 pub mod port;
+pub mod rule;
 pub mod socket;
 pub mod sysctl;
-pub mod rule;
-pub mod ban;
-pub mod firewalld;
-pub mod plan;
 pub mod ufw;
 pub mod unit;
 

@@ -65,7 +65,7 @@ fn play(refused: Refused) -> Step {
         .find(|s| s.cause == cause && s.name == name)
         .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.before_boot)?;
+    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
     (scenario.break_it)(&host)?;
     (refused.besides)(&host)?;
     serves(&host, refused.serves)?;

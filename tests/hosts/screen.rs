@@ -32,7 +32,7 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
 fn fix_and_undo() -> Step {
     let scenario = scenarios::all().find(|s| s.cause == "svc-masked" && s.name == "nginx").ok_or("no svc-masked")?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.before_boot)?;
+    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
     (scenario.break_it)(&host)?;
     let mut screen = open(&host, scenario);
     screen.wait_for("REFUSED");

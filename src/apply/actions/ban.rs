@@ -7,7 +7,6 @@ use super::program;
 use crate::apply::Hands;
 use crate::apply::change::Value;
 use crate::error::Error;
-use crate::facts::Reading;
 use crate::sources::firewalls::fail2ban;
 
 /// A jail bans and frees on its next turn, which comes every second.
@@ -17,14 +16,12 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) async fn read(hands: &Hands, jail: &str, address: IpAddr) -> Result<Value, Error> {
     program::at_rest(&hands.state).await?;
     let reading = fail2ban::read().await;
-    let why = reading.blind().unwrap_or_else(|| "it does not run".into());
-    let known = match reading {
-        Reading::Known(known) => known.value,
-        // Its bans have ended with it.
-        Reading::Absent { .. } => return Ok(Value::Absent),
-        _ => return Err(Error::broken(format!("fail2ban cannot be asked for its bans: {why}"))),
-    };
-    let banned = known.jails.iter().any(|j| j.name == jail && j.banned.iter().any(|(who, _)| *who == address));
+    if let Some(why) = reading.blind() {
+        return Err(Error::broken(format!("fail2ban cannot be asked for its bans: {why}")));
+    }
+    // Where it does not run, its bans have ended with it.
+    let jails = reading.value().map(|known| known.jails.as_slice()).unwrap_or_default();
+    let banned = jails.iter().any(|j| j.name == jail && j.banned.iter().any(|(who, _)| *who == address));
     Ok(if banned { Value::Present } else { Value::Absent })
 }
 

@@ -133,7 +133,7 @@ pub(super) fn created(create: &Create, old: &Value) -> Result<Value, Error> {
 pub(super) fn removed(file: &str, old: &Value) -> Result<Value, Error> {
     match old {
         Value::File(_) => Ok(Value::Absent),
-        Value::Absent | Value::Present | Value::Word(_) => {
+        Value::Absent | Value::Present | Value::Word(_) | Value::Kept(_) => {
             Err(Error::broken(format!("{file} is not there any more")).hint("diagnose again"))
         }
     }

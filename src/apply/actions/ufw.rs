@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn without(text: &str) -> String {
-        text.lines().filter(|line| !line.contains("tcp 80 ")).map(|line| format!("{line}\n")).collect()
+        text.split_inclusive('\n').filter(|line| !line.contains("tcp 80 ")).collect()
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub(super) fn set(rule: &Rule, to: &Value) -> Result<(), Error> {
     let there = match to {
         Value::Present => true,
         Value::Absent => false,
-        Value::Word(_) | Value::File(_) => return Err(Error::broken(format!("a rule cannot be {to}"))),
+        Value::Word(_) | Value::File(_) | Value::Kept(_) => {
+            return Err(Error::broken(format!("a rule cannot be {to}")));
+        }
     };
     match rule.spot.tool {
         RuleTool::Nftables => nft::set(rule, there),

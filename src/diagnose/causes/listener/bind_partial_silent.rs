@@ -11,8 +11,8 @@ use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::daemon::{ConfiguredListen, ListenAddress};
 use crate::facts::journal::Entry;
-use crate::fixes::unit as fixes;
 use crate::fixes::listen;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-partial-silent",
@@ -104,9 +104,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let restart = apply::restart(unit);
     if partial.here {
-        let mut plan = fixes::restart(unit, apply::check(unit));
+        let mut plan = fixes::restart(unit, apply::check(unit).as_deref());
         plan.title = format!("restart it: {address} is there now");
-        let later = scene.look.unit(unit).map(|unit| fixes::after_network(unit, apply::check(&unit.name)));
+        let later = scene.look.unit(unit).map(|unit| fixes::after_network(unit, apply::check(&unit.name).as_deref()));
         found = found.fix(plan);
         return Some(later.into_iter().fold(found, Found::fix));
     }

@@ -60,7 +60,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             format!("systemctl show -p PrivateNetwork,NetworkNamespacePath,JoinsNamespaceOf {name_arg}"),
         ));
     if service.private_network || service.network_namespace.is_some() {
-        found = found.fix(host_network(unit, service.network_namespace.is_some(), apply::check(name)));
+        found = found.fix(host_network(unit, service.network_namespace.is_some(), apply::check(name).as_deref()));
     }
     Some(found)
 }

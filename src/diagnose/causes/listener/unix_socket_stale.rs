@@ -56,7 +56,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     Some(found.seen(Evidence::new("systemd", format!("{name} is {}", unit.shown_state()), see)).fix(brought_up(
         plan,
         unit,
-        apply::check(name),
+        apply::check(name).as_deref(),
     )))
 }
 
