@@ -144,6 +144,13 @@ pub enum Kick {
         /// Whether it ran.
         ran: bool,
     },
+    /// A socket unit opens its sockets anew, either way.
+    Reopen {
+        /// Which.
+        socket: String,
+        /// The services it starts that ran before. Others that its connections have started meanwhile are stopped.
+        services: Vec<String>,
+    },
     /// A unit reads its configuration.
     Reload {
         /// Which.
@@ -206,6 +213,7 @@ impl fmt::Display for Act {
             Self::Kick(Kick::DaemonReload) => f.write_str("let systemd read its unit files"),
             Self::Kick(Kick::Check(argv)) => write!(f, "check: {}", argv.join(" ")),
             Self::Kick(Kick::Restart { unit, .. }) => write!(f, "restart {unit}"),
+            Self::Kick(Kick::Reopen { socket, .. }) => write!(f, "open the sockets of {socket} anew"),
             Self::Kick(Kick::Reload { unit, .. }) => write!(f, "reload {unit}"),
             Self::Kick(Kick::ResetFailed(unit)) => write!(f, "forget that {unit} failed"),
         }

@@ -55,6 +55,9 @@ async fn act_of(hands: &Hands, action: &Action, before: &[Act]) -> Result<Act, E
     Ok(match action {
         Action::DaemonReload => Act::Kick(Kick::DaemonReload),
         Action::Check { argv } => Act::Kick(Kick::Check(argv.clone())),
+        Action::Reopen { socket, services } => {
+            Act::Kick(Kick::Reopen { socket: socket.clone(), services: actions::running(hands, services).await? })
+        }
         Action::Unit { unit, verb: Verb::Restart } => {
             Act::Kick(Kick::Restart { unit: unit.clone(), ran: ran(unit).await? })
         }
@@ -65,6 +68,7 @@ async fn act_of(hands: &Hands, action: &Action, before: &[Act]) -> Result<Act, E
         Action::Unit { .. }
         | Action::Edit(_)
         | Action::Create(_)
+        | Action::Remove { .. }
         | Action::Sysctl { .. }
         | Action::Rule(_)
         | Action::Firewalld(_)
@@ -82,8 +86,8 @@ async fn act_of(hands: &Hands, action: &Action, before: &[Act]) -> Result<Act, E
     })
 }
 
-/// What an earlier act of the same plan makes of a thing.
-fn already(before: &[Act], thing: &Thing) -> Option<Value> {
+/// What earlier acts make of a thing.
+pub(super) fn already(before: &[Act], thing: &Thing) -> Option<Value> {
     before.iter().rev().find_map(|act| match act {
         Act::Set(change) if change.thing == *thing => Some(change.new.clone()),
         Act::Set(_) | Act::Kick(_) => None,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::change::{Act, Change, Kick};
+use super::change::{Act, Change, Kick, Thing};
 use super::log::{Entry, Log, Record};
 use super::{Hands, actions, guard};
 use crate::error::Error;
+use crate::fixes::action::Process;
 use crate::sources::{procfs, trouble};
 
 /// How often something that fails is tried, and how long in between: a bus or a daemon may be restarting.
@@ -30,7 +31,9 @@ async fn put_back(hands: &Hands, entry: &Entry) -> Vec<String> {
     let begun = |at: &usize| entry.begun.contains(at);
     let mut left = Vec::new();
     for (_, act) in entry.acts.iter().enumerate().rev().filter(|(at, _)| begun(at)) {
-        if let Act::Set(change) = act
+        if let Act::Set(Change { thing: Thing::Process(process), .. }) = act {
+            left.extend(gone(process));
+        } else if let Act::Set(change) = act
             && (same_boot || guard::is_lasting(change))
             && let Err(why) = set_back(hands, change, entry.number).await
         {
@@ -45,6 +48,12 @@ async fn put_back(hands: &Hands, entry: &Entry) -> Vec<String> {
         }
     }
     left
+}
+
+/// What is said of a process that was ended: how it was started nobody here knows. None: it still runs.
+pub(super) fn gone(process: &Process) -> Option<String> {
+    let ended = !procfs::runs(process.pid, process.started);
+    ended.then(|| format!("process {} ({}) was ended, and nothing here can bring it back", process.pid, process.name))
 }
 
 /// One change, back; only what is still as we left it.
@@ -76,7 +85,7 @@ async fn try_back(hands: &Hands, change: &Change, entry: u64) -> Result<Result<(
 
 async fn kick_back(hands: &Hands, kick: &Kick) -> Result<(), Error> {
     match kick {
-        Kick::DaemonReload | Kick::Restart { ran: true, .. } | Kick::Reload { ran: true, .. } => {
+        Kick::DaemonReload | Kick::Reopen { .. } | Kick::Restart { ran: true, .. } | Kick::Reload { ran: true, .. } => {
             actions::kick(hands, kick).await
         }
         Kick::Restart { unit, ran: false } | Kick::Reload { unit, ran: false } => actions::stop(hands, unit).await,

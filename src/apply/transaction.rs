@@ -142,7 +142,7 @@ pub async fn run(
     let entry = entry_of(&log, plan, terms, prepared);
     let number = entry.number;
     let mut running = Running { hands, log, number, terms, progress, answers };
-    let ended = running.carry_out(entry, plan.then).await;
+    let ended = Box::pin(running.carry_out(entry, plan.then)).await;
     drop(lock);
     ended
 }
@@ -229,7 +229,7 @@ impl Running<'_> {
         {
             return self.put_back(why, Some(retest)).await;
         }
-        self.keep(&entry, retest).await
+        Box::pin(self.keep(&entry, retest)).await
     }
 
     /// One act. What it rests on is looked at again right before, and what came of it right after.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::change::{Act, Kick};
+use super::change::{Act, Kick, Thing};
 use super::lock::{Lock, Missed};
 use super::log::{Entry, Log, Record, State};
+use super::prepare::already;
 use super::transaction::{Progress, boot_id, recover, tell};
 use super::{Hands, actions, guard, revert};
 use crate::error::Error;
@@ -40,7 +41,12 @@ pub async fn undo(
     let of = chosen(&log, number)?.clone();
     let (acts, left) = way_back(hands, &of).await?;
     if acts.is_empty() {
-        let why = if left.is_empty() { "there is nothing left of it".into() } else { left.join("; ") };
+        let only_kicks = of.acts.iter().all(|act| matches!(act, Act::Kick(_)));
+        let why = match (left.is_empty(), only_kicks) {
+            (true, true) => "it only restarted what was there".into(),
+            (true, false) => "there is nothing left of it".into(),
+            (false, _) => left.join("; "),
+        };
         return Err(Error::input(format!("entry {} cannot be undone: {why}", of.number)));
     }
     let entry = Entry {
@@ -110,7 +116,15 @@ async fn way_back(hands: &Hands, of: &Entry) -> Result<(Vec<Act>, Vec<String>), 
     let (mut acts, mut left) = (Vec::new(), Vec::new());
     for act in of.acts.iter().rev() {
         let Act::Set(change) = act else { continue };
-        let now = actions::read(hands, &change.thing).await?;
+        if let Thing::Process(process) = &change.thing {
+            left.extend(revert::gone(process));
+            continue;
+        }
+        // A plan may set one thing twice: stopped, and started again.
+        let now = match already(&acts, &change.thing) {
+            Some(value) => value,
+            None => actions::read(hands, &change.thing).await?,
+        };
         if now.is(&change.new) {
             acts.push(Act::Set(change.inverse()));
         } else if !now.is(&change.old) {
@@ -123,12 +137,15 @@ async fn way_back(hands: &Hands, of: &Entry) -> Result<(Vec<Act>, Vec<String>), 
     for act in &of.acts {
         match act {
             Act::Kick(
-                kick @ (Kick::DaemonReload | Kick::Restart { ran: true, .. } | Kick::Reload { ran: true, .. }),
+                kick @ (Kick::DaemonReload
+                | Kick::Reopen { .. }
+                | Kick::Restart { ran: true, .. }
+                | Kick::Reload { ran: true, .. }),
             ) => {
                 acts.push(Act::Kick(kick.clone()));
             }
             Act::Kick(Kick::Restart { unit, ran: false } | Kick::Reload { unit, ran: false }) => {
-                let thing = super::change::Thing::Running(unit.clone());
+                let thing = Thing::Running(unit.clone());
                 let old = actions::read(hands, &thing).await?;
                 let new = super::change::Value::Word("stopped".into());
                 if !old.is(&new) {

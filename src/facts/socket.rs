@@ -129,6 +129,10 @@ pub struct Process {
     pub command: String,
     /// When it started, seconds since the Unix epoch (0: unknown).
     pub started_at: u64,
+    /// The same in clock ticks since boot (field 22 of /proc/PID/stat; 0: unknown), which tells it from a later one with
+    /// its number.
+    #[serde(default)]
+    pub started: u64,
 }
 
 /// A unix socket as sock_diag and the file system tell it.

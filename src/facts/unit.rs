@@ -125,6 +125,15 @@ impl Unit {
         matches!(self.active_state.as_str(), "active" | "reloading") && self.sub_state != "exited"
     }
 
+    /// It runs or is about to, `exited` ones included. One that ended and waits for its next restart does not.
+    pub fn is_up(&self) -> bool {
+        match self.active_state.as_str() {
+            "active" | "reloading" => true,
+            "activating" => !self.sub_state.starts_with("auto-restart"),
+            _ => false,
+        }
+    }
+
     /// `failed`, `active (running)` ... as systemctl shows it.
     pub fn shown_state(&self) -> String {
         format!("{} ({})", self.active_state, self.sub_state)

@@ -16,12 +16,25 @@ pub enum Action {
     Edit(Edit),
     /// A file is made that is not there yet.
     Create(Create),
+    /// A file is taken away.
+    Remove {
+        /// Its path.
+        file: String,
+    },
     /// Something is done with a unit.
     Unit {
         /// Its name.
         unit: String,
         /// What.
         verb: Verb,
+    },
+    /// A socket unit opens its sockets anew. systemd refuses that while a service it starts runs, so those are stopped
+    /// meanwhile.
+    Reopen {
+        /// The socket unit.
+        socket: String,
+        /// The services it starts.
+        services: Vec<String>,
     },
     /// systemd reads its unit files again.
     DaemonReload,
@@ -254,10 +267,11 @@ impl Action {
     /// It sets nothing of its own: it makes count what was set, or checks it.
     pub fn is_kick(&self) -> bool {
         match self {
-            Self::DaemonReload | Self::Check { .. } => true,
+            Self::DaemonReload | Self::Check { .. } | Self::Reopen { .. } => true,
             Self::Unit { verb, .. } => matches!(verb, Verb::Restart | Verb::Reload | Verb::ResetFailed),
             Self::Edit(_)
             | Self::Create(_)
+            | Self::Remove { .. }
             | Self::Sysctl { .. }
             | Self::Rule(_)
             | Self::Firewalld(_)
@@ -271,9 +285,9 @@ impl Action {
     pub fn touches_reachability(&self) -> bool {
         match self {
             Self::Rule(_) | Self::Firewalld(_) | Self::Ufw(_) | Self::Unban { .. } => true,
-            Self::Unit { unit, .. } => is_of_sessions(unit),
+            Self::Unit { unit, .. } | Self::Reopen { socket: unit, .. } => is_of_sessions(unit),
             Self::Edit(edit) => is_of_sessions(&edit.file),
-            Self::Create(create) => is_of_sessions(&create.file),
+            Self::Create(Create { file, .. }) | Self::Remove { file } => is_of_sessions(file),
             Self::DaemonReload | Self::Check { .. } | Self::Sysctl { .. } | Self::End(_) => false,
         }
     }
@@ -282,11 +296,17 @@ impl Action {
     pub fn preview(&self) -> String {
         match self {
             Self::Edit(edit) => edit.shown(),
+            Self::Create(create) if create.text.is_empty() => format!("touch {}", arg(&create.file)),
             Self::Create(create) => {
                 let lines = create.text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
                 format!("write {}:\n{lines}", create.file)
             }
+            Self::Remove { file } => format!("rm {}", arg(file)),
             Self::Unit { unit, verb } => format!("systemctl {} {}", verb.word(), arg(unit)),
+            Self::Reopen { socket, services } => {
+                let both = services.iter().fold(arg(socket), |both, service| format!("{both} {}", arg(service)));
+                format!("systemctl stop {both}\nsystemctl start {}", arg(socket))
+            }
             Self::DaemonReload => "systemctl daemon-reload".into(),
             Self::Check { argv } => shell(argv),
             Self::Sysctl { path, value } => shell(&["sysctl", "-w", &format!("{}={value}", path.replace('/', "."))]),
@@ -303,8 +323,9 @@ impl Action {
         match self {
             Self::Edit(edit) => Some(edit.inverse().shown()),
             Self::Create(create) => Some(format!("rm {}", arg(&create.file))),
+            Self::Remove { file } => Some(format!("restore {} as it was", arg(file))),
             Self::Unit { unit, verb } => Some(format!("systemctl {} {}", verb.inverse()?.word(), arg(unit))),
-            Self::DaemonReload => Some(self.preview()),
+            Self::DaemonReload | Self::Reopen { .. } => Some(self.preview()),
             Self::Check { .. } | Self::End(_) => None,
             Self::Sysctl { path, .. } => {
                 Some(format!("sysctl -w {}=…    # the value it has now", path.replace('/', ".")))

@@ -7,7 +7,11 @@
 //! maker; let the cause propose it; and let its scenario below `tests/hosts` play it.
 
 pub mod action;
+pub mod hosts_file;
 pub mod plan;
+pub mod port;
+pub mod socket;
+pub mod sysctl;
 pub mod unit;
 
 pub use action::Action;

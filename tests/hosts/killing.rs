@@ -107,7 +107,7 @@ fn deal(host: &Host, scenario: &Scenario, plan: &str, blow: &Blow, before: &Snap
         let last = Some(newest(&told)).filter(|last| number_of(last) != number_of(&earlier)).unwrap_or_default();
         let stands = last.ends_with(": stands");
         if stands {
-            crate::fixing::undo(host, &[number_of(&last)])?;
+            crate::fixing::undo(host, &[number_of(&last)], false)?;
         }
         let differences = before.differences(&Snapshot::of(host)?);
         if !differences.is_empty() {

@@ -186,7 +186,13 @@ pub(crate) fn owner(unit: &str, process: &str) -> Owner {
     Owner {
         cgroup: Some(format!("/system.slice/{unit}")),
         unit: Some(unit.into()),
-        processes: vec![Process { pid: 812, name: process.into(), command: String::new(), started_at: 0 }],
+        processes: vec![Process {
+            pid: 812,
+            name: process.into(),
+            command: String::new(),
+            started_at: 0,
+            started: 4711,
+        }],
         partial: false,
     }
 }

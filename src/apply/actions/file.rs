@@ -126,13 +126,23 @@ pub(super) fn created(create: &Create, old: &Value) -> Result<Value, Error> {
     Ok(Value::File(FileImage { content, mode: 0o644, directories, ..FileImage::default() }))
 }
 
+/// A file that is to go. Only one that is there can.
+pub(super) fn removed(file: &str, old: &Value) -> Result<Value, Error> {
+    match old {
+        Value::File(_) => Ok(Value::Absent),
+        Value::Absent | Value::Present | Value::Word(_) => {
+            Err(Error::broken(format!("{file} is not there any more")).hint("diagnose again"))
+        }
+    }
+}
+
 /// Sets a file to what it is to be.
 pub(super) fn set(path: &str, change: &Change, entry: u64) -> Result<(), Error> {
     let at = Path::new(path);
     let failed = |e: std::io::Error| Error::broken(format!("cannot write {path}")).because(e);
     match &change.new {
         Value::File(new) => write(at, &change.old, new, entry).map_err(failed),
-        Value::Absent => remove(at, &change.old).map_err(failed),
+        Value::Absent => remove(at, &change.old, entry).map_err(failed),
         Value::Present | Value::Word(_) => Err(Error::broken(format!("{path} has no such value"))),
     }
 }
@@ -189,8 +199,13 @@ fn fill(path: &Path, new: &FileImage) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn remove(path: &Path, old: &Value) -> std::io::Result<()> {
-    fs::remove_file(path)?;
+fn remove(path: &Path, old: &Value, entry: u64) -> std::io::Result<()> {
+    // One that somebody else has written is kept for the way back; ours says not when it was modified.
+    if matches!(old, Value::File(image) if image.modified.is_some()) {
+        fs::rename(path, beside(path, entry, "old"))?;
+    } else {
+        fs::remove_file(path)?;
+    }
     sync_directory(path)?;
     if let Value::File(image) = old {
         for directory in image.directories.iter().rev() {
@@ -258,6 +273,29 @@ mod tests {
         assert!(error.to_string().contains("line 1 is now \"port 3\""), "{error}");
         assert!(edit_text("a\n", vec![hunk(7, &["x"], &["y"])]).is_err());
         assert!(edit_text("a\n", vec![hunk(0, &[], &["y"])]).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_taken_away_comes_back_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("not_to_be_run");
+        fs::write(&path, "closed\n").unwrap();
+        let before = fs::metadata(&path).unwrap();
+        let at = path.to_str().unwrap();
+        assert!(removed(at, &Value::Absent).is_err());
+        let away = change(&path, removed(at, &read(at).unwrap()).unwrap());
+        set(at, &away, 3).unwrap();
+        assert_eq!(names(dir.path()), [".not_to_be_run.unrefuse-3.old"]);
+        set(at, &away.inverse(), 3).unwrap();
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!((after.ino(), after.mtime_nsec()), (before.ino(), before.mtime_nsec()), "it is the file itself");
+        // Once the change is kept only the log has the file.
+        set(at, &away, 4).unwrap();
+        clean(at, 4);
+        assert!(names(dir.path()).is_empty());
+        set(at, &away.inverse(), 5).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "closed\n");
+        assert_eq!(fs::metadata(&path).unwrap().mtime_nsec(), before.mtime_nsec());
     }
 
     fn change(path: &Path, new: Value) -> Change {

@@ -2,6 +2,7 @@
 
 mod check;
 mod file;
+mod process;
 mod sysctl;
 mod unit;
 
@@ -16,6 +17,7 @@ pub(super) fn thing(action: &Action) -> Result<Thing, Error> {
     Ok(match action {
         Action::Edit(edit) => Thing::File(file::real(&edit.file)?),
         Action::Create(create) => Thing::File(create.file.clone()),
+        Action::Remove { file } => Thing::File(file.clone()),
         Action::Unit { unit, verb: Verb::Enable | Verb::Disable } => Thing::Enabled(unit.clone()),
         Action::Unit { unit, verb: Verb::Mask | Verb::Unmask | Verb::MaskRuntime | Verb::UnmaskRuntime } => {
             Thing::Masked(unit.clone())
@@ -27,7 +29,7 @@ pub(super) fn thing(action: &Action) -> Result<Thing, Error> {
         Action::Ufw(entry) => Thing::Ufw(entry.clone()),
         Action::Unban { jail, address } => Thing::Ban(jail.clone(), *address),
         Action::End(process) => Thing::Process(process.clone()),
-        Action::DaemonReload | Action::Check { .. } => {
+        Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } => {
             return Err(Error::broken("this step sets nothing"));
         }
     })
@@ -38,12 +40,15 @@ pub(super) fn planned(action: &Action, old: &Value) -> Result<Value, Error> {
     match action {
         Action::Edit(edit) => file::edited(edit, old),
         Action::Create(create) => file::created(create, old),
+        Action::Remove { file } => file::removed(file, old),
         Action::Unit { unit, verb } => unit::planned(unit, *verb, old),
         Action::Sysctl { value, .. } => Ok(Value::Word(value.clone())),
         Action::Rule(_) | Action::Firewalld(_) => Ok(Value::Present),
         Action::Ufw(entry) => Ok(if entry.delete { Value::Absent } else { Value::Present }),
         Action::Unban { .. } | Action::End(_) => Ok(Value::Absent),
-        Action::DaemonReload | Action::Check { .. } => Err(Error::broken("this step sets nothing")),
+        Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } => {
+            Err(Error::broken("this step sets nothing"))
+        }
     }
 }
 
@@ -55,7 +60,8 @@ pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
         Thing::Enabled(unit) => unit::enabled(hands, unit).await,
         Thing::Masked(unit) => unit::masked(hands, unit).await,
         Thing::Sysctl(path) => sysctl::read(path),
-        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) | Thing::Process(_) => Err(unknown(thing)),
+        Thing::Process(process) => Ok(process::read(process)),
+        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(thing)),
     }
 }
 
@@ -67,9 +73,8 @@ pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<()
         Thing::Enabled(unit) => unit::set_enabled(hands, unit, &change.new).await,
         Thing::Masked(unit) => unit::set_masked(hands, unit, change).await,
         Thing::Sysctl(path) => sysctl::set(path, &change.new),
-        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) | Thing::Process(_) => {
-            Err(unknown(&change.thing))
-        }
+        Thing::Process(process) => process::end(process).await,
+        Thing::Rule(_) | Thing::Zone(_) | Thing::Ufw(_) | Thing::Ban(..) => Err(unknown(&change.thing)),
     }
 }
 
@@ -83,6 +88,7 @@ pub(super) async fn kick(hands: &Hands, kick: &Kick) -> Result<(), Error> {
         Kick::DaemonReload => unit::daemon_reload(hands).await,
         Kick::Check(argv) => check::run(argv).await,
         Kick::Restart { unit, .. } => unit::restart(hands, unit).await,
+        Kick::Reopen { socket, services } => unit::reopen(hands, socket, services).await,
         Kick::Reload { unit, .. } => unit::reload(hands, unit).await,
         Kick::ResetFailed(unit) => unit::reset_failed(hands, unit).await,
     }
@@ -91,6 +97,17 @@ pub(super) async fn kick(hands: &Hands, kick: &Kick) -> Result<(), Error> {
 /// Whether a unit runs.
 pub(super) async fn runs(hands: &Hands, unit: String) -> Result<bool, Error> {
     Ok(unit::running(hands, &unit).await? == Value::Word(unit::RUNNING.into()))
+}
+
+/// Those of some units that run.
+pub(super) async fn running(hands: &Hands, units: &[String]) -> Result<Vec<String>, Error> {
+    let mut up = Vec::new();
+    for unit in units {
+        if runs(hands, unit.clone()).await? {
+            up.push(unit.clone());
+        }
+    }
+    Ok(up)
 }
 
 /// Stops a unit.

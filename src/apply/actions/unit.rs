@@ -51,8 +51,7 @@ async fn look(hands: &Hands, name: &str) -> Result<Unit, Error> {
 
 pub(super) async fn running(hands: &Hands, name: &str) -> Result<Value, Error> {
     let unit = look(hands, name).await?;
-    let runs = matches!(unit.active_state.as_str(), "active" | "reloading" | "activating");
-    Ok(Value::Word(if runs { RUNNING } else { STOPPED }.into()))
+    Ok(Value::Word(if unit.is_up() { RUNNING } else { STOPPED }.into()))
 }
 
 pub(super) async fn enabled(hands: &Hands, name: &str) -> Result<Value, Error> {
@@ -68,11 +67,64 @@ pub(super) async fn masked(hands: &Hands, name: &str) -> Result<Value, Error> {
 
 pub(super) async fn set_running(hands: &Hands, name: &str, to: &Value) -> Result<(), Error> {
     let start = *to == Value::Word(RUNNING.into());
+    if name.ends_with(".socket") {
+        return if start { open(hands, name).await } else { close(hands, name).await };
+    }
+    turn(hands, name, start).await
+}
+
+async fn turn(hands: &Hands, name: &str, start: bool) -> Result<(), Error> {
     let verb = if start { "StartUnit" } else { "StopUnit" };
     call(hands, verb, &(name, "replace")).await?;
     let unit = settled(hands, name).await?;
-    let runs = matches!(unit.active_state.as_str(), "active" | "reloading" | "activating");
-    if runs == start { Ok(()) } else { Err(refused(&unit, if start { "start" } else { "stop" })) }
+    if unit.is_up() == start { Ok(()) } else { Err(refused(&unit, if start { "start" } else { "stop" })) }
+}
+
+/// Starts a socket unit. systemd refuses that while a service it starts runs: those wait meanwhile, and have its
+/// sockets afterwards.
+async fn open(hands: &Hands, name: &str) -> Result<(), Error> {
+    let services = services_up(hands, &look(hands, name).await?).await;
+    let names: Vec<String> = services.into_iter().map(|service| service.name).collect();
+    reopen(hands, name, &names).await
+}
+
+/// Stops and starts a socket unit. Of the services it starts, these run afterwards.
+pub(super) async fn reopen(hands: &Hands, name: &str, services: &[String]) -> Result<(), Error> {
+    let socket = look(hands, name).await?;
+    // First the socket: a connection would start its service again.
+    turn(hands, name, false).await?;
+    for service in services_up(hands, &socket).await {
+        turn(hands, &service.name, false).await?;
+    }
+    let opened = turn(hands, name, true).await;
+    for service in services {
+        // The first connection may have started it already.
+        turn(hands, service, true).await?;
+    }
+    opened
+}
+
+/// Stops a socket unit, and what runs with its sockets: they would stay open.
+async fn close(hands: &Hands, name: &str) -> Result<(), Error> {
+    let socket = look(hands, name).await?;
+    turn(hands, name, false).await?;
+    for service in services_up(hands, &socket).await {
+        if service.active_enter_us >= socket.active_enter_us {
+            turn(hands, &service.name, false).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The services of a socket unit that run.
+async fn services_up(hands: &Hands, socket: &Unit) -> Vec<Unit> {
+    let mut up = Vec::new();
+    for service in &socket.triggers {
+        // One for a single connection may be gone by now.
+        let service = look(hands, service).await.ok();
+        up.extend(service.filter(Unit::is_up));
+    }
+    up
 }
 
 pub(super) async fn restart(hands: &Hands, name: &str) -> Result<(), Error> {

@@ -303,6 +303,7 @@ fn owner(dice: &mut Dice) -> Owner {
         name: (*d.pick(&PROGRAMS)).into(),
         command: (*d.pick(&["", "node /srv/vite", "python3 -m http.server"])).into(),
         started_at: 0,
+        started: 0,
     };
     Owner {
         cgroup: None,

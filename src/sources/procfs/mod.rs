@@ -13,7 +13,7 @@ use super::Trouble;
 pub use host::host;
 pub use network::other_network;
 pub use owner::{owner, owners};
-pub use process::started;
+pub use process::{runs, started};
 
 /// A kernel setting by its path below /proc/sys, without the blanks around it. None when this kernel has no such setting.
 pub fn sysctl(path: &str) -> Result<Option<String>, Trouble> {

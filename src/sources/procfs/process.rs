@@ -50,7 +50,7 @@ pub(super) fn describe(pid: u32) -> Option<Process> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
     let started_at = procfs::boot_time_secs().map_or(0, |boot| boot + stat.starttime / procfs::ticks_per_second());
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    Some(Process { pid, name: stat.comm, command: command_line(&command), started_at })
+    Some(Process { pid, name: stat.comm, command: command_line(&command), started_at, started: stat.starttime })
 }
 
 /// The words of a command line with blanks between them, cut to what is worth keeping.
@@ -84,6 +84,13 @@ pub(super) fn all() -> io::Result<impl Iterator<Item = u32>> {
 pub fn started(pid: u32) -> Option<u64> {
     let process = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?;
     process.stat().ok().map(|stat| stat.starttime)
+}
+
+/// Whether the process that was started then runs. One that has ended but is still in its parent's books does not.
+pub fn runs(pid: u32, started: u64) -> bool {
+    let process = i32::try_from(pid).ok().and_then(|pid| procfs::process::Process::new(pid).ok());
+    let stat = process.and_then(|process| process.stat().ok());
+    stat.is_some_and(|stat| stat.starttime == started && !matches!(stat.state, 'Z' | 'X'))
 }
 
 #[cfg(test)]

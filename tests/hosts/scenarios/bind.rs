@@ -144,6 +144,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.5:80", Refused)],
         target: "10.2.0.5:80",
         expect: refused("bind-address-not-up-at-boot", &["nginx.service", "10.2.0.5"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "nginx"])),
         ..SCENARIO
     },
@@ -158,6 +159,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.5:22", Refused)],
         target: "10.2.0.5:22",
         expect: refused("bind-address-not-up-at-boot", &["ssh.service", "10.2.0.5"]),
+        fix: Some("start-after-network"),
         repair: Some(|host| host.run(&["systemctl", "start", "ssh"])),
         ..SCENARIO
     },
@@ -231,6 +233,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:7100", Refused), here("127.0.0.1:7100", Open)],
         target: "7100",
         expect: refused("bind-to-device", &["keys.socket", "lo"]),
+        fix: Some("any-interface"),
         repair: Some(|host| {
             host.sh("sed -i /BindToDevice/d /etc/systemd/system/keys.socket; systemctl daemon-reload")?;
             host.sh("systemctl stop keys.socket keys.service; systemctl start keys.socket")
@@ -274,6 +277,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:21", Refused), client("[fd00:2::2]:21", Open)],
         target: "21",
         expect: refused("listen-v6-only", &["vsftpd.service"]),
+        fix: Some("both-families"),
         repair: Some(|host| {
             host.sh("echo 0 >/proc/sys/net/ipv6/bindv6only; systemctl restart vsftpd")?;
             listening(host, "21")

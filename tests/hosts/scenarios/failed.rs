@@ -205,6 +205,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused)],
         target: "80",
         expect: refused("svc-crashed-signal", &["nginx.service", "SEGV"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "nginx"])),
         ..SCENARIO
     },
@@ -220,6 +221,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:21", Refused)],
         target: "21",
         expect: refused("svc-crashed-signal", &["vsftpd.service", "ABRT"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "vsftpd"])),
         ..SCENARIO
     },
@@ -283,6 +285,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:2200", Refused)],
         target: "2200",
         expect: refused("svc-runtime-dir-missing", &["sshd-admin.service", "/run/sshd"]),
+        fix: Some("runtime-directory"),
         repair: Some(|host| {
             drop_in(host, "sshd-admin.service", "[Service]\nRuntimeDirectory=sshd\n")?;
             host.run(&["systemctl", "restart", "sshd-admin"])

@@ -42,6 +42,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here("database.shop.example:5432", Refused)],
         target: "database.shop.example:5432",
         expect: refused("cli-hosts-file-stale", &["/etc/hosts", "10.1.0.2"]),
+        fix: Some("correct-hosts-line"),
         repair: Some(|host| change_hosts_file(host, "s/^10.1.0.2 database/10.2.0.2 database/")),
         ..SCENARIO
     },

@@ -112,6 +112,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:8443", Refused), client("10.2.0.2:80", Open)],
         target: "8443",
         expect: refused("port-conflict-other-daemon", &["nginx.service", "apache2"]),
+        fix: Some("stop-other-unit"),
         repair: Some(|host| host.sh("systemctl disable --quiet --now apache2; systemctl restart nginx")),
         ..SCENARIO
     },
@@ -128,6 +129,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:8082", Refused), client("10.2.0.2:8081", Open)],
         target: "8082",
         expect: refused("port-conflict-other-daemon", &["apache2.service", "board"]),
+        fix: Some("stop-other-unit"),
         repair: Some(|host| host.sh("systemctl disable --quiet --now board; systemctl restart apache2")),
         ..SCENARIO
     },
@@ -143,6 +145,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:8443", Refused), client("10.2.0.2:80", Open)],
         target: "8443",
         expect: refused("port-conflict-old-instance", &["nginx.service"]),
+        fix: Some("end-process"),
+        once: Some("nobody starts again what was started by hand"),
         repair: Some(|host| host.sh("systemctl stop by-hand; systemctl restart nginx")),
         ..SCENARIO
     },
@@ -157,6 +161,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:81", Refused)],
         target: "81",
         expect: refused("privileged-port-eacces", &["shop.service"]),
+        fix: Some("bind-capability"),
         repair: Some(|host| {
             drop_in(host, "shop.service", "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n")?;
             host.run(&["systemctl", "restart", "shop"])?;
@@ -176,23 +181,28 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:700", Refused)],
         target: "700",
         expect: refused("privileged-port-eacces", &["redis-server.service"]),
+        fix: Some("unprivileged-ports"),
         ..SCENARIO
     },
     Scenario {
         cause: "accept-queue-overflow",
         name: "server-that-never-accepts",
         break_it: |host| {
-            let stuck = listens_at("'0.0.0.0'")
-                .replace("s.listen(16)", "s.listen(1)")
-                .replace("while True: held.append(s.accept()[0])", "import time\ntime.sleep(3600)");
-            home_made(host, "board", "7200", &stuck)?;
-            listening(host, "7200")?;
+            // It hangs only as long as it runs this time.
+            let hangs = "import os, time\nif os.path.exists('/run/board.hangs'): s.listen(1); print('stuck'); time.sleep(36000)\n";
+            let server = listens_at("'0.0.0.0'").replace("held = []", &format!("{hangs}held = []"));
+            host.sh("touch /run/board.hangs")?;
+            home_made(host, "board", "7200", &server)?;
+            host.wait("journalctl -b -u board | grep -q stuck")?;
+            host.sh("rm /run/board.hangs")?;
             host.connect("10.2.0.2:7200")?;
             host.connect("10.2.0.2:7200").map(drop)
         },
         seen: &[client("10.2.0.2:7200", Timeout)],
         target: "7200",
         expect: fails("accept-queue-overflow", "timeout", &["board.service"]),
+        fix: Some("restart-unit"),
+        once: Some("what hung was restarted"),
         ..SCENARIO
     },
 ];

@@ -47,6 +47,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here("127.0.0.1:3306", Refused)],
         target: "127.0.0.1:3306",
         expect: refused("svc-not-running", &["mariadb.service"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "mariadb"])),
         ..SCENARIO
     },
@@ -80,6 +81,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused)],
         target: "80",
         expect: refused("svc-not-enabled-after-reboot", &["nginx.service"]),
+        fix: Some("start-and-enable-unit"),
         repair: Some(|host| start(host, "nginx")),
         ..SCENARIO
     },
@@ -120,6 +122,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:22", Refused)],
         target: "22",
         expect: refused("svc-condition-unmet", &["ssh.service", "/etc/ssh/sshd_not_to_be_run"]),
+        fix: Some("remove-path"),
         repair: Some(|host| {
             host.sh("rm /etc/ssh/sshd_not_to_be_run")?;
             host.run(&["systemctl", "start", "ssh"])
@@ -136,6 +139,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused)],
         target: "80",
         expect: refused("svc-condition-unmet", &["nginx.service", "/srv/www/ready"]),
+        fix: Some("create-path"),
         repair: Some(|host| host.sh("mkdir -p /srv/www/ready; systemctl start nginx")),
         ..SCENARIO
     },
@@ -166,6 +170,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused)],
         target: "5432",
         expect: refused("svc-active-wrapper-hides-failure", &["-main.service"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", &pg_unit(host)?])),
         ..SCENARIO
     },
@@ -179,6 +184,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:5432", Refused)],
         target: "postgresql",
         expect: refused("svc-active-wrapper-hides-failure", &["-main.service"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", &pg_unit(host)?])),
         ..SCENARIO
     },

@@ -20,6 +20,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:7500", Refused)],
         target: "7500",
         expect: refused("socket-unit-not-started", &["keys.socket"]),
+        fix: Some("start-unit"),
         repair: Some(|host| start(host, "keys.socket")),
         ..SCENARIO
     },
@@ -33,6 +34,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:22", Refused)],
         target: "22",
         expect: refused("socket-unit-not-started", &["ssh.socket"]),
+        fix: Some("start-unit"),
         repair: Some(|host| host.run(&["systemctl", "start", "ssh.socket"])),
         ..SCENARIO
     },
@@ -48,6 +50,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:7500", Refused)],
         target: "7500",
         expect: refused("socket-unit-trigger-limit", &["keys.socket"]),
+        fix: Some("raise-trigger-limit"),
         repair: Some(|host| {
             // The repaired socket must stand the connections of the retest.
             host.sh("sed -i s/Burst=3/Burst=200/ /etc/systemd/system/keys.socket; systemctl daemon-reload")?;
@@ -80,6 +83,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:2222", Refused), client("10.2.0.2:22", Open)],
         target: "2222",
         expect: refused("socket-unit-overrides-daemon-config", &["ssh.socket"]),
+        fix: Some("listen-address"),
         repair: Some(move_ssh_socket_and_restart),
         ..SCENARIO
     },
@@ -95,6 +99,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:3307", Refused), client("10.2.0.2:3306", Open)],
         target: "3307",
         expect: refused("socket-unit-overrides-daemon-config", &["mariadb.socket"]),
+        fix: Some("turn-socket-off"),
         repair: Some(|host| {
             host.sh("systemctl disable --quiet --now mariadb.socket; systemctl restart mariadb")?;
             host.run(&["mariadb", "-e", "CREATE USER shop@'%' IDENTIFIED BY 'secret'"])
@@ -111,6 +116,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:2222", Refused)],
         target: "2222",
         expect: refused("socket-unit-needs-restart-after-edit", &["ssh.socket"]),
+        fix: Some("reopen-socket"),
+        once: Some("the edit was there before, and what it lacked was only that somebody read it"),
         repair: Some(|host| host.run(&["systemctl", "restart", "ssh.socket"])),
         ..SCENARIO
     },
@@ -142,6 +149,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:80", Refused), here("127.0.0.1:80", Refused)],
         target: "80",
         expect: refused("systemd-private-network", &["nginx.service"]),
+        fix: Some("host-network"),
         repair: Some(|host| {
             without_drop_in(host, "nginx.service")?;
             listening(host, "80")

@@ -30,6 +30,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[here("unix:/run/mysqld/mysqld.sock", Refused)],
         target: "unix:/run/mysqld/mysqld.sock",
         expect: refused("unix-socket-stale", &["/run/mysqld/mysqld.sock"]),
+        fix: Some("start-unit"),
+        once: Some("a daemon that is stopped in peace takes its socket along"),
         repair: Some(|host| host.run(&["systemctl", "start", "mariadb"])),
         ..SCENARIO
     },

@@ -6,6 +6,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::connect::Outcome;
+use crate::fixes::{self, Plan};
 
 const MOST: &str = "net/core/somaxconn";
 
@@ -56,17 +57,29 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.seen(Evidence::new("netstat", says, "nstat -az TcpExtListenOverflows TcpExtListenDrops"));
     }
     if let Some(unit) = holder.unit() {
-        found = found.advise(Advice::new("restart the program that hangs", apply::restart(unit), None));
+        let mut plan = fixes::unit::restart(unit, apply::check(unit));
+        plan.title = format!("restart {unit}, which hangs");
+        found = found.fix(plan);
     }
     let limit = scene.look.sysctl(MOST).and_then(|text| text.trim().parse::<u32>().ok());
     if let Some(limit) = limit.filter(|limit| *limit <= row.backlog) {
-        found = found.advise(Advice::new(
-            format!("if load is the reason: let more wait (the kernel's own limit is {limit})"),
-            "sysctl -w net.core.somaxconn=4096",
-            Some(&format!("sysctl -w net.core.somaxconn={limit}")),
-        ));
+        found = let_more_wait(found, limit, holder.unit());
     }
     Some(found)
+}
+
+/// Against load: a longer queue. A listener has its length from when it was opened, so its program has to do that again.
+fn let_more_wait(found: Found, limit: u32, unit: Option<&str>) -> Found {
+    const ENOUGH: &str = "4096";
+    let title = |when| format!("if load is the reason: let more wait{when} (the kernel's own limit is {limit})");
+    let Some(unit) = unit else {
+        let undo = format!("sysctl -w net.core.somaxconn={limit}");
+        return found.advise(Advice::new(title(""), format!("sysctl -w net.core.somaxconn={ENOUGH}"), Some(&undo)));
+    };
+    let again = |plan| fixes::unit::restarted(plan, unit, apply::check(unit));
+    let now = fixes::sysctl::now(Plan::new("raise-somaxconn", title("")), MOST, ENOUGH);
+    let for_good = Plan::new("raise-somaxconn-for-good", title(", also after a reboot"));
+    found.fix(again(now)).fix(again(fixes::sysctl::for_good(for_good, MOST, ENOUGH)))
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use super::super::{Cause, Found, Words};
 use super::address_failure::address_failures;
-use super::bind_partial_silent::after_network;
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::symptom::interface_of;
-use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::verdict::Evidence;
 use crate::facts::connect::Outcome;
+use crate::fixes::{Plan, unit as fixes};
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-address-not-up-at-boot",
@@ -31,7 +31,6 @@ pub(crate) static CAUSE: Cause = Cause {
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let lacked = address_failures(scene).find(|a| a.here && !a.address.is_unspecified())?;
     let (unit, address) = (&lacked.failed.unit.name, lacked.address);
-    let unit_arg = arg(unit);
     let interface = interface_of(scene.look, address).unwrap_or_else(|| "lo".into());
     let summary = format!("{unit} could not bind {address} when it started; the address is on {interface} now");
     let mut found = Found::new(unit, summary).seen(lacked.failed.evidence()).seen(Evidence::new(
@@ -42,12 +41,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if let Some(configured) = lacked.configured() {
         found = found.seen(configured);
     }
-    let start = Advice::new(
-        format!("start it: {address} is there now"),
-        format!("systemctl start {unit_arg}"),
-        Some(&format!("systemctl stop {unit_arg}")),
-    );
-    Some(found.advise(start).advise(after_network(unit)))
+    let mut start = fixes::brought_up(Plan::new("start-unit", ""), lacked.failed.unit, None);
+    start.title = format!("start it: {address} is there now");
+    Some(found.fix(start).fix(fixes::after_network(lacked.failed.unit, None)))
 }
 
 #[cfg(test)]
@@ -67,7 +63,8 @@ mod tests {
     fn the_address_has_come_since() {
         let found = assert_culprit(&sshd("10.2.0.2").case(), "bind-address-not-up-at-boot").causes.remove(0);
         assert_eq!(found.summary, "ssh.service could not bind 10.2.0.2 when it started; the address is on eth0 now");
-        assert!(found.advice[0].run == "systemctl start ssh.service" && found.advice.len() == 2, "{:?}", found.advice);
+        assert_eq!(found.advice[0].run, "systemctl reset-failed ssh.service\nsystemctl start ssh.service");
+        assert!(found.advice.len() == 2 && found.advice[1].run.contains("After=network-online.target"), "{found:?}");
     }
 
     #[test]

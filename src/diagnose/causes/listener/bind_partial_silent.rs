@@ -11,6 +11,7 @@ use crate::diagnose::verdict::{Advice, Evidence, arg, with_word};
 use crate::facts::connect::Outcome;
 use crate::facts::daemon::{ConfiguredListen, ListenAddress};
 use crate::facts::journal::Entry;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-partial-silent",
@@ -102,8 +103,11 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let restart = apply::restart(unit);
     if partial.here {
-        found = found.advise(Advice::new(format!("restart it: {address} is there now"), &restart, None));
-        return Some(found.advise(after_network(unit)));
+        let mut plan = fixes::restart(unit, apply::check(unit));
+        plan.title = format!("restart it: {address} is there now");
+        let later = scene.look.unit(unit).map(|unit| fixes::after_network(unit, apply::check(&unit.name)));
+        found = found.fix(plan);
+        return Some(later.into_iter().fold(found, Found::fix));
     }
     let Some(origin) = place else {
         let does = format!("name an address of this host in place of {address} and restart it");
@@ -112,19 +116,6 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let new = with_word(&origin.text, &address.to_string(), &missed.address.to_string());
     let does = format!("name {} in place of {address}", missed.address);
     Some(found.advise(apply::change(does, origin, &new, &restart)))
-}
-
-/// Makes a unit start only once the network is up.
-pub(super) fn after_network(unit: &str) -> Advice {
-    let unit_arg = arg(unit);
-    Advice::new(
-        "start it only once the network is up, so that it also works after the next boot",
-        format!(
-            "systemctl edit {unit_arg}   # [Unit], then Wants=network-online.target and After=network-online.target\n\
-             systemctl daemon-reload"
-        ),
-        Some(&format!("systemctl edit {unit_arg}   # take it out again")),
-    )
 }
 
 #[cfg(test)]
@@ -152,7 +143,7 @@ mod tests {
         let found = assert_culprit(&sshd("10.2.0.2", &[STARTED, failed]).case(), "bind-partial-silent");
         let found = &found.causes[0];
         assert!(found.evidence.iter().any(|e| e.source == "journal" && e.says.contains("Cannot assign")), "{found:?}");
-        assert!(found.advice[0].run == "sshd -t && systemctl restart ssh.service", "{found:?}");
+        assert!(found.advice[0].run == "sshd -t\nsystemctl restart ssh.service", "{found:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The socket is bound to one network interface, and the client comes in by another.
 
 use super::super::{Cause, Found, Words, apply};
-use super::rows::{holder, see};
+use super::rows::{Holder, holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
@@ -9,6 +9,8 @@ use crate::diagnose::symptom::interface_of;
 use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::Listener;
+use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "bind-to-device",
@@ -47,21 +49,36 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let holder = holder(scene, rows);
     let (bound, shown) = (devices.join(", "), taking.iter().map(|l| l.shown()).collect::<Vec<_>>().join(", "));
     let summary = format!("{} answers only what comes in by {bound}; this comes in by {comes_in}", holder.name);
+    let socket = bound_socket(scene, &holder);
     let unit = holder.unit().map(arg);
     let pid = holder.owner.and_then(|o| o.processes.first()).map_or(0, |p| p.pid);
     let look_at = unit.clone().map_or_else(|| format!("ps -o args= -p {pid}"), |unit| format!("systemctl cat {unit}"));
-    Some(
-        Found::new(holder.subject(), summary)
-            .seen(Evidence::new("sock_diag", format!("LISTEN {shown}"), see(subject.transport, port)))
-            .advise(Advice::new(
-                format!("find what binds it to {bound} (BindToDevice=, interface=, a VRF) and name {comes_in} or none"),
-                match &unit {
-                    Some(unit) => format!("{look_at}\n{}", apply::restart(unit)),
-                    None => look_at,
-                },
-                Some("put the binding back and restart it"),
-            )),
-    )
+    let found = Found::new(holder.subject(), summary).seen(Evidence::new(
+        "sock_diag",
+        format!("LISTEN {shown}"),
+        see(subject.transport, port),
+    ));
+    if let Some(socket) = socket {
+        return Some(found.fix(fixes::any_device(socket)));
+    }
+    Some(found.advise(Advice::new(
+        format!("find what binds it to {bound} (BindToDevice=, interface=, a VRF) and name {comes_in} or none"),
+        match &unit {
+            Some(unit) => format!("{look_at}\n{}", apply::restart(unit)),
+            None => look_at,
+        },
+        Some("put the binding back and restart it"),
+    )))
+}
+
+/// The socket unit that binds it to an interface.
+fn bound_socket<'a>(scene: &Scene<'a, '_>, holder: &Holder<'a>) -> Option<&'a Unit> {
+    let bound = |unit: &&Unit| unit.socket.as_ref().is_some_and(|socket| socket.device.is_some());
+    if let Some(socket) = holder.socket_unit {
+        return Some(socket).filter(bound);
+    }
+    let service = scene.look.unit(holder.unit()?)?;
+    service.triggered_by.iter().filter_map(|name| scene.look.unit(name)).find(bound)
 }
 
 #[cfg(test)]

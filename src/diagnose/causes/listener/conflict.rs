@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use super::failed_bind::{FailedBind, Said, failed_binds};
 use super::rows::{Holder, holder, see};
 use crate::diagnose::Scene;
-use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::daemon::Daemon;
 use crate::facts::socket::{Listener, Process};
+use crate::facts::unit::Unit;
+use crate::fixes::action::Process as Ended;
+use crate::fixes::port as fixes;
 
 /// A unit that could not have its port, and who has it.
 pub(super) struct Conflict<'a> {
@@ -58,6 +61,13 @@ impl Conflict<'_> {
         self.squatter.owner.and_then(|o| o.processes.first())
     }
 
+    /// The process that opened the socket, as far as can be told: the oldest that holds it. The others are its children,
+    /// which it would start again.
+    fn oldest(&self) -> Option<&Process> {
+        let processes = self.squatter.owner.map(|o| o.processes.as_slice()).unwrap_or_default();
+        processes.iter().filter(|p| p.started > 0 && p.pid > 1).min_by_key(|p| (p.started, p.pid))
+    }
+
     fn kind(&self) -> Squatter {
         const RESOLVERS: [&str; 3] = ["systemd-resolve", "systemd-resolved", "connmand"];
         let name = self.process().map(|p| p.name.as_str());
@@ -97,30 +107,30 @@ impl Conflict<'_> {
 
     /// Makes way for the unit.
     pub(super) fn make_way(&self, scene: &Scene<'_, '_>) -> Advice {
-        let (wanted, port) = (&self.failed.unit.name, self.failed.port);
-        let wanted_arg = arg(wanted);
-        let services = |unit: &&str| unit.ends_with(".service") || unit.ends_with(".socket");
-        if let Some(unit) = self.squatter.unit().filter(services) {
-            let unit_arg = arg(unit);
-            let enabled = scene.look.unit(unit).is_none_or(|unit| unit.file_state.starts_with("enabled"));
-            let (does, stop, again) = if enabled {
-                (format!("stop {unit}, now and for the next boot"), "disable --now", "enable --now")
-            } else {
-                (format!("stop {unit}, which does not start at boot"), "stop", "start")
-            };
-            return Advice::new(
-                format!("{does}, and start {wanted}"),
-                format!("systemctl {stop} {unit_arg}\nsystemctl start {wanted_arg}"),
-                Some(&format!("systemctl stop {wanted_arg}\nsystemctl {again} {unit_arg}")),
-            );
+        let (wanted, port) = (self.failed.unit, self.failed.port);
+        if let Some(holders) = self.holders(scene) {
+            return Advice::of(fixes::take_over(&holders, wanted));
         }
-        let Some(process) = self.process() else {
-            let kind = self.row.transport.word().get(..1).unwrap_or("t");
-            let see = format!("ss -H -ln{kind}p 'sport = :{port}'");
-            return Advice::new("see, as root, who has it; then end that and start the unit", see, None);
-        };
-        let stop = format!("kill {}", process.pid);
-        let does = format!("end {} and start {wanted}", self.squatter.name);
-        Advice::new(does, format!("{stop}\nsystemctl start {wanted_arg}"), None)
+        if let Some(process) = self.oldest() {
+            let process = Ended { pid: process.pid, started: process.started, name: process.name.clone() };
+            return Advice::of(fixes::end(process, wanted));
+        }
+        let kind = self.row.transport.word().get(..1).unwrap_or("t");
+        let see = format!("ss -H -ln{kind}p 'sport = :{port}'");
+        Advice::new("see, as root, who has it; then end that and start the unit", see, None)
+    }
+
+    /// The units that have the port and can be started again: the service with the sockets that would start it.
+    fn holders<'a>(&self, scene: &Scene<'a, '_>) -> Option<Vec<&'a Unit>> {
+        let name = self.squatter.unit().filter(|unit| unit.ends_with(".service") || unit.ends_with(".socket"))?;
+        let unit = scene.look.unit(name)?;
+        // What systemd-run made is gone once it is stopped.
+        let passing = unit.fragment.as_ref().is_some_and(|file| file.starts_with("/run/systemd/transient/"));
+        let known = |name: &String| scene.look.unit(name).filter(|other| other.is_up());
+        let others = if unit.socket.is_some() { &unit.triggers } else { &unit.triggered_by };
+        let mut all: Vec<&Unit> = others.iter().filter_map(known).chain([unit]).filter(|u| u.is_up()).collect();
+        // A socket that is stopped first takes its service along.
+        all.sort_by_key(|unit| unit.socket.is_some());
+        (!passing && !all.is_empty()).then_some(all)
     }
 }

@@ -10,6 +10,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::connect::Outcome;
+use crate::fixes::{self, Plan, Scope};
 
 const DEFAULT: &str = "net/ipv6/bindv6only";
 
@@ -46,19 +47,26 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let summary = format!("{} listens on IPv6 only ({}), not on {}{why}", holder.name, row.shown(), missed.wanted());
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if by_kernel {
-        let restart = holder.unit().map(|unit| format!("\n{}", apply::restart(unit))).unwrap_or_default();
-        found = found.seen(Evidence::new("sysctl", "net.ipv6.bindv6only = 1", "sysctl net.ipv6.bindv6only")).advise(
-            Advice::new(
-                "let IPv6 wildcards take IPv4 again",
-                format!("sysctl -w net.ipv6.bindv6only=0{restart}"),
-                Some(&format!("sysctl -w net.ipv6.bindv6only=1{restart}")),
-            ),
-        );
+        found = found.seen(Evidence::new("sysctl", "net.ipv6.bindv6only = 1", "sysctl net.ipv6.bindv6only"));
+        found = take_both(found, holder.unit());
     }
     if let Some(knob) = knob::of(scene, row, &holder) {
         found = found.seen(knob.evidence()).advise_all(knob.listen_on(Ipv4Addr::UNSPECIFIED.into(), missed.port));
     }
     Some(found)
+}
+
+/// The program has to open its socket again to have it of both kinds.
+fn take_both(found: Found, unit: Option<&str>) -> Found {
+    const TITLE: &str = "let IPv6 wildcards take IPv4 again";
+    let Some(unit) = unit else {
+        let (run, undo) = ("sysctl -w net.ipv6.bindv6only=0", "sysctl -w net.ipv6.bindv6only=1");
+        return found.advise(Advice::new(TITLE, run, Some(undo)));
+    };
+    let again = |plan: Plan| fixes::unit::restarted(plan.scope(Scope::Everyone), unit, apply::check(unit));
+    let now = fixes::sysctl::now(Plan::new("both-families", TITLE), DEFAULT, "0");
+    let for_good = Plan::new("both-families-for-good", format!("{TITLE}, also after a reboot"));
+    found.fix(again(now)).fix(again(fixes::sysctl::for_good(for_good, DEFAULT, "0")))
 }
 
 #[cfg(test)]

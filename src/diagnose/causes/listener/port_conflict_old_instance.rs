@@ -48,6 +48,11 @@ mod tests {
             }
         });
         let found = assert_culprit(&host.case(), "port-conflict-old-instance").causes.remove(0);
-        assert_eq!(found.advice[0].run, "kill 812\nsystemctl start nginx.service");
+        assert_eq!(
+            found.advice[0].run,
+            "kill 812\nsystemctl reset-failed nginx.service\nsystemctl start nginx.service"
+        );
+        assert_eq!(found.advice[0].undo.as_deref(), Some("systemctl stop nginx.service"));
+        assert_eq!(found.plans().next().unwrap().id, "end-process");
     }
 }

@@ -48,6 +48,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 mod tests {
     use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found, failed};
     use crate::facts::connect::Outcome;
+    use crate::facts::unit::SocketUnit;
 
     const LINES: [&str; 2] = [
         "nginx: nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
@@ -57,13 +58,44 @@ mod tests {
     #[test]
     fn the_other_port_of_the_service_is_refused() {
         let host = failed(Host::refusing(443), "nginx.service", &LINES).claimed_by("nginx.service");
-        let host = host.listens_on(80, "::", "apache2.service", |_| ()).unit("apache2.service", |_| ());
+        let host = host.listens_on(80, "::", "apache2.service", |_| ()).running("apache2.service");
         let found = assert_culprit(&host.case(), "port-conflict-other-daemon").causes.remove(0);
         assert_eq!(
             found.summary,
             "nginx.service could not start: apache2[812] (apache2.service) has port 80, so nothing serves port 443 either"
         );
-        assert!(found.advice[0].run.starts_with("systemctl disable --now apache2.service\n"), "{:?}", found.advice);
+        assert!(found.advice[0].run.starts_with("systemctl stop apache2.service\n"), "{:?}", found.advice);
+        let plan = found.plans().next().unwrap();
+        assert!(plan.id == "stop-other-unit" && plan.risk == crate::fixes::Risk::High, "{plan:?}");
+        assert!(plan.undo_commands().unwrap().ends_with("systemctl start apache2.service"), "{plan:?}");
+    }
+
+    #[test]
+    fn a_socket_that_would_start_the_other_one_again_goes_with_it() {
+        let host = failed(Host::refusing(443), "nginx.service", &LINES).claimed_by("nginx.service");
+        let host = host.listens_on(80, "::", "apache2.service", |_| ()).unit("apache2.service", |u| {
+            u.active_state = "active".into();
+            u.triggered_by = vec!["apache2.socket".into()];
+        });
+        let host = host.unit("apache2.socket", |u| {
+            u.active_state = "active".into();
+            u.socket = Some(SocketUnit::default());
+        });
+        let found = assert_culprit(&host.case(), "port-conflict-other-daemon").causes.remove(0);
+        let run = &found.advice[0].run;
+        assert!(run.contains("systemctl stop apache2.socket\n"), "{run}");
+        assert!(run.find("stop apache2.service") < run.find("stop apache2.socket"), "{run}");
+    }
+
+    #[test]
+    fn what_systemd_run_made_cannot_be_started_again_and_is_ended() {
+        let host = failed(Host::refusing(443), "nginx.service", &LINES).claimed_by("nginx.service");
+        let host = host.listens_on(80, "::", "apache2.service", |_| ()).unit("apache2.service", |u| {
+            u.active_state = "active".into();
+            u.fragment = Some("/run/systemd/transient/apache2.service".into());
+        });
+        let found = assert_culprit(&host.case(), "port-conflict-other-daemon").causes.remove(0);
+        assert!(found.advice[0].run.starts_with("kill 812\n"), "{:?}", found.advice);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A service without privileges wants a port below 1024.
 
-use super::super::{Cause, Found, Words, apply};
+use super::super::{Cause, Found, Words};
 use super::failed_bind::{FailedBind, Said, failed_and_missed};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence, arg, undo_edit};
+use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::connect::Outcome;
+use crate::fixes::{self, Plan, Risk};
 
 const FIRST_FREE: &str = "net/ipv4/ip_unprivileged_port_start";
 
@@ -45,7 +46,6 @@ fn found(scene: &Scene<'_, '_>, failed: &FailedBind<'_>) -> Option<Found> {
     }
     let (unit, port) = (&failed.unit.name, failed.port);
     let unit_arg = arg(unit);
-    let restart = format!("systemctl daemon-reload\n{}", apply::restart(unit));
     let shown = format!("systemctl show -p User,AmbientCapabilities {unit_arg}");
     Some(
         Found::new(unit, format!("{unit} runs as {user} and may not bind port {port}: it is below {first_free}"))
@@ -56,14 +56,22 @@ fn found(scene: &Scene<'_, '_>, failed: &FailedBind<'_>) -> Option<Found> {
                 format!("net.ipv4.ip_unprivileged_port_start = {first_free}"),
                 "sysctl net.ipv4.ip_unprivileged_port_start",
             ))
-            .advise(Advice::new(
-                "give the service that one right",
-                format!(
-                    "systemctl edit {unit_arg}   # [Service], then AmbientCapabilities=CAP_NET_BIND_SERVICE\n{restart}"
-                ),
-                Some(&format!("{}\n{restart}", undo_edit(failed.unit))),
-            )),
+            .fix(fixes::unit::bind_capability(failed.unit))
+            .fix(open_to_all(failed, false))
+            .fix(open_to_all(failed, true)),
     )
+}
+
+/// Where the service cannot be given the right (its bounding set is empty): nobody needs it any more from that port up.
+fn open_to_all(failed: &FailedBind<'_>, for_good: bool) -> Plan {
+    let port = failed.port.to_string();
+    let (id, when) =
+        if for_good { ("unprivileged-ports-for-good", ", also after a reboot") } else { ("unprivileged-ports", "") };
+    let plan = Plan::new(id, format!("or let every user bind ports from {port} up{when}"))
+        .risk(Risk::Medium)
+        .warn(format!("every program of every user may then listen on ports from {port} up, while nobody else does"));
+    let set = if for_good { fixes::sysctl::for_good } else { fixes::sysctl::now };
+    fixes::unit::brought_up(set(plan, FIRST_FREE, &port), failed.unit, None)
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use super::super::{Cause, Found, Words, apply};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
-use crate::diagnose::verdict::{Advice, Evidence, arg, undo_edit};
+use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::Listener;
+use crate::fixes::unit::host_network;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "systemd-private-network",
@@ -47,7 +48,6 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         (None, false) => "no setting of the unit: the program made it itself".to_owned(),
     };
     let summary = format!("{name} listens on {} in a network namespace of its own: {why}", rows.join(", "));
-    let restart = format!("systemctl daemon-reload\n{}", apply::restart(name));
     let mut found = Found::new(name, summary)
         .seen(Evidence::new(
             "procfs",
@@ -60,12 +60,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             format!("systemctl show -p PrivateNetwork,NetworkNamespacePath,JoinsNamespaceOf {name_arg}"),
         ));
     if service.private_network || service.network_namespace.is_some() {
-        let line = if service.network_namespace.is_some() { "NetworkNamespacePath=" } else { "PrivateNetwork=no" };
-        found = found.advise(Advice::new(
-            "run it in the host's network",
-            format!("systemctl edit {name_arg}   # [Service], then {line}\n{restart}"),
-            Some(&format!("{}\n{restart}", undo_edit(unit))),
-        ));
+        found = found.fix(host_network(unit, service.network_namespace.is_some(), apply::check(name)));
     }
     Some(found)
 }

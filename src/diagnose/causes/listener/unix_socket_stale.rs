@@ -7,6 +7,8 @@ use crate::diagnose::serving::serving;
 use crate::diagnose::verdict::{Advice, Evidence, arg, see_unix};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::UnixFile;
+use crate::fixes::Plan;
+use crate::fixes::unit::brought_up;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "unix-socket-stale",
@@ -46,23 +48,16 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             if kind == "socket" { "start the program that made it, or remove it" } else { "use the right path" };
         return Some(found.advise(Advice::new(advice, format!("ls -l {file}"), None)));
     };
-    let (name, name_arg) = (&unit.name, arg(&unit.name));
+    let name = &unit.name;
     found.summary = format!("{says}; {name} is {}", unit.shown_state());
-    let verb = if unit.is_running() { "restart" } else { "start" };
-    let undo = (!unit.is_running()).then(|| format!("systemctl stop {name_arg}"));
-    Some(
-        found
-            .seen(Evidence::new(
-                "systemd",
-                format!("{name} is {}", unit.shown_state()),
-                format!("systemctl status {name_arg}"),
-            ))
-            .advise(Advice::new(
-                format!("{verb} {name}, which makes the socket anew"),
-                if unit.is_running() { apply::restart(name) } else { format!("systemctl start {name}") },
-                undo.as_deref(),
-            )),
-    )
+    let see = format!("systemctl status {}", arg(name));
+    let (id, verb) = if unit.is_up() { ("restart-unit", "restart") } else { ("start-unit", "start") };
+    let plan = Plan::new(id, format!("{verb} {name}, which makes the socket anew"));
+    Some(found.seen(Evidence::new("systemd", format!("{name} is {}", unit.shown_state()), see)).fix(brought_up(
+        plan,
+        unit,
+        apply::check(name),
+    )))
 }
 
 #[cfg(test)]
@@ -81,7 +76,7 @@ mod tests {
     fn a_file_without_a_process() {
         let case = host(socket_file(), None).unit("mariadb.service", |u| u.active_state = "failed".into()).case();
         let found = assert_culprit(&case, "unix-socket-stale").causes.remove(0);
-        assert_eq!(found.advice[0].run, "systemctl start mariadb.service");
+        assert_eq!(found.advice[0].run, "systemctl reset-failed mariadb.service\nsystemctl start mariadb.service");
         assert_culprit(&host(socket_file(), Some(false)).case(), "unix-socket-stale");
     }
 

@@ -8,6 +8,7 @@ use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::connect::Outcome;
 use crate::facts::name::{HostsLine, Resolution};
+use crate::fixes::hosts_file;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "cli-hosts-file-stale",
@@ -63,11 +64,32 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         }
         Why::NothingHere | Why::ServedHere => found,
     };
-    Some(found.advise(Advice::new(
+    Some(match why {
+        Why::Overrides(_) => found.fix(hosts_file::take_out(line, host)),
+        Why::ServedHere => match own_address(scene, line) {
+            Some(own) => found.fix(hosts_file::correct(line, host, own).warn(format!("see that {host} is this host"))),
+            None => found.advise(by_hand(host, line, &at)),
+        },
+        // Without the line the name has no address at all.
+        Why::NothingHere => found.advise(by_hand(host, line, &at)),
+    })
+}
+
+fn by_hand(host: &str, line: &HostsLine, at: &str) -> Advice {
+    Advice::new(
         format!("take the line out, or give it {host}'s real address"),
         format!("edit {at}: # {}", line.text),
         Some(&format!("edit {at}: {}", line.text)),
-    )))
+    )
+}
+
+/// An address of this host, of the line's family, at which the port is served to others.
+fn own_address(scene: &Scene<'_, '_>, line: &HostsLine) -> Option<IpAddr> {
+    let listeners = scene.look.listeners(scene.subject.transport, scene.subject.port?)?;
+    let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let all = scene.look.addresses()?.all.iter().map(|a| a.address);
+    let mut fit = all.filter(|ip| ip.is_ipv4() == line.address.is_ipv4() && !ip.is_loopback() && !link_local(ip));
+    fit.find(|ip| listeners.iter().any(|l| l.takes(*ip)))
 }
 
 fn join(addresses: &[IpAddr]) -> String {
@@ -147,6 +169,7 @@ mod tests {
             let found = assert_culprit(&case, "cli-hosts-file-stale").causes.remove(0);
             assert!(found.summary.contains("/etc/hosts:3 sends database.shop.example to 127.0.0.1"), "{found:?}");
             assert_eq!(found.advice[0].run, "edit /etc/hosts:3: # 127.0.0.1 database.shop.example");
+            assert_eq!(found.plans().count(), 0, "without the line the name leads nowhere");
         }
     }
 
@@ -154,6 +177,7 @@ mod tests {
     fn the_name_service_says_something_else() {
         let found = assert_culprit(&hosts(NAME, "10.1.0.9", Some(&["10.2.0.7"])).case(), "cli-hosts-file-stale");
         assert!(found.causes[0].summary.contains("the name service says 10.2.0.7"));
+        assert_eq!(found.causes[0].plans().next().unwrap().id, "remove-hosts-line");
         assert_not_found(&hosts(NAME, "10.1.0.9", Some(&["10.1.0.9"])).case(), "cli-hosts-file-stale");
     }
 
@@ -161,7 +185,8 @@ mod tests {
     fn another_host_that_refuses_proves_nothing_by_itself() {
         assert_not_found(&hosts(NAME, "10.1.0.9", None).case(), "cli-hosts-file-stale");
         let here = hosts(NAME, "10.1.0.9", None).listens("0.0.0.0", "postgresql@15-main.service", |_| ());
-        assert_culprit(&here.case(), "cli-hosts-file-stale");
+        let found = assert_culprit(&here.case(), "cli-hosts-file-stale").causes.remove(0);
+        assert_eq!(found.advice[0].run, format!("edit /etc/hosts:3: 10.2.0.2 {NAME}"));
     }
 
     #[test]

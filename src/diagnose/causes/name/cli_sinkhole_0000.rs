@@ -7,6 +7,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::connect::Outcome;
+use crate::fixes::hosts_file;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "cli-sinkhole-0000",
@@ -45,11 +46,13 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     };
     let text = format!("/etc/hosts:{}: {}", line.line, line.text);
     let out = format!("/etc/hosts:{}: # {}", line.line, line.text);
-    Some(found.seen(Evidence::new("hosts", &text, format!("sed -n {}p /etc/hosts", line.line))).advise(Advice::new(
-        "take the line out",
-        out,
-        Some(&text),
-    )))
+    let found = found.seen(Evidence::new("hosts", &text, format!("sed -n {}p /etc/hosts", line.line)));
+    // Only where the name then has an address.
+    let real = |ip: &IpAddr| !ip.is_unspecified();
+    if resolution.beyond_hosts.iter().flatten().any(real) {
+        return Some(found.fix(hosts_file::take_out(line, host)));
+    }
+    Some(found.advise(Advice::new("take the line out", out, Some(&text))))
 }
 
 #[cfg(test)]

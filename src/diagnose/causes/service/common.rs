@@ -224,9 +224,10 @@ pub(super) fn gave_up<'a>(look: &Look<'a>, unit: &Unit) -> Option<&'a Entry> {
     look.journal(&unit.name)?.last_start().iter().rev().find(|e| e.is_systemd() && e.message.contains(SAYS))
 }
 
-/// Starts the unit.
-pub(super) fn start(unit: &Unit) -> Advice {
-    Advice::of(crate::fixes::unit::start(unit))
+/// Starts the unit by hand: something else has to be repaired first.
+pub(super) fn start_by_hand(unit: &Unit) -> Advice {
+    let name = arg(&unit.name);
+    Advice::new("then start it", format!("systemctl start {name}"), Some(&format!("systemctl stop {name}")))
 }
 
 /// Before it is started again: what it failed of has to be gone.

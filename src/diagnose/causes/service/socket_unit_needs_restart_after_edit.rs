@@ -4,9 +4,10 @@ use super::super::{Cause, Found, Words};
 use super::common::{DOWN, arg, found, idle, journal_says, sockets};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::Evidence;
 use crate::facts::claim::ClaimSource;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "socket-unit-needs-restart-after-edit",
@@ -51,7 +52,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         if let Some(entry) = lost {
             found = found.seen(journal_says(socket, entry));
         }
-        return Some(found.advise(reopen(socket)));
+        return Some(found.fix(fixes::reopen(socket)));
     }
     None
 }
@@ -63,17 +64,6 @@ fn configured(socket: &Unit) -> Evidence {
     let reload = if socket.needs_reload { ", NeedDaemonReload=yes" } else { "" };
     let see = format!("systemctl show {} -p Listen,NeedDaemonReload", arg(&socket.name));
     Evidence::new("systemd", format!("Listen={}{reload}", listens.join(" ")), see)
-}
-
-/// A socket unit cannot be restarted while its service runs.
-fn reopen(socket: &Unit) -> Advice {
-    let name = arg(&socket.name);
-    let both = socket.triggers.iter().fold(name.clone(), |both, service| format!("{both} {}", arg(service)));
-    Advice::new(
-        "read the edit, and open the sockets anew",
-        format!("systemctl daemon-reload\nsystemctl stop {both}\nsystemctl start {name}"),
-        Some("restore the former ListenStream= and do the same again"),
-    )
 }
 
 #[cfg(test)]

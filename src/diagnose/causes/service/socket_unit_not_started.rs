@@ -1,12 +1,12 @@
 //! The service is meant to be started by its socket unit, and that one does not listen.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failure_says, found, idle_unit, sockets, systemd_says};
+use super::common::{DOWN, failure_says, found, idle_unit, sockets, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{FailureKind, first_failure};
-use crate::diagnose::verdict::Advice;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "socket-unit-not-started",
@@ -31,7 +31,6 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         down(scene, socket) && this_port && is_the_way(unit, socket)
     };
     let socket = sockets(scene.look, unit).into_iter().find(wanted)?;
-    let name = arg(&socket.name);
     let state = &socket.active_state;
     let summary =
         format!("{} is {state}, so nothing listens and nothing can start {}", socket.name, started_by(socket));
@@ -41,16 +40,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let failure = first_failure(scene.look, socket);
     found.evidence.extend(failure.iter().flat_map(|failure| failure_says(socket, failure)));
-    let enabled = socket.file_state.starts_with("enabled") || socket.file_state == "static";
-    Some(found.advise(if enabled {
-        Advice::new("start it", format!("systemctl start {name}"), Some(&format!("systemctl stop {name}")))
-    } else {
-        Advice::new(
-            "start it now and at every boot",
-            format!("systemctl enable --now {name}"),
-            Some(&format!("systemctl disable --now {name}")),
-        )
-    }))
+    let found = if socket.file_state == "disabled" { found.fix(fixes::start_and_enable(socket)) } else { found };
+    Some(found.fix(fixes::start(socket)))
 }
 
 fn holds(socket: &Unit, transport: crate::facts::socket::Transport, port: u16) -> bool {
@@ -112,7 +103,10 @@ mod tests {
     fn the_socket_unit_claims_the_port_and_is_stopped() {
         let diagnosis =
             assert_culprit(&keys("disabled", "inactive").claimed_by("keys.socket").case(), "socket-unit-not-started");
-        assert_eq!(diagnosis.culprit().unwrap().advice[0].run, "systemctl enable --now keys.socket");
+        assert_eq!(
+            diagnosis.culprit().unwrap().advice[0].run,
+            "systemctl start keys.socket\nsystemctl enable keys.socket"
+        );
     }
 
     #[test]

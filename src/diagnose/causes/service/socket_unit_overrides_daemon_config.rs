@@ -10,6 +10,7 @@ use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::claim::{Claim, ClaimSource};
 use crate::facts::daemon::ListenAddress;
 use crate::facts::unit::Unit;
+use crate::fixes::socket::{Wanted, listen, turn_off};
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "socket-unit-overrides-daemon-config",
@@ -46,7 +47,16 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.seen(Evidence::new("config", format!("{origin}: {}", origin.text), see));
     }
     let unit = claim.unit.as_deref().unwrap_or_default();
-    Some(found.advise(follow(socket, &address_wanted(scene, port))).advise(by_itself(socket, unit)))
+    let addresses = addresses_wanted(scene, socket, port);
+    let plan = listen(socket, &Wanted { transport: scene.subject.transport, port, addresses });
+    let found = match plan {
+        Some(plan) => found.fix(plan),
+        None => found.advise(follow(socket, port)),
+    };
+    Some(match scene.look.unit(unit).filter(|service| service.load_state == "loaded") {
+        Some(service) => found.fix(turn_off(socket, service, apply::check(unit))),
+        None => found.advise(by_itself(socket, unit)),
+    })
 }
 
 /// Nothing listens on the port that the configuration names, and the active socket units hold other ones.
@@ -113,15 +123,16 @@ fn origin(claim: &Claim) -> Option<&crate::facts::daemon::Origin> {
     claim.origin.as_ref().or_else(|| listen?.port_set_by.as_ref()).or_else(|| listen?.address_set_by.as_ref())
 }
 
-/// What the socket unit has to listen on for the asked address.
-fn address_wanted(scene: &Scene<'_, '_>, port: u16) -> String {
-    match scene.subject.address() {
-        Some(IpAddr::V6(_)) => format!("[::]:{port}"),
-        Some(IpAddr::V4(_)) | None => port.to_string(),
-    }
+/// What the socket unit has to listen on for the asked address. A port alone is both families, unless the unit or the
+/// kernel keep them apart.
+fn addresses_wanted(scene: &Scene<'_, '_>, socket: &Unit, port: u16) -> Vec<String> {
+    let by_unit = socket.socket.as_ref().map(|s| s.bind_ipv6_only.as_str()).unwrap_or_default();
+    let by_kernel = || scene.look.sysctl("net/ipv6/bindv6only") == Some("1");
+    let apart = by_unit == "ipv6-only" || (by_unit != "both" && by_kernel());
+    if apart { vec![format!("0.0.0.0:{port}"), format!("[::]:{port}")] } else { vec![port.to_string()] }
 }
 
-fn follow(socket: &Unit, listen: &str) -> Advice {
+fn follow(socket: &Unit, listen: u16) -> Advice {
     let name = arg(&socket.name);
     let both = socket.triggers.iter().fold(name.clone(), |both, service| format!("{both} {}", arg(service)));
     Advice::new(
@@ -186,6 +197,8 @@ mod tests {
         let finding = diagnosis.culprit().unwrap();
         assert!(finding.summary.contains("Port 2222 (/etc/ssh/sshd_config.d/50-port.conf:1)"), "{}", finding.summary);
         assert!(finding.advice[0].run.contains("ListenStream=2222"));
+        let ids: Vec<&str> = finding.plans().map(|plan| plan.id.as_str()).collect();
+        assert_eq!(ids, ["listen-address", "turn-socket-off"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::diagnose::failure::first_failure;
 use crate::diagnose::verdict::Advice;
 use crate::facts::connect::Outcome;
 use crate::facts::unit::Unit;
+use crate::fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "socket-unit-service-start-limit",
@@ -42,6 +43,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if let Some(service) = service {
         found = found.seen(systemd_says(service));
         found.evidence.extend(failure.iter().flat_map(|failure| failure_says(service, failure)));
+    }
+    if failure.is_none() {
+        return Some(found.fix(fixes::socket::open_again(socket, service)));
     }
     Some(cures(found, socket, service))
 }

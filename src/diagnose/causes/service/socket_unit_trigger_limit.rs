@@ -1,11 +1,12 @@
 //! Too many connections in a short time: systemd closed the socket for good.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, found, idle_unit, journal_says, sockets, undo_edit};
+use super::common::{DOWN, arg, found, idle_unit, journal_says, sockets};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::Evidence;
 use crate::facts::unit::Unit;
+use crate::fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "socket-unit-trigger-limit",
@@ -39,17 +40,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if let Some(entry) = scene.look.journal(&socket.name).and_then(|journal| journal.last_with("Trigger limit hit")) {
         found = found.seen(journal_says(socket, entry));
     }
-    let open = Advice::new(
-        "open it again",
-        format!("systemctl reset-failed {name}\nsystemctl start {name}"),
-        Some(&format!("systemctl stop {name}")),
-    );
-    let raise = Advice::new(
-        "allow more, if so many connections are to be expected",
-        format!("systemctl edit {name}    # [Socket] TriggerLimitBurst=2000"),
-        Some(&undo_edit(socket)),
-    );
-    Some(found.advise(open).advise(raise))
+    Some(found.fix(fixes::socket::open_again(socket, None)).fix(fixes::unit::trigger_limit(socket)))
 }
 
 #[cfg(test)]

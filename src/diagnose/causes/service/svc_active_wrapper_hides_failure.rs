@@ -1,13 +1,14 @@
 //! A unit that is `active (exited)` looks healthy while the instance behind it, which should serve, is down.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, failure_says, found, idle, reason, see_why, start, start_again, systemd_says};
+use super::common::{DOWN, failure_says, found, idle, reason, see_why, start_again, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::first_failure;
 use crate::diagnose::look::Look;
 use crate::diagnose::serving::Serving;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-active-wrapper-hides-failure",
@@ -38,7 +39,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let mut found = found(scene, instance, summary).seen(systemd_says(wrapper));
     found.evidence.extend(failure.iter().flat_map(|failure| failure_says(instance, failure)));
     if failure.is_none() {
-        return Some(found.advise(start(instance)));
+        return Some(found.fix(fixes::start(instance)));
     }
     Some(found.advise(see_why(instance)).advise(start_again(instance)))
 }

@@ -6,6 +6,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-condition-unmet",
@@ -35,34 +36,27 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if let Some(entry) = scene.look.journal(&unit.name).and_then(|journal| journal.last_with("unmet condition")) {
         found = found.seen(journal_says(unit, entry));
     }
-    Some(found.advise(meet(unit, condition)))
+    Some(meet(found, unit, condition))
 }
 
 /// How the condition is met.
-fn meet(unit: &Unit, condition: &str) -> Advice {
+fn meet(found: Found, unit: &Unit, condition: &str) -> Found {
     let start = format!("systemctl start {}", arg(&unit.name));
     let stop = format!("systemctl stop {}", arg(&unit.name));
     let (kind, value) = condition.split_once('=').unwrap_or((condition, ""));
     let value = value.trim_start_matches('|');
-    match (kind.contains("PathExists"), value.strip_prefix('!').map(arg)) {
-        (true, Some(path)) => Advice::new(
-            "remove the path that forbids it, and start it",
-            format!("rm {path}\n{start}"),
-            Some(&format!("{stop}\ntouch {path}")),
-        ),
-        (true, None) if !value.contains(['*', '?', '[']) => {
-            let path = arg(value);
-            Advice::new(
-                "create the path it waits for, if what should be there is ready, and start it",
-                format!("touch {path}\n{start}"),
-                Some(&format!("{stop}\nrm {path}")),
-            )
-        }
-        _ => Advice::new(
+    let one = value.trim_start_matches('!');
+    let path = kind.contains("PathExists") && one.starts_with('/') && !one.contains(['*', '?', '[']);
+    // With a second condition, this one alone is not enough.
+    let alone = unit.condition_failed.len() == 1;
+    match (path && alone, value.starts_with('!')) {
+        (true, true) => found.fix(fixes::without_path(unit, one)),
+        (true, false) => found.fix(fixes::with_path(unit, one)),
+        (false, _) => found.advise(Advice::new(
             "make the condition hold, or drop it from the unit, and start it",
             format!("systemctl edit {}    # [Unit] {kind}=\n{start}", arg(&unit.name)),
             Some(&format!("{stop}\n{}", undo_edit(unit))),
-        ),
+        )),
     }
 }
 
@@ -84,6 +78,17 @@ mod tests {
         let case = ssh("ConditionPathExists=!/etc/ssh/sshd_not_to_be_run", "inactive");
         let diagnosis = assert_culprit(&case, "svc-condition-unmet");
         assert!(diagnosis.culprit().unwrap().advice[0].run.starts_with("rm /etc/ssh/sshd_not_to_be_run\n"));
+        assert_eq!(diagnosis.culprit().unwrap().plans().next().unwrap().id, "remove-path");
+    }
+
+    #[test]
+    fn what_is_no_single_path_is_left_to_people() {
+        for condition in
+            ["ConditionPathExistsGlob=/srv/*.ready", "ConditionFileNotEmpty=/srv/x", "ConditionACPower=true"]
+        {
+            let diagnosis = assert_culprit(&ssh(condition, "inactive"), "svc-condition-unmet");
+            assert_eq!(diagnosis.culprit().unwrap().plans().count(), 0, "{condition}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The daemon was killed by a signal, crashed or shot, and nothing restarts it.
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, failed_by, found_failed, gave_up, signal_name, start};
+use super::common::{DOWN, arg, failed_by, found_failed, gave_up, signal_name};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
 use crate::diagnose::verdict::Advice;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-crashed-signal",
@@ -35,7 +36,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let signal = signal_name(number);
     let summary = format!("{} was killed by {signal} and not restarted", unit.name);
-    let found = found_failed(scene, unit, &failure, summary).advise(start(unit));
+    let found = found_failed(scene, unit, &failure, summary).fix(fixes::start(unit));
     Some(if crashed(number) { found.advise(core_dump(unit)) } else { found })
 }
 

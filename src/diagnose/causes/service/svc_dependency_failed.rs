@@ -1,13 +1,14 @@
 //! systemd did not start the unit because another one, which it requires, failed.
 
 use super::super::{Cause, Found, Words, apply};
-use super::common::{DOWN, arg, failure_says, found, idle_service, journal_says, reason, start, systemd_says};
+use super::common::{DOWN, arg, failure_says, found, idle_service, journal_says, reason, start_by_hand, systemd_says};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{first_failure, held_back};
 use crate::diagnose::look::Look;
 use crate::diagnose::verdict::Advice;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-dependency-failed",
@@ -34,10 +35,16 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let mut found = found(scene, unit, format!("{} was not started because {other} failed", unit.name));
     found.evidence.insert(0, journal_says(unit, entry));
     if let Some(other) = guilty {
-        return Some(about(scene.look, found, other).advise(start(unit)));
+        // One that is only stopped now is started along.
+        let found = if other.active_state == "failed" {
+            about(scene.look, found, other).advise(start_by_hand(unit))
+        } else {
+            found.fix(fixes::start(unit))
+        };
+        return Some(found);
     }
     let see = format!("systemctl list-dependencies {}\nsystemctl --failed", arg(&unit.name));
-    Some(found.advise(Advice::new("find and repair what it requires", see, None)).advise(start(unit)))
+    Some(found.advise(Advice::new("find and repair what it requires", see, None)).advise(start_by_hand(unit)))
 }
 
 /// What is known of the unit that failed, and how it is repaired.

@@ -4,7 +4,8 @@ use super::super::{Cause, Found, Words};
 use super::common::{DOWN, arg, found, idle_service};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::Evidence;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-not-enabled-after-reboot",
@@ -40,11 +41,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             format!("systemctl is-enabled {name}"),
         ))
         .seen(Evidence::new("journal", "it ran in the boot before this one", format!("journalctl -b -1 -u {name}")));
-    Some(found.advise(Advice::new(
-        "start it now and at every boot",
-        format!("systemctl enable --now {name}"),
-        Some(&format!("systemctl disable --now {name}")),
-    )))
+    Some(found.fix(fixes::start_and_enable(unit)).fix(fixes::start(unit)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The unit that should serve the port is stopped or failed (and nothing more specific explains why).
 
 use super::super::{Cause, Found, Words};
-use super::common::{DOWN, arg, found, found_failed, idle_service, reason, see_why, silence, start, start_again};
+use super::common::{
+    DOWN, arg, found, found_failed, idle_service, reason, see_why, silence, start_again, start_by_hand,
+};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::{first_failure, has_failed};
@@ -9,6 +11,7 @@ use crate::diagnose::verdict::{Advice, Evidence};
 use crate::facts::claim::ClaimSource;
 use crate::facts::connect::Outcome;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-not-running",
@@ -43,8 +46,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let stopping = if unit.active_state == "deactivating" { "is being stopped" } else { "is not running" };
     let enabled = if unit.file_state == "disabled" { ", and not enabled to start at boot" } else { "" };
-    let found = found(scene, unit, format!("{} {stopping}{enabled}", unit.name)).advise(start(unit));
-    Some(if unit.file_state == "disabled" { found.advise(enable(unit)) } else { found })
+    let found = found(scene, unit, format!("{} {stopping}{enabled}", unit.name)).fix(fixes::start(unit));
+    Some(if unit.file_state == "disabled" { found.fix(fixes::start_and_enable(unit)) } else { found })
 }
 
 /// Without systemd nobody can be asked about the program, but what names the port and that nothing listens is known.
@@ -118,16 +121,7 @@ fn unloadable(scene: &Scene<'_, '_>, unit: &Unit, error: &str) -> Found {
             format!("systemctl status {name}"),
         ))
         .advise(verify)
-        .advise(start(unit))
-}
-
-fn enable(unit: &Unit) -> Advice {
-    let name = arg(&unit.name);
-    Advice::new(
-        "let it start at every boot too",
-        format!("systemctl enable {name}"),
-        Some(&format!("systemctl disable {name}")),
-    )
+        .advise(start_by_hand(unit))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::FailureKind;
 use crate::diagnose::verdict::Advice;
 use crate::facts::unit::Unit;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-runtime-dir-missing",
@@ -32,14 +33,15 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         }
         (*kind == FailureKind::NoHostKeys).then_some(None)
     })?;
-    let (summary, cure) = match &path {
-        Some(path) => (format!("{} does not start: {path} is missing", unit.name), make(unit, path)),
-        None => (
-            format!("{} does not start: it has no host keys", unit.name),
-            Advice::new("make host keys", "ssh-keygen -A", None),
-        ),
+    let what = path.as_ref().map_or_else(|| "it has no host keys".to_owned(), |path| format!("{path} is missing"));
+    let found = found_failed(scene, unit, &failure, format!("{} does not start: {what}", unit.name));
+    let Some(path) = path else {
+        return Some(found.advise(Advice::new("make host keys", "ssh-keygen -A", None)).advise(start_again(unit)));
     };
-    Some(found_failed(scene, unit, &failure, summary).advise(cure).advise(start_again(unit)))
+    Some(match path.strip_prefix("/run/").and_then(|below| fixes::runtime_directory(unit, below)) {
+        Some(plan) => found.fix(plan),
+        None => found.advise(make(unit, &path)).advise(start_again(unit)),
+    })
 }
 
 fn make(unit: &Unit, path: &str) -> Advice {

@@ -6,6 +6,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure::first_failure;
 use crate::diagnose::verdict::Advice;
+use crate::fixes::unit as fixes;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "svc-start-limit-hit",
@@ -42,6 +43,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         None => found(scene, unit, summary),
     };
     let found = entry.into_iter().fold(found, |found, entry| found.seen(journal_says(unit, entry)));
+    if failure.is_none() {
+        return Some(found.fix(fixes::start(unit)));
+    }
     let why = Advice::new("cure the first failure", format!("journalctl -b -u {}", arg(&unit.name)), None);
     Some(found.advise(why).advise(start_again(unit)))
 }

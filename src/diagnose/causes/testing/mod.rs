@@ -378,7 +378,7 @@ pub(crate) fn owned_by(unit: &str) -> Owner {
     Owner {
         cgroup: Some(format!("/system.slice/{unit}")),
         unit: Some(unit.into()),
-        processes: vec![Process { pid, name: name.into(), command: String::new(), started_at: 0 }],
+        processes: vec![Process { pid, name: name.into(), command: String::new(), started_at: 0, started: 4711 }],
         partial: false,
     }
 }
