@@ -14,6 +14,11 @@ pub enum Transport {
     Udp,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Transport {
     /// `tcp` or `udp`.
     pub fn word(self) -> &'static str {
@@ -131,7 +136,7 @@ pub struct Process {
     pub started_at: u64,
     /// The same in clock ticks since boot (field 22 of /proc/PID/stat; 0: unknown), which tells it from a later one with
     /// its number.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub started: u64,
 }
 
