@@ -1,13 +1,13 @@
 //! Plans about units: start, enable, unmask, and drop-ins.
 
 use super::action::{Action, Create, Verb};
-use super::plan::{Plan, Risk, Scope};
+use super::plan::{Lasting, Plan, Risk, Scope};
 use crate::facts::unit::Unit;
 
 /// Starts a unit. One that failed too often is forgiven first: systemd would refuse.
 pub fn start(unit: &Unit) -> Plan {
     let name = &unit.name;
-    started(Plan::new("start-unit", format!("start {name}")), unit)
+    started(Plan::new("start-unit", format!("start {name}")).lasting(Lasting::Runtime), unit)
 }
 
 /// Adds the steps that start a unit.
@@ -26,6 +26,7 @@ pub fn start_and_enable(unit: &Unit) -> Plan {
     let mut plan = start(unit);
     plan.id = "start-and-enable-unit".into();
     plan.title = format!("start {name}, now and at every boot");
+    plan.lasting = Lasting::Permanent;
     plan.step(format!("let {name} start at boot"), act(name, Verb::Enable))
 }
 
