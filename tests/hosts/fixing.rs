@@ -16,7 +16,8 @@ find /etc /usr/local/etc /root /usr/lib/systemd /lib/firewalld -xdev \( -type f 
 find /etc -xdev -type f ! -name '*.old' -print0 2>/dev/null | sort -z | xargs -0 sha256sum | sed 's/^/content /'
 systemctl --no-legend --plain list-units --type=service,socket --state=active,activating,reloading 2>/dev/null \
     | awk '{print "runs", $1}' | grep -vE 'systemd-|dbus|user@|session|unrefuse-guard|getty|polkit|-hostnamed|packagekit' | sort
-systemctl --no-legend list-unit-files --type=service,socket 2>/dev/null | awk '{print "boot", $1, $2}' | sort
+systemctl --no-legend list-unit-files --type=service,socket 2>/dev/null | grep -v '^unrefuse-guard' \
+    | awk '{print "boot", $1, $2}' | sort
 nft list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+/counter/; s/ expires [0-9a-z]+//' | sed 's/^/nft /'
 for t in iptables-legacy-save ip6tables-legacy-save; do
     command -v $t >/dev/null && grep -q . /proc/net/ip_tables_names 2>/dev/null && $t 2>/dev/null \
@@ -38,11 +39,12 @@ impl Snapshot {
         host.read(&["sh", "-c", STATE]).map(Self)
     }
 
-    /// What differs, a line each.
-    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+    /// What differs, a line each. What runs may be left out, where something happened once.
+    pub(crate) fn differences(&self, other: &Self, once: bool) -> Vec<String> {
         let count = |text: &str| {
             let mut lines: BTreeMap<String, i32> = BTreeMap::new();
-            for line in text.lines() {
+            for line in text.lines().filter(|line| !once || !(line.starts_with("runs ") || line.contains("transient")))
+            {
                 *lines.entry(line.to_owned()).or_default() += 1;
             }
             lines

@@ -109,7 +109,7 @@ fn deal(host: &Host, scenario: &Scenario, plan: &str, blow: &Blow, before: &Snap
         if stands {
             crate::fixing::undo(host, &[number_of(&last)], false)?;
         }
-        let differences = before.differences(&Snapshot::of(host)?);
+        let differences = before.differences(&Snapshot::of(host)?, false);
         if !differences.is_empty() {
             return Err(format!(
                 "at call {nth} the host is not as it was:\n{}\n{}\n{}{}",

@@ -78,7 +78,7 @@ fn play(refused: Refused) -> Step {
     if told.contains("left as it is") {
         return Err(format!("something is left\n{told}"));
     }
-    let differences = before.differences(&Snapshot::of(&host)?);
+    let differences = before.differences(&Snapshot::of(&host)?, false);
     if !differences.is_empty() {
         return Err(format!("the host is not as it was:\n{}\n{told}", differences.join("\n")));
     }

@@ -36,7 +36,7 @@ pub(crate) struct Scenario {
     pub expect: Expect,
     /// The plan that is applied, seen to work from outside, and undone. None: the program offers none, which is checked.
     pub fix: Option<&'static str>,
-    /// Why the fault is not back once the plan is undone, though units and files are as they were.
+    /// Why the fault is not back once the plan is undone, though files, rules and settings are as they were.
     pub once: Option<&'static str>,
     /// Repairs the host by hand, where that can be done.
     pub repair: Option<fn(&Host) -> Step>,
@@ -215,7 +215,7 @@ impl Scenario {
         let entries = fixing::apply(host, &words, plan)?;
         self.look_repaired(lab, host)?;
         fixing::undo(host, &entries, self.once.is_some())?;
-        let differences = before.differences(&Snapshot::of(host)?);
+        let differences = before.differences(&Snapshot::of(host)?, self.once.is_some());
         if !differences.is_empty() {
             return Err(format!("the host is not as it was before plan {plan}:\n{}", differences.join("\n")));
         }

@@ -183,8 +183,10 @@ pub(super) async fn set_masked(hands: &Hands, name: &str, change: &Change) -> Re
 async fn settled(hands: &Hands, name: &str) -> Result<Unit, Error> {
     let began = Instant::now();
     loop {
+        // The state is read before what its job does: a job that ends in between leaves the state from before.
+        let before = look(hands, name).await?;
         let unit = look(hands, name).await?;
-        if unit.job.is_none() && !is_passing(&unit) {
+        if before.job.is_none() && unit.job.is_none() && !is_passing(&unit) {
             return Ok(unit);
         }
         if began.elapsed() > JOB_WITHIN {

@@ -153,7 +153,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         expect: refused("port-conflict-old-instance", &["nginx.service"]),
         fix: Some("end-process"),
         once: Some("nobody starts again what was started by hand"),
-        repair: Some(|host| host.sh("systemctl stop by-hand; systemctl restart nginx")),
+        repair: Some(|host| host.sh("systemctl stop by-hand || :; systemctl restart nginx")),
         ..SCENARIO
     },
     Scenario {

@@ -118,7 +118,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         expect: refused("socket-unit-needs-restart-after-edit", &["ssh.socket"]),
         fix: Some("reopen-socket"),
         once: Some("the edit was there before, and what it lacked was only that somebody read it"),
-        repair: Some(|host| host.run(&["systemctl", "restart", "ssh.socket"])),
+        repair: Some(move_ssh_socket_and_restart),
         ..SCENARIO
     },
     Scenario {
