@@ -50,13 +50,13 @@ fn fix_and_undo() -> Step {
     screen.send("y");
     screen.wait_for("kept,");
     screen.send("\r");
-    screen.wait_for("OPEN");
+    screen.wait_for("nginx[");
     screen.send("u");
     screen.wait_for("Undo");
     screen.send("y");
     screen.wait_for("undone");
     screen.send("\r");
-    screen.wait_for("REFUSED");
+    screen.wait_for("svc-masked");
     screen.send("q");
     let left = screen.end();
     if left.success() { Ok(()) } else { Err(format!("the screen ended with {left}")) }

@@ -17,6 +17,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("10.2.0.2:8080", Timeout)],
         expect: fails("fw-input-drop", "timeout", &["DOCKER-USER", "--dport 80"]),
+        fix: Some("allow-everyone"),
         repair: Some(|host| host.sh("iptables -D DOCKER-USER 1")),
         ..DOCKER
     },
