@@ -36,6 +36,8 @@ pub struct Holder {
     pub started: u64,
 }
 
+/// How long whoever changes something waits for the lock: the guard of the change before looks after it for a moment.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a lock that is held is tried again.
 const AGAIN: Duration = Duration::from_millis(50);
 

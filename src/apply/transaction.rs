@@ -140,7 +140,7 @@ pub async fn run(
     progress: mpsc::Sender<Progress>,
     answers: mpsc::Receiver<Answer>,
 ) -> Result<Ended, Error> {
-    let lock = Lock::take(&hands.state, Duration::ZERO).map_err(super::lock::Missed::error)?;
+    let lock = Lock::take(&hands.state, super::lock::PATIENCE).map_err(super::lock::Missed::error)?;
     let mut log = Log::read(&hands.state)?;
     recover(hands, &mut log, &progress).await?;
     let prepared = prepare(hands, plan).await?;

@@ -1,8 +1,6 @@
 //! Undo: what a kept entry changed is set back, where it is still as that entry left it. An entry of its own in the log,
 //! so that it can be undone, too.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 
 use super::change::{Act, Kick, Thing};
@@ -35,7 +33,7 @@ pub async fn undo(
     who: &str,
     progress: &mpsc::Sender<Progress>,
 ) -> Result<Undone, Error> {
-    let _lock = Lock::take(&hands.state, Duration::ZERO).map_err(Missed::error)?;
+    let _lock = Lock::take(&hands.state, super::lock::PATIENCE).map_err(Missed::error)?;
     let mut log = Log::read(&hands.state)?;
     recover(hands, &mut log, progress).await?;
     let of = chosen(&log, number)?.clone();
