@@ -1,6 +1,10 @@
 //! The verdict of a box in which no cause was found: healthy, not needed, or why it cannot be told.
 
+mod container;
 mod firewall;
+mod network;
+mod policy;
+mod wrappers;
 
 use crate::diagnose::answering;
 use crate::diagnose::chart::BoxId;
@@ -50,13 +54,17 @@ pub(in crate::diagnose) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState
             BoxId::Name => name(judged),
             BoxId::Service => service(judged),
             BoxId::Listener => listener(judged),
-            BoxId::Firewall if judged.subject.path.is_none() => firewall::state(judged),
-            BoxId::Container | BoxId::Firewall | BoxId::Policy | BoxId::Wrappers | BoxId::Network => {
-                not_built(id, judged)
+            BoxId::Policy => policy::state(judged),
+            BoxId::Container | BoxId::Firewall | BoxId::Wrappers | BoxId::Network if judged.subject.path.is_some() => {
+                unneeded(id, "a unix socket does not cross the network")
             }
+            BoxId::Container => container::state(judged),
+            BoxId::Firewall => firewall::state(judged),
+            BoxId::Wrappers => wrappers::state(judged),
+            BoxId::Network => network::state(judged),
         }
     });
-    let built = !matches!(id, BoxId::Container | BoxId::Policy | BoxId::Wrappers | BoxId::Network);
+    let built = !LATER.contains(&id);
     let waiting = judged.missing.iter().any(|(b, m)| *b == id && m.open);
     let unsure = match state.verdict {
         // Nothing wrong was seen, but not everything that could be wrong was seen either.
@@ -284,11 +292,9 @@ fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
     }
 }
 
-fn not_built(id: BoxId, judged: &Judged<'_, '_>) -> BoxState {
-    if judged.subject.path.is_some()
-        && matches!(id, BoxId::Firewall | BoxId::Wrappers | BoxId::Network | BoxId::Container)
-    {
-        return unneeded(id, "a unix socket does not cross the network");
-    }
+/// The boxes that do not look for themselves yet.
+const LATER: &[BoxId] = &[BoxId::Container, BoxId::Policy, BoxId::Wrappers, BoxId::Network];
+
+fn not_looked_at(id: BoxId) -> BoxState {
     unknown(id, "not looked at yet")
 }

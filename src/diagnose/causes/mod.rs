@@ -4,12 +4,17 @@
 //! first), add its words for `explain`.
 
 mod apply;
+mod connect;
+mod container;
 mod firewall;
 mod listener;
 mod name;
+mod network;
+mod policy;
 mod service;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wrappers;
 
 use super::Scene;
 use super::chart::BoxId;
@@ -126,6 +131,7 @@ pub static ALL: &[&Cause] = &[
     &name::localhost_resolves_v6_first::CAUSE,
     &name::cli_hosts_file_stale::CAUSE,
     &name::name_does_not_resolve::CAUSE,
+    // network: the way there and back
     // firewall: whose rule it is, then where it stands, then that there is one
     &firewall::k8s_service_no_endpoints::CAUSE,
     &firewall::fw_fail2ban_ban::CAUSE,
@@ -154,6 +160,8 @@ pub static ALL: &[&Cause] = &[
     &firewall::fw_upstream::CAUSE,
     &firewall::fw_input_reject::CAUSE,
     &firewall::fw_input_drop::CAUSE,
+    // container: who publishes the port, and who listens inside
+    // policy: what the kernel forbids the service
     // service: what systemd was told, and why a start failed
     &service::svc_masked::CAUSE,
     &service::socket_unit_trigger_limit::CAUSE,
@@ -201,6 +209,8 @@ pub static ALL: &[&Cause] = &[
     &service::svc_not_installed::CAUSE,
     &service::svc_not_running::CAUSE,
     &service::no_listener_unknown_service::CAUSE,
+    // wrappers: who hangs up after the handshake
+    // connect: what the program says after it
 ];
 
 /// The cause with this id.

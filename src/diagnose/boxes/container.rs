@@ -1,0 +1,9 @@
+//! Is the port published by a container, and does anybody listen inside?
+
+use super::{Judged, not_looked_at};
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::verdict::BoxState;
+
+pub(super) fn state(_judged: &Judged<'_, '_>) -> BoxState {
+    not_looked_at(BoxId::Container)
+}

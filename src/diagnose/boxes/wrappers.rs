@@ -1,0 +1,9 @@
+//! Do TCP wrappers allow it?
+
+use super::{Judged, not_looked_at};
+use crate::diagnose::chart::BoxId;
+use crate::diagnose::verdict::BoxState;
+
+pub(super) fn state(_judged: &Judged<'_, '_>) -> BoxState {
+    not_looked_at(BoxId::Wrappers)
+}
