@@ -35,28 +35,27 @@ fn fix_and_undo() -> Step {
     let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
     (scenario.break_it)(&host)?;
     let mut screen = open(&host, scenario);
-    screen.wait_for("REFUSED");
-    screen.wait_for("svc-masked");
-    // What is drawn is only what changes: single words are waited for.
+    screen.wait_until_shown("REFUSED");
+    screen.wait_until_shown("svc-masked");
     screen.send("f");
-    screen.wait_for("apply");
+    screen.wait_until_shown("apply");
     screen.send("y");
     screen.send("\r");
-    screen.wait_for("it?");
+    screen.wait_until_shown("Apply it?");
     screen.send("y");
-    screen.wait_for("Keep");
+    screen.wait_until_shown("Keep");
     screen.send("q");
-    screen.wait_for("pending:");
+    screen.wait_until_shown("pending:");
     screen.send("y");
-    screen.wait_for("kept,");
+    screen.wait_until_shown("kept,");
     screen.send("\r");
-    screen.wait_for("nginx[");
+    screen.wait_until_shown("nginx[");
     screen.send("u");
-    screen.wait_for("Undo");
+    screen.wait_until_shown("Undo");
     screen.send("y");
-    screen.wait_for("undone");
+    screen.wait_until_shown("undone");
     screen.send("\r");
-    screen.wait_for("svc-masked");
+    screen.wait_until_shown("svc-masked");
     screen.send("q");
     let left = screen.end();
     if left.success() { Ok(()) } else { Err(format!("the screen ended with {left}")) }
@@ -71,10 +70,10 @@ fn watch(cause: &str, name: &str) -> Step {
     let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
     (scenario.break_it)(&host)?;
     let mut screen = open(&host, scenario);
-    screen.wait_for("REFUSED");
-    screen.wait_for(cause);
+    screen.wait_until_shown("REFUSED");
+    screen.wait_until_shown(cause);
     repair(&host)?;
-    screen.wait_for("OPEN");
+    screen.wait_until_shown("OPEN");
     screen.send("q");
     let left = screen.end();
     if left.success() { Ok(()) } else { Err(format!("the screen ended with {left}")) }

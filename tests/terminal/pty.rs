@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -34,6 +35,10 @@ fn stty(name: &str, columns: u16, rows: u16) {
     assert!(Command::new("stty").arg("-F").arg(name).args(size).status().expect("stty").success());
 }
 
+fn some(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has cells")
+}
+
 pub(crate) struct Pty {
     master: File,
     slave: File,
@@ -43,6 +48,8 @@ pub(crate) struct Pty {
     /// What it wrote before that which was waited for last.
     pub(crate) before: String,
     rest: Vec<u8>,
+    /// What a terminal would show of all it wrote.
+    screen: vt100::Parser,
     home: tempfile::TempDir,
 }
 
@@ -74,7 +81,8 @@ impl Pty {
             .stderr(end())
             .spawn()
             .expect("setsid of util-linux");
-        Self { master, slave, name, child, seen: String::new(), before: String::new(), rest: Vec::new(), home }
+        let screen = vt100::Parser::new(some(rows), some(columns), 0);
+        Self { master, slave, name, child, seen: String::new(), before: String::new(), rest: Vec::new(), screen, home }
     }
 
     pub(crate) fn home(&self) -> PathBuf {
@@ -91,6 +99,7 @@ impl Pty {
         let mut buffer = [0; 1 << 14];
         let Ok(count) = self.master.read(&mut buffer) else { return false };
         self.rest.extend_from_slice(&buffer[..count]);
+        self.screen.process(&buffer[..count]);
         let whole = match std::str::from_utf8(&self.rest) {
             Ok(_) => self.rest.len(),
             Err(error) => error.valid_up_to(),
@@ -119,6 +128,24 @@ impl Pty {
         }
     }
 
+    /// Waits until the terminal shows this, whichever part of it was written when: a frame writes only what changed.
+    #[track_caller]
+    pub(crate) fn wait_until_shown(&mut self, text: &str) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let shown = self.screen.screen().contents();
+            if shown.contains(text) {
+                self.seen.clear();
+                return;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{text:?} is never shown; the screen is\n{shown}");
+            if !self.listen(left) {
+                assert!(self.child.try_wait().ok().flatten().is_none(), "it ended with the screen\n{shown}");
+            }
+        }
+    }
+
     /// What it writes in this time: for showing that it is quiet.
     pub(crate) fn within(&mut self, time: Duration) -> String {
         self.seen.clear();
@@ -131,8 +158,9 @@ impl Pty {
         self.master.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         stty(&self.name, columns, rows);
+        self.screen.screen_mut().set_size(some(rows), some(columns));
     }
 
     pub(crate) fn modes(&self) -> Termios {

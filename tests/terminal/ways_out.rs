@@ -147,14 +147,14 @@ fn where_nobody_could_bring_it_back_it_does_not_stop() {
 fn it_follows_the_size_of_the_terminal_down_to_one_cell() {
     let mut pty = shown((80, 24));
     pty.send("l");
-    pty.wait_for("Listeners");
+    pty.wait_until_shown("Listeners");
     pty.resize(120, 40);
-    pty.wait_for("What to do");
+    pty.wait_until_shown("What to do");
     pty.resize(40, 15);
-    pty.wait_for("Listeners");
+    pty.wait_until_shown("Listeners");
     pty.resize(1, 1);
     pty.resize(200, 60);
-    pty.wait_for("Journal");
+    pty.wait_until_shown("Journal");
     pty.send("q");
     assert_eq!(pty.end().code(), Some(0));
     given_back(&pty);
@@ -165,7 +165,7 @@ fn a_terminal_of_one_cell_is_survived() {
     let mut pty = Pty::start((1, 1), &[TARGET]);
     pty.wait_for(ENTER);
     pty.resize(80, 24);
-    pty.wait_for("REFUSED");
+    pty.wait_until_shown("REFUSED");
     pty.send("q");
     assert_eq!(pty.end().code(), Some(0));
 }
@@ -173,7 +173,7 @@ fn a_terminal_of_one_cell_is_survived() {
 #[test]
 fn it_is_quiet_while_nothing_happens() {
     let mut pty = shown((80, 24));
-    pty.wait_for("live");
+    pty.wait_until_shown("live");
     pty.within(Duration::from_millis(300));
     let written = pty.within(Duration::from_millis(700));
     assert_eq!(written, "", "it draws although nothing changed");
@@ -223,7 +223,7 @@ fn y_copies_by_osc_52() {
     pty.send("y");
     pty.wait_for("\u{1b}]52;c;");
     pty.wait_for("\u{1b}\\");
-    pty.wait_for("copied");
+    pty.wait_until_shown("copied");
     pty.send("q");
     pty.end();
 }
