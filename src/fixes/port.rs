@@ -24,7 +24,7 @@ pub fn take_over(holders: &[&Unit], wanted: &Unit) -> Plan {
             plan = plan.step(format!("keep {} from starting at boot", unit.name), act(&unit.name, Verb::Disable));
         }
     }
-    brought_up(plan, wanted, None)
+    brought_up(plan, wanted)
 }
 
 /// Ends the process that has the port, and brings up the unit that wants it.
@@ -35,7 +35,7 @@ pub fn end(process: Process, wanted: &Unit) -> Plan {
         .warn(format!("{name} cannot be brought back by undo: nobody here knows how it was started"))
         .warn("it is asked to end, and made to after 5 s: what it has not written by then is lost")
         .step(format!("end {name}"), Action::End(process));
-    brought_up(plan, wanted, None)
+    brought_up(plan, wanted)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::action::{Action, Verb};
+use super::action::Verb;
+use super::check;
 use super::plan::{Plan, Risk, Scope};
 use super::unit::{act, brought_up, with_drop_in};
 use crate::facts::socket::Transport;
@@ -39,20 +40,17 @@ pub fn listen(socket: &Unit, wanted: &Wanted) -> Option<Plan> {
     let shown = wanted.addresses.join(" and ");
     let plan = Plan::new("listen-address", format!("let {} listen on {shown}", socket.name)).scope(Scope::Everyone);
     let plan = if clash { plan } else { plan.warn("what it listens on now stays open") };
-    Some(with_drop_in(plan, socket, "listen", &text, None))
+    Some(with_drop_in(plan, socket, "listen", &text))
 }
 
 /// Turns a socket unit off, and lets its service listen by itself.
-pub fn turn_off(socket: &Unit, service: &Unit, check: Option<&str>) -> Plan {
+pub fn turn_off(socket: &Unit, service: &Unit) -> Plan {
     let (name, by) = (&socket.name, &service.name);
     let mut plan = Plan::new("turn-socket-off", format!("turn {name} off, and let {by} listen as it is configured"))
         .risk(Risk::Medium)
         .scope(Scope::Everyone)
         .warn(format!("those connected to {by} now lose their connections"));
-    if let Some(check) = check {
-        let argv = check.split_whitespace().map(str::to_owned).collect();
-        plan = plan.step("let it check its configuration", Action::Check { argv });
-    }
+    plan = check::added(plan, by);
     if service.is_up() {
         plan = plan.step(format!("stop {by}"), act(by, Verb::Stop));
     }
@@ -99,7 +97,7 @@ pub fn open_again(socket: &Unit, service: Option<&Unit>) -> Plan {
     let plan = failed.into_iter().fold(plan, |plan, service| {
         plan.step(format!("forget that {} failed", service.name), act(&service.name, Verb::ResetFailed))
     });
-    brought_up(plan, socket, None)
+    brought_up(plan, socket)
 }
 
 #[cfg(test)]

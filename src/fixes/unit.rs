@@ -1,7 +1,9 @@
 //! Plans about units: start, enable, unmask, and drop-ins.
 
 use super::action::{Action, Create, Verb};
+use super::check;
 use super::plan::{Lasting, Plan, Risk, Scope};
+use crate::facts::daemon::Daemon;
 use crate::facts::unit::Unit;
 
 /// Starts a unit. One that failed too often is forgiven first: systemd would refuse.
@@ -11,7 +13,7 @@ pub fn start(unit: &Unit) -> Plan {
 }
 
 /// Adds the steps that start a unit.
-fn started(plan: Plan, unit: &Unit) -> Plan {
+pub(super) fn started(plan: Plan, unit: &Unit) -> Plan {
     let name = &unit.name;
     let plan = match unit.active_state.as_str() {
         "failed" => plan.step(format!("forget that {name} failed"), act(name, Verb::ResetFailed)),
@@ -41,24 +43,29 @@ pub fn unmask(unit: &Unit) -> Plan {
         .step(format!("start {name}"), act(name, Verb::Start))
 }
 
-/// Restarts a unit, once its own check (a command line without quotes, `nginx -t`) finds nothing wrong.
-pub fn restart(name: &str, check: Option<&str>) -> Plan {
-    restarted(Plan::new("restart-unit", format!("restart {name}")), name, check)
+/// Restarts a unit, once its own check finds nothing wrong.
+pub fn restart(name: &str) -> Plan {
+    restarted(Plan::new("restart-unit", format!("restart {name}")), name)
 }
 
-/// Adds the steps that restart a unit.
-pub fn restarted(plan: Plan, name: &str, check: Option<&str>) -> Plan {
-    let plan = match check {
-        Some(check) => {
-            let argv = check.split_whitespace().map(str::to_owned).collect();
-            plan.step("let it check its configuration", Action::Check { argv })
-        }
-        None => plan,
-    };
-    let risk = plan.risk.max(Risk::Medium);
-    plan.risk(risk)
-        .warn(format!("those connected to {name} now lose their connections"))
-        .step(format!("restart {name}"), act(name, Verb::Restart))
+/// Adds the steps that restart a unit, its own check first.
+pub fn restarted(plan: Plan, name: &str) -> Plan {
+    let mut plan = check::added(plan, name);
+    plan.risk = plan.risk.max(Risk::Medium);
+    // sessions of sshd are processes of their own, which a restart leaves alone
+    if !Daemon::Sshd.runs_as(name) {
+        plan = plan.warn(format!("{name} is restarted: those connected to it lose their connections"));
+    }
+    plan.step(format!("restart {name}"), act(name, Verb::Restart))
+}
+
+/// Adds the steps that let a running daemon take up its new configuration: by a reload where it is gentle, which
+/// interrupts nobody.
+pub(super) fn taken_up(plan: Plan, name: &str, gentle: bool) -> Plan {
+    if gentle {
+        return check::added(plan, name).step(format!("let {name} read it"), act(name, Verb::Reload));
+    }
+    restarted(plan, name)
 }
 
 /// Adds the steps that open the sockets of a socket unit anew.
@@ -69,10 +76,10 @@ pub fn reopened(plan: Plan, socket: &Unit) -> Plan {
 }
 
 /// Adds the steps that bring a unit up as it is configured now: started, restarted, or its sockets opened anew.
-pub fn brought_up(plan: Plan, unit: &Unit, check: Option<&str>) -> Plan {
+pub fn brought_up(plan: Plan, unit: &Unit) -> Plan {
     match (unit.is_up(), unit.socket.is_some()) {
         (false, _) => started(plan, unit),
-        (true, false) => restarted(plan, &unit.name, check),
+        (true, false) => restarted(plan, &unit.name),
         (true, true) => {
             let risk = plan.risk.max(Risk::Medium);
             reopened(plan.risk(risk), unit)
@@ -90,40 +97,40 @@ pub fn reopen(socket: &Unit) -> Plan {
 }
 
 /// Adds a drop-in to a unit and brings it up with that. `text` is the drop-in, `tag` tells several of one unit apart.
-pub fn with_drop_in(plan: Plan, unit: &Unit, tag: &str, text: &str, check: Option<&str>) -> Plan {
+pub fn with_drop_in(plan: Plan, unit: &Unit, tag: &str, text: &str) -> Plan {
     let plan = plan
         .step(format!("add a drop-in to {}", unit.name), drop_in(&unit.name, tag, text))
         .step("let systemd read it", Action::DaemonReload);
-    brought_up(plan, unit, check)
+    brought_up(plan, unit)
 }
 
 /// Starts a unit, and at boot only once its address can be there.
-pub fn after_network(unit: &Unit, check: Option<&str>) -> Plan {
+pub fn after_network(unit: &Unit) -> Plan {
     let name = &unit.name;
     if unit.socket.is_some() {
         // Socket units start long before the network: to wait for it would be a cycle.
         let title = format!("let {name} bind addresses that are not there yet, also at the next boot");
-        return with_drop_in(Plan::new("free-bind", title), unit, "free-bind", "[Socket]\nFreeBind=yes\n", check);
+        return with_drop_in(Plan::new("free-bind", title), unit, "free-bind", "[Socket]\nFreeBind=yes\n");
     }
     let title = format!("bring {name} up, and at the next boot only once the network is up");
     let text = "[Unit]\nWants=network-online.target\nAfter=network-online.target\n";
-    with_drop_in(Plan::new("start-after-network", title), unit, "network", text, check)
+    with_drop_in(Plan::new("start-after-network", title), unit, "network", text)
 }
 
 /// Runs a unit in the network of the host. `path` says that it is a named namespace which keeps it out.
-pub fn host_network(unit: &Unit, path: bool, check: Option<&str>) -> Plan {
+pub fn host_network(unit: &Unit, path: bool) -> Plan {
     let plan = Plan::new("host-network", format!("run {} in the host's network", unit.name))
         .risk(Risk::Medium)
         .scope(Scope::Everyone)
         .warn(format!("somebody kept {} from the network on purpose: ask why first", unit.name));
     let line = if path { "NetworkNamespacePath=" } else { "PrivateNetwork=no" };
-    with_drop_in(plan, unit, "network", &format!("[Service]\n{line}\n"), check)
+    with_drop_in(plan, unit, "network", &format!("[Service]\n{line}\n"))
 }
 
 /// Lets a service bind ports below 1024.
 pub fn bind_capability(unit: &Unit) -> Plan {
     let plan = Plan::new("bind-capability", "give the service that one right");
-    with_drop_in(plan, unit, "ports", "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n", None)
+    with_drop_in(plan, unit, "ports", "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n")
 }
 
 /// Takes a socket unit off its one network interface.
@@ -131,7 +138,7 @@ pub fn any_device(socket: &Unit) -> Plan {
     let plan = Plan::new("any-interface", format!("let {} answer on every interface", socket.name))
         .scope(Scope::Everyone)
         .warn("clients on every network that this host is in can then reach it");
-    with_drop_in(plan, socket, "device", "[Socket]\nBindToDevice=\n", None)
+    with_drop_in(plan, socket, "device", "[Socket]\nBindToDevice=\n")
 }
 
 /// Lets systemd make a directory below /run for a service. None: its name cannot stand in a unit file as it is.
@@ -143,13 +150,13 @@ pub fn runtime_directory(unit: &Unit, below_run: &str) -> Option<Plan> {
     }
     let plan = Plan::new("runtime-directory", "let systemd make the directory at every start");
     let text = format!("[Service]\nRuntimeDirectory={below_run}\nRuntimeDirectoryMode=0755\n");
-    Some(with_drop_in(plan, unit, "directory", &text, None))
+    Some(with_drop_in(plan, unit, "directory", &text))
 }
 
 /// Lets a socket unit be triggered more often before systemd closes it.
 pub fn trigger_limit(socket: &Unit) -> Plan {
     let title = format!("open {}, and allow more connections", socket.name);
-    with_drop_in(Plan::new("raise-trigger-limit", title), socket, "limit", "[Socket]\nTriggerLimitBurst=2000\n", None)
+    with_drop_in(Plan::new("raise-trigger-limit", title), socket, "limit", "[Socket]\nTriggerLimitBurst=2000\n")
 }
 
 /// Takes away the file that keeps a unit from being started.

@@ -6,9 +6,9 @@ mod words;
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::action::{Action, Edit, Hunk, Verb};
+use super::action::{Action, Edit, Hunk};
 use super::plan::{Plan, Risk, Scope};
-use super::{check, unit as units};
+use super::unit as units;
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
 
 pub use moved::{again, on_port, readdressed};
@@ -187,17 +187,8 @@ fn edited(plan: Plan, edits: Vec<Edit>) -> Plan {
 
 /// The daemon checks the new configuration and takes it up.
 fn counting(plan: Plan, at: &Listening<'_>, restart: bool) -> Plan {
-    let plan = check::added(plan, at.unit);
     let reloads = matches!(at.config.daemon, Daemon::Nginx | Daemon::Haproxy);
-    if reloads && !restart {
-        return plan.step(format!("let {} read it", at.unit), units::act(at.unit, Verb::Reload));
-    }
-    let mut plan = plan;
-    if at.config.daemon != Daemon::Sshd {
-        plan = plan.warn(format!("{} is restarted: those connected to it lose their connections", at.unit));
-        plan.risk = plan.risk.max(Risk::Medium);
-    }
-    plan.step(format!("restart {}", at.unit), units::act(at.unit, Verb::Restart))
+    units::taken_up(plan, at.unit, reloads && !restart)
 }
 
 /// Who gets in, and what that means with this daemon.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::words;
 use crate::facts::daemon::{Daemon, DaemonConfig, Origin};
 use crate::facts::unit::Unit;
-use crate::fixes::action::{Action, Edit, Hunk, Verb};
-use crate::fixes::plan::{Plan, Risk, Scope};
+use crate::fixes::action::{Action, Edit, Hunk};
+use crate::fixes::plan::{Plan, Scope};
 use crate::fixes::{check, unit as units};
 use crate::text::with_word;
 
@@ -104,24 +104,10 @@ fn changed(plan: Plan, unit: &Unit, at: &Origin, new: Vec<String>) -> Option<Pla
 /// The daemon checks its configuration, and takes it up: started, started anew, or, where that is enough (`gentle`), told to
 /// read it.
 fn started(plan: Plan, unit: &Unit, gentle: bool) -> Plan {
-    let name = &unit.name;
-    let plan = check::added(plan, name);
-    if gentle && unit.is_running() {
-        return plan.step(format!("let {name} read it"), units::act(name, Verb::Reload));
-    }
     if unit.is_running() {
-        let mut plan = plan;
-        if !Daemon::Sshd.runs_as(name) {
-            plan = plan.warn(format!("{name} is restarted: those connected to it lose their connections"));
-        }
-        plan.risk = plan.risk.max(Risk::Medium);
-        return plan.step(format!("restart {name}"), units::act(name, Verb::Restart));
+        return units::taken_up(plan, &unit.name, gentle);
     }
-    let plan = match unit.active_state.as_str() {
-        "failed" => plan.step(format!("forget that {name} failed"), units::act(name, Verb::ResetFailed)),
-        _ => plan,
-    };
-    plan.step(format!("start {name}"), units::act(name, Verb::Start))
+    units::started(check::added(plan, &unit.name), unit)
 }
 
 #[cfg(test)]

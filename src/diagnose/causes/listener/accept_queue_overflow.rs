@@ -1,6 +1,6 @@
 //! The server's queue of waiting connections is full, so the kernel drops new ones.
 
-use super::super::{Cause, Found, Words, apply};
+use super::super::{Cause, Found, Words};
 use super::rows::{holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -57,7 +57,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         found = found.seen(Evidence::new("netstat", says, "nstat -az TcpExtListenOverflows TcpExtListenDrops"));
     }
     if let Some(unit) = holder.unit() {
-        let mut plan = fixes::unit::restart(unit, apply::check(unit).as_deref());
+        let mut plan = fixes::unit::restart(unit);
         plan.title = format!("restart {unit}, which hangs");
         found = found.fix(plan);
     }
@@ -76,7 +76,7 @@ fn let_more_wait(found: Found, limit: u32, unit: Option<&str>) -> Found {
         let undo = format!("sysctl -w net.core.somaxconn={limit}");
         return found.advise(Advice::new(title(""), format!("sysctl -w net.core.somaxconn={ENOUGH}"), Some(&undo)));
     };
-    let again = |plan| fixes::unit::restarted(plan, unit, apply::check(unit).as_deref());
+    let again = |plan| fixes::unit::restarted(plan, unit);
     let now = fixes::sysctl::now(Plan::new("raise-somaxconn", title("")), MOST, ENOUGH);
     let for_good = Plan::new("raise-somaxconn-for-good", title(", also after a reboot"));
     found.fix(again(now)).fix(again(fixes::sysctl::for_good(for_good, MOST, ENOUGH)))

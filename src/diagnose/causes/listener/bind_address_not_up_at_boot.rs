@@ -41,9 +41,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if let Some(configured) = lacked.configured() {
         found = found.seen(configured);
     }
-    let mut start = fixes::brought_up(Plan::new("start-unit", ""), lacked.failed.unit, None);
+    let mut start = fixes::brought_up(Plan::new("start-unit", ""), lacked.failed.unit);
     start.title = format!("start it: {address} is there now");
-    Some(found.fix(start).fix(fixes::after_network(lacked.failed.unit, None)))
+    Some(found.fix(start).fix(fixes::after_network(lacked.failed.unit)))
 }
 
 #[cfg(test)]

@@ -104,9 +104,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let restart = apply::restart(unit);
     if partial.here {
-        let mut plan = fixes::restart(unit, apply::check(unit).as_deref());
+        let mut plan = fixes::restart(unit);
         plan.title = format!("restart it: {address} is there now");
-        let later = scene.look.unit(unit).map(|unit| fixes::after_network(unit, apply::check(&unit.name).as_deref()));
+        let later = scene.look.unit(unit).map(fixes::after_network);
         found = found.fix(plan);
         return Some(later.into_iter().fold(found, Found::fix));
     }

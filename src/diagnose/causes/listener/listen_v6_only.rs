@@ -1,6 +1,6 @@
 //! The service listens on IPv6 only, and the client comes over IPv4.
 
-use super::super::{Cause, Found, Words, apply};
+use super::super::{Cause, Found, Words};
 use super::bind_partial_silent;
 use super::knob;
 use super::rows::missed;
@@ -61,7 +61,7 @@ fn take_both(found: Found, unit: Option<&str>) -> Found {
         let (run, undo) = ("sysctl -w net.ipv6.bindv6only=0", "sysctl -w net.ipv6.bindv6only=1");
         return found.advise(Advice::new(TITLE, run, Some(undo)));
     };
-    let again = |plan: Plan| fixes::unit::restarted(plan.scope(Scope::Everyone), unit, apply::check(unit).as_deref());
+    let again = |plan: Plan| fixes::unit::restarted(plan.scope(Scope::Everyone), unit);
     let now = fixes::sysctl::now(Plan::new("both-families", TITLE), DEFAULT, "0");
     let for_good = Plan::new("both-families-for-good", format!("{TITLE}, also after a reboot"));
     found.fix(again(now)).fix(again(fixes::sysctl::for_good(for_good, DEFAULT, "0")))

@@ -71,7 +71,7 @@ fn open_to_all(failed: &FailedBind<'_>, for_good: bool) -> Plan {
         .risk(Risk::Medium)
         .warn(format!("every program of every user may then listen on ports from {port} up, while nobody else does"));
     let set = if for_good { fixes::sysctl::for_good } else { fixes::sysctl::now };
-    fixes::unit::brought_up(set(plan, FIRST_FREE, &port), failed.unit, None)
+    fixes::unit::brought_up(set(plan, FIRST_FREE, &port), failed.unit)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The service listens in a network of its own, where nobody can reach it.
 
-use super::super::{Cause, Found, Words, apply};
+use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
@@ -60,7 +60,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
             format!("systemctl show -p PrivateNetwork,NetworkNamespacePath,JoinsNamespaceOf {name_arg}"),
         ));
     if service.private_network || service.network_namespace.is_some() {
-        found = found.fix(host_network(unit, service.network_namespace.is_some(), apply::check(name).as_deref()));
+        found = found.fix(host_network(unit, service.network_namespace.is_some()));
     }
     Some(found)
 }

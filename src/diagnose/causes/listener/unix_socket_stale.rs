@@ -1,6 +1,6 @@
 //! A socket file is there, but no process listens behind it.
 
-use super::super::{Cause, Found, Words, apply};
+use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::serving::serving;
@@ -53,11 +53,11 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let see = format!("systemctl status {}", arg(name));
     let (id, verb) = if unit.is_up() { ("restart-unit", "restart") } else { ("start-unit", "start") };
     let plan = Plan::new(id, format!("{verb} {name}, which makes the socket anew"));
-    Some(found.seen(Evidence::new("systemd", format!("{name} is {}", unit.shown_state()), see)).fix(brought_up(
-        plan,
-        unit,
-        apply::check(name).as_deref(),
-    )))
+    Some(
+        found
+            .seen(Evidence::new("systemd", format!("{name} is {}", unit.shown_state()), see))
+            .fix(brought_up(plan, unit)),
+    )
 }
 
 #[cfg(test)]

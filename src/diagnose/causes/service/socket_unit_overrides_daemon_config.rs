@@ -54,7 +54,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         None => found.advise(follow(socket, port)),
     };
     Some(match scene.look.unit(unit).filter(|service| service.load_state == "loaded") {
-        Some(service) => found.fix(turn_off(socket, service, apply::check(unit).as_deref())),
+        Some(service) => found.fix(turn_off(socket, service)),
         None => found.advise(by_itself(socket, unit)),
     })
 }
