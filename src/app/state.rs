@@ -162,6 +162,11 @@ impl State {
         self.screen = Screen::Listeners(Box::default());
     }
 
+    /// What the help lies over.
+    pub(super) fn below_the_help(&self) -> Overlay {
+        if self.fixing.is_some() { Overlay::Fix } else { Overlay::None }
+    }
+
     /// Where keys go now.
     pub fn mode(&self) -> Mode {
         match (&self.overlay, &self.screen) {

@@ -192,10 +192,9 @@ fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
         Session::Suspend => vec![Effect::StopJob],
         Session::Redraw => vec![Effect::Redraw],
         Session::Help => {
-            state.overlay = match (state.overlay, &state.fixing) {
-                (Overlay::None | Overlay::Fix, _) => Overlay::Help(0),
-                (Overlay::Help(_), None) => Overlay::None,
-                (Overlay::Help(_), Some(_)) => Overlay::Fix,
+            state.overlay = match state.overlay {
+                Overlay::None | Overlay::Fix => Overlay::Help(0),
+                Overlay::Help(_) => state.below_the_help(),
             };
             Vec::new()
         }
@@ -230,20 +229,7 @@ fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect
         | Command::Fix(_)
         | Command::Go(_)
         | Command::Edit(_)
-        | Command::Session(_)
-            if state.fixing.is_some() =>
-        {
-            Overlay::Fix
-        }
-        Command::Open
-        | Command::Back
-        | Command::Chart(_)
-        | Command::Table(_)
-        | Command::Rules(_)
-        | Command::Fix(_)
-        | Command::Go(_)
-        | Command::Edit(_)
-        | Command::Session(_) => Overlay::None,
+        | Command::Session(_) => state.below_the_help(),
     };
     Vec::new()
 }

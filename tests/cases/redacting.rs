@@ -100,18 +100,7 @@ fn host(family: Family, rules: Vec<Vec<Expr>>, sets: Vec<(Set, Elements)>, clien
     facts.ruleset = Reading::known(ruleset);
     let link = |index, name: &str, hardware| {
         let name = name.into();
-        Link {
-            index,
-            name,
-            kind: None,
-            hardware,
-            group: 0,
-            master: None,
-            parent: None,
-            up: true,
-            xdp: None,
-            tc: Vec::new(),
-        }
+        Link { index, name, hardware, up: true, ..Link::default() }
     };
     facts.links = Reading::known(vec![link(1, "lo", 772), link(2, "eth0", 1)]);
     let all = vec![local("10.20.30.5", 24), local("2a01:4f8:7::5", 64)];

@@ -13,18 +13,7 @@ use crate::hosts::{self, known};
 use crate::session::Session;
 
 fn link(index: u32, name: &str) -> Link {
-    Link {
-        index,
-        name: name.into(),
-        kind: None,
-        hardware: 1,
-        group: 0,
-        master: None,
-        parent: None,
-        up: true,
-        xdp: None,
-        tc: Vec::new(),
-    }
+    Link { index, name: name.into(), hardware: 1, up: true, ..Link::default() }
 }
 
 fn table(family: Family, name: &str) -> TableId {

@@ -3,13 +3,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::program;
 use crate::error::Error;
 use crate::text;
 
 /// A check that takes longer hangs.
 const WITHIN: Duration = Duration::from_secs(30);
-/// Lines of what it said that are told.
-const LINES: usize = 6;
 
 /// Runs it; the error is what it said.
 pub(super) async fn run(argv: &[String]) -> Result<(), Error> {
@@ -24,10 +23,7 @@ pub(super) async fn run(argv: &[String]) -> Result<(), Error> {
     if ran.status.success() {
         return Ok(());
     }
-    let said = [ran.stderr, ran.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<String> = said.lines().filter(|l| !l.trim().is_empty()).take(LINES).map(text::line).collect();
-    Err(Error::broken(format!("{name} is not content: {}", lines.join("; "))))
+    Err(Error::broken(format!("{name} is not content: {}", program::said(ran))))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// How often its end is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 /// Lines of what it said that are told.
-const LINES: usize = 4;
+const LINES: usize = 6;
 
 /// Runs it; the error is what it said.
 pub(super) async fn run(state: &Path, argv: &[String]) -> Result<(), Error> {
@@ -53,10 +53,15 @@ async fn ended(state: &Path, argv: &[String]) -> Result<Output, Error> {
 }
 
 fn failure(argv: &[String], ran: Output) -> Error {
-    let said = [ran.stderr, ran.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<String> = said.lines().filter(|l| !l.trim().is_empty()).take(LINES).map(text::line).collect();
-    Error::broken(format!("{} fails: {}", text::line(&argv.join(" ")), lines.join("; ")))
+    Error::broken(format!("{} fails: {}", text::line(&argv.join(" ")), said(ran)))
+}
+
+/// The first lines of what a program said, safe to show, as one.
+pub(super) fn said(ran: Output) -> String {
+    let all = [ran.stderr, ran.stdout].concat();
+    let all = String::from_utf8_lossy(&all);
+    let lines: Vec<String> = all.lines().filter(|l| !l.trim().is_empty()).take(LINES).map(text::line).collect();
+    lines.join("; ")
 }
 
 /// Waits until no such program of an earlier process runs any more.

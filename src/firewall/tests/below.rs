@@ -15,12 +15,10 @@ fn host(top: &str, links: &[(&str, &str, Option<&str>, Option<&str>)]) -> World 
             name: (*name).into(),
             kind: Some((*kind).into()),
             hardware: 1,
-            group: 0,
             master: master.and_then(number),
             parent: parent.and_then(number),
             up: true,
-            xdp: None,
-            tc: Vec::new(),
+            ..Link::default()
         });
     }
     world.addresses.all.push(LocalAddress {

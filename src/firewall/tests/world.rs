@@ -87,18 +87,7 @@ fn address(text: &str, interface: &str, ifindex: u32, prefix: u8) -> LocalAddres
 
 fn link(index: u32, name: &str, hardware: u16) -> Link {
     let name = name.into();
-    Link {
-        index,
-        name,
-        kind: None,
-        hardware,
-        group: 0,
-        master: None,
-        parent: None,
-        up: true,
-        xdp: None,
-        tc: Vec::new(),
-    }
+    Link { index, name, hardware, up: true, ..Link::default() }
 }
 
 impl World {

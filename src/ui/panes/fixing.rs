@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{frame, heading, part, rows};
+use super::{cover, frame, heading, part, rows};
 use crate::app::event::Extent;
 use crate::app::fixing::{End, Fixing, Job, Stage};
 use crate::facts::connect::Outcome;
@@ -36,10 +36,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, fixing: &Fixing, now_ms: u64) {
     let place = place(area);
     let shown = extent(area, fixing);
     let top = fixing.top.min(shown.last_top());
-    for y in place.top()..place.bottom() {
-        Row::new().to(usize::from(place.width)).draw(buffer, place.x, y, place.width);
-        buffer.set_style(Rect { y, height: 1, ..place }, Style::reset());
-    }
+    cover(buffer, place);
     let title = if fixing.job == Job::Undo { "Undo" } else { "Fix" };
     let inner = frame(buffer, place, Row::new().say(title), &part(top, shown.rows, shown.of), true);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{frame, heading, part, rows};
+use super::{cover, frame, heading, part, rows};
 use crate::app::event::Extent;
 use crate::ui::keys;
 use crate::ui::theme::{BAD, COMMAND, GOOD, QUIET, WARN};
@@ -54,10 +54,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, top: usize) {
     let place = place(area);
     let shown = extent(area);
     let top = top.min(shown.last_top());
-    for y in place.top()..place.bottom() {
-        Row::new().to(usize::from(place.width)).draw(buffer, place.x, y, place.width);
-        buffer.set_style(Rect { y, height: 1, ..place }, Style::reset());
-    }
+    cover(buffer, place);
     let inner = frame(buffer, place, Row::new().say("Keys"), &part(top, shown.rows, shown.of), true);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(1), ..inner };
     rows(buffer, inner, lines().iter().skip(top));

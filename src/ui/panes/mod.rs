@@ -58,6 +58,14 @@ pub(super) fn part(top: usize, rows: usize, of: usize) -> String {
     if of <= rows { String::new() } else { format!("{}-{} of {of}", top + 1, (top + rows).min(of)) }
 }
 
+/// Blanks what is drawn over.
+pub(super) fn cover(buffer: &mut Buffer, place: Rect) {
+    for y in place.top()..place.bottom() {
+        Row::new().to(usize::from(place.width)).draw(buffer, place.x, y, place.width);
+        buffer.set_style(Rect { y, height: 1, ..place }, Style::reset());
+    }
+}
+
 /// A heading inside a pane.
 pub(super) fn heading(text: &str) -> Row {
     Row::of(text, STRONG)

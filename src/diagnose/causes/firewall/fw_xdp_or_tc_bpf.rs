@@ -89,14 +89,11 @@ mod tests {
         Link {
             index: 1,
             name: name.into(),
-            kind: None,
             hardware: 772,
-            group: 0,
-            master: None,
-            parent: None,
             up: true,
             xdp,
             tc: tc.iter().map(ToString::to_string).collect(),
+            ..Link::default()
         }
     }
 
