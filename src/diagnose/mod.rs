@@ -15,6 +15,7 @@ pub mod look;
 #[cfg(test)]
 mod promise;
 mod remarks;
+pub mod sandbox;
 pub mod serving;
 pub mod subject;
 pub mod symptom;

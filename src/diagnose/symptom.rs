@@ -6,6 +6,7 @@
 use super::answering::{Whose, whose};
 use super::asked::{as_asked, untold};
 use super::look::Look;
+use super::sandbox;
 use super::subject::Subject;
 use super::verdict::Symptom;
 use super::ways::Filter;
@@ -65,7 +66,8 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
     let mut asked = None;
     let (outcome, missing) = look.noting(|| {
         asked = as_asked(filter, look, subject, dial, &mut seen.notes);
-        from_the_unit(look, subject, asked?, &mut seen.notes)
+        let served = from_the_unit(look, subject, asked?, &mut seen.notes)?;
+        sandbox::outcome(look, subject, dial, served)
     });
     look.also_missing(&missing);
     if asked.is_none() && !missing.open {

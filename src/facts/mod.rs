@@ -16,6 +16,7 @@ pub mod redact;
 pub mod route;
 mod rules;
 pub mod ruleset;
+pub mod sandbox;
 pub mod socket;
 pub mod unit;
 pub mod watched;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sandbox::Sandbox;
 use super::socket::Transport;
 
 /// A unit and what became of it.
@@ -53,6 +54,9 @@ pub struct Unit {
     pub cgroup_id: Option<u64>,
     /// Job that is waiting or running for it (`start`, `stop` ...).
     pub job: Option<String>,
+    /// What it is kept from; none where it was not read, as in recordings of before, or has no processes of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Box<Sandbox>>,
     /// What only services have.
     pub service: Option<Service>,
     /// What only sockets have.

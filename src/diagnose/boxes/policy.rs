@@ -22,6 +22,11 @@ impl Part {
     fn new(verdict: Verdict, says: impl Into<String>) -> Self {
         Self { verdict, says: says.into(), evidence: Vec::new() }
     }
+
+    fn seen(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
 }
 
 /// Whom to ask, in the order in which they are told.

@@ -162,6 +162,12 @@ pub static ALL: &[&Cause] = &[
     &firewall::fw_input_drop::CAUSE,
     // container: who publishes the port, and who listens inside
     // policy: what the kernel forbids the service
+    &policy::systemd_restrict_address_families::CAUSE,
+    &policy::systemd_protect_filesystem::CAUSE,
+    &policy::systemd_socketbind_deny::CAUSE,
+    &policy::systemd_capability_or_syscall_filter::CAUSE,
+    &policy::systemd_ipaddress_deny::CAUSE,
+    &policy::systemd_restrict_network_interfaces::CAUSE,
     // service: what systemd was told, and why a start failed
     &service::svc_masked::CAUSE,
     &service::socket_unit_trigger_limit::CAUSE,

@@ -6,6 +6,7 @@
 pub mod firewalld;
 mod private;
 mod props;
+mod sandbox;
 pub mod systemd;
 
 use std::fmt;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use zbus::OwnedObjectPath;
 
 use super::props::Props;
-use super::{Bus, CallError};
+use super::{Bus, CallError, sandbox};
 use crate::facts::Reading;
 use crate::facts::unit::{Service, SocketUnit, Unit};
 use crate::sources::{Trouble, cgroup, trouble};
@@ -129,6 +129,7 @@ fn unit_of(props: &mut Props, asked: &str) -> Unit {
         control_group: props.get("ControlGroup"),
         cgroup_id: None,
         job: None,
+        sandbox: sandbox::of(props, &name),
         service: name.ends_with(".service").then(|| service_of(props)),
         socket: name.ends_with(".socket").then(|| socket_of(props)),
         name,

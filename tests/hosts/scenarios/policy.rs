@@ -13,6 +13,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "nginx-unix-only",
         break_it: |host| confined(host, "RestrictAddressFamilies=AF_UNIX"),
         expect: refused("systemd-restrict-address-families", &["nginx.service"]),
+        fix: Some("allow-address-families"),
         ..NGINX
     },
     Scenario {
@@ -20,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "nginx-read-only-run",
         break_it: |host| confined(host, "ProtectSystem=strict"),
         expect: refused("systemd-protect-filesystem", &["nginx.service", "ProtectSystem"]),
+        fix: Some("write-state"),
         ..NGINX
     },
     Scenario {
@@ -27,6 +29,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "nginx-configuration-out-of-sight",
         break_it: |host| confined(host, "InaccessiblePaths=/etc/nginx"),
         expect: refused("systemd-protect-filesystem", &["nginx.service", "InaccessiblePaths"]),
+        fix: Some("path-off-list"),
         ..NGINX
     },
     Scenario {
@@ -34,6 +37,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "nginx-missing-read-write-path",
         break_it: |host| confined(host, "ReadWritePaths=/srv/no-such-directory"),
         expect: refused("systemd-protect-filesystem", &["nginx.service", "/srv/no-such-directory"]),
+        fix: Some("optional-path"),
         ..NGINX
     },
     Scenario {
@@ -41,6 +45,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "nginx-without-the-capability-to-bind",
         break_it: |host| confined(host, "CapabilityBoundingSet=~CAP_NET_BIND_SERVICE"),
         expect: refused("systemd-capability-or-syscall-filter", &["nginx.service"]),
+        fix: Some("allow-capability"),
         ..NGINX
     },
     Scenario {
@@ -48,6 +53,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "nginx-bind-filtered",
         break_it: |host| confined(host, "SystemCallFilter=~bind"),
         expect: refused("systemd-capability-or-syscall-filter", &["nginx.service"]),
+        fix: Some("allow-system-calls"),
         ..NGINX
     },
 ];

@@ -1,1 +1,9 @@
-//! Causes of the policy box.
+//! Causes of the policy box: something that was told to keep the service from what it needs.
+
+mod common;
+pub(super) mod systemd_capability_or_syscall_filter;
+pub(super) mod systemd_ipaddress_deny;
+pub(super) mod systemd_protect_filesystem;
+pub(super) mod systemd_restrict_address_families;
+pub(super) mod systemd_restrict_network_interfaces;
+pub(super) mod systemd_socketbind_deny;

@@ -14,7 +14,7 @@ use crate::facts::unit::Unit;
 
 /// What the asked side gets while the program does not run. `Unresolved` is a unix socket that is not there, `Error` a
 /// unit of which no port is known.
-pub(super) const DOWN: &[Outcome] = &[Outcome::Refused, Outcome::Unresolved, Outcome::Error];
+pub(in crate::diagnose::causes) const DOWN: &[Outcome] = &[Outcome::Refused, Outcome::Unresolved, Outcome::Error];
 
 /// Who should serve the target, when nothing listens there.
 pub(super) fn idle<'a>(scene: &Scene<'a, '_>) -> Option<Serving<'a>> {
@@ -31,7 +31,7 @@ pub(super) fn idle_unit<'a>(scene: &Scene<'a, '_>) -> Option<&'a Unit> {
 }
 
 /// The same, but the service where that unit is a socket unit.
-pub(super) fn idle_service<'a>(scene: &Scene<'a, '_>) -> Option<&'a Unit> {
+pub(in crate::diagnose::causes) fn idle_service<'a>(scene: &Scene<'a, '_>) -> Option<&'a Unit> {
     let unit = idle_unit(scene)?;
     if unit.socket.is_none() {
         return Some(unit);
@@ -49,7 +49,7 @@ pub(super) fn sockets<'a>(look: &Look<'a>, unit: &'a Unit) -> Vec<&'a Unit> {
 }
 
 /// The idle service and the first failure of its last start, if that is one of these.
-pub(super) fn failed_by<'a, T>(
+pub(in crate::diagnose::causes) fn failed_by<'a, T>(
     scene: &Scene<'a, '_>,
     pick: impl FnOnce(&FailureKind) -> Option<T>,
 ) -> Option<(&'a Unit, Failure, T)> {
@@ -76,7 +76,12 @@ pub(super) fn found(scene: &Scene<'_, '_>, unit: &Unit, summary: impl Into<Strin
 }
 
 /// The same for a unit that failed: its first failure comes first.
-pub(super) fn found_failed(scene: &Scene<'_, '_>, unit: &Unit, failure: &Failure, summary: String) -> Found {
+pub(in crate::diagnose::causes) fn found_failed(
+    scene: &Scene<'_, '_>,
+    unit: &Unit,
+    failure: &Failure,
+    summary: String,
+) -> Found {
     let mut found = Found::new(&unit.name, summary);
     found.evidence.extend(failure_says(unit, failure));
     found.evidence.push(systemd_says(unit));
@@ -136,7 +141,7 @@ pub(super) fn failure_says(unit: &Unit, failure: &Failure) -> Vec<Evidence> {
 }
 
 /// A failure as a clause: what happened, with the daemon's own words where nobody recognised them.
-pub(super) fn reason(failure: &Failure) -> String {
+pub(in crate::diagnose::causes) fn reason(failure: &Failure) -> String {
     let at = |file: &Option<String>, line: &Option<u32>| place(file.as_deref(), *line);
     let address = |address: &Option<String>| address.as_ref().map(|a| format!(" {a}")).unwrap_or_default();
     match &failure.kind {
