@@ -146,6 +146,17 @@ impl Change {
     }
 }
 
+impl Value {
+    /// It is neither, but each part of it is one or the other: whoever set it was ended in the middle.
+    pub fn is_between(&self, old: &Self, new: &Self) -> bool {
+        let (Self::Kept(now), Self::Kept(old), Self::Kept(new)) = (self, old, new) else { return false };
+        let parts = now.says.iter().zip(old.says.iter().zip(&new.says));
+        now.says.len() == old.says.len()
+            && now.says.len() == new.says.len()
+            && parts.into_iter().all(|(now, (old, new))| now == old || now == new)
+    }
+}
+
 /// What makes changes count, and has no value of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -257,6 +268,15 @@ mod tests {
         };
         assert_eq!(change.inverse().inverse(), change);
         assert_eq!(Act::Set(change.inverse()).to_string(), "kernel setting net.core.somaxconn: 4096 → 128");
+    }
+
+    #[test]
+    fn what_is_half_done_is_told_from_what_somebody_else_did() {
+        let says = |words: [&str; 2]| Value::Kept(Kept { says: words.map(str::to_owned).into(), ..Kept::default() });
+        let (old, new) = (says(["deny", "deny"]), says(["", ""]));
+        assert!(says(["", "deny"]).is_between(&old, &new));
+        assert!(!says(["", "allow"]).is_between(&old, &new));
+        assert!(!Value::Absent.is_between(&Value::Present, &Value::Word("x".into())));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! A reboot kills the guard, too. What does not survive a reboot itself (running units, rules and settings of the kernel)
 //! is gone with it; for what does (files, enablement) a small unit puts it back early in the next boot, and is removed
-//! when the entry is closed. Without systemd the next start of the program does that.
+//! when the entry is closed. A ban is put back once fail2ban runs. Without systemd the next fix or undo does all that.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -35,7 +35,12 @@ const TURN: Duration = Duration::from_millis(500);
 /// What runs it at the next boot.
 const BOOT_UNIT: &str = "unrefuse-recover.service";
 const UNITS: &str = "/etc/systemd/system";
-const WANTS: &str = "/etc/systemd/system/sysinit.target.wants";
+/// What wants it: early, before whoever reads what was changed; or late, when those run who are asked to put it back.
+const EARLY: &str = "/etc/systemd/system/sysinit.target.wants";
+const LATE: &str = "/etc/systemd/system/multi-user.target.wants";
+/// How often a record that does not fit on a full disk is tried again, and how many times.
+const ROOM: Duration = Duration::from_secs(2);
+const ROOM_TRIES: u32 = 300;
 
 /// Starts the guard of an entry; what it is, for people.
 pub(super) fn arm(hands: &Hands, entry: &Entry) -> Result<&'static str, Error> {
@@ -43,14 +48,16 @@ pub(super) fn arm(hands: &Hands, entry: &Entry) -> Result<&'static str, Error> {
     if !Path::new("/run/systemd/system").is_dir() {
         return detached(&program, hands, entry.number).map(|()| "a process of its own");
     }
-    if entry.acts.iter().any(survives_reboot) {
-        at_boot(&program).map_err(|e| Error::broken("cannot prepare for a reboot in between").because(e))?;
-    }
-    match transient(&program, hands, entry.number) {
-        Ok(()) => Ok("a transient unit of systemd"),
+    // First who tidies up, then what may have to be tidied up.
+    let what = match transient(&program, hands, entry.number) {
+        Ok(()) => "a transient unit of systemd",
         // A systemd that does not answer must not leave the change without a guard.
-        Err(_) => detached(&program, hands, entry.number).map(|()| "a process of its own"),
+        Err(_) => detached(&program, hands, entry.number).map(|()| "a process of its own")?,
+    };
+    if entry.acts.iter().any(survives_reboot) {
+        at_boot(&program, entry).map_err(|e| Error::broken("cannot prepare for a reboot in between").because(e))?;
     }
+    Ok(what)
 }
 
 fn transient(program: &Path, hands: &Hands, number: u64) -> Result<(), Error> {
@@ -94,23 +101,32 @@ fn survives_reboot(act: &Act) -> bool {
 pub(super) fn is_lasting(change: &Change) -> bool {
     match &change.thing {
         Thing::File(path) => !path.starts_with("/run/"),
-        Thing::Enabled(_) | Thing::Masked(_) | Thing::Ufw(_) => true,
+        // fail2ban keeps its bans in a file, and a ban it was told to lift is not among them.
+        Thing::Enabled(_) | Thing::Masked(_) | Thing::Ufw(_) | Thing::Ban(..) => true,
         Thing::Zone(entry) => entry.permanent,
-        Thing::Running(_) | Thing::Sysctl(_) | Thing::Rule(_) | Thing::Ban(..) | Thing::Process(_) => false,
+        Thing::Running(_) | Thing::Sysctl(_) | Thing::Rule(_) | Thing::Process(_) => false,
     }
 }
 
-fn at_boot(program: &Path) -> std::io::Result<()> {
+fn at_boot(program: &Path, entry: &Entry) -> std::io::Result<()> {
     let program = program.to_string_lossy().replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%");
+    let late = entry.acts.iter().any(|act| matches!(act, Act::Set(Change { thing: Thing::Ban(..), .. })));
+    let (wants, order) = if late {
+        (LATE, "After=fail2ban.service\n")
+    } else {
+        (
+            EARLY,
+            "DefaultDependencies=no\nAfter=local-fs.target\nBefore=basic.target shutdown.target\nConflicts=shutdown.target\n",
+        )
+    };
     let text = format!(
-        "[Unit]\nDescription=Put back what an interrupted fix of unrefuse changed\nDefaultDependencies=no\n\
-         RequiresMountsFor=/var/lib/unrefuse /etc\nAfter=local-fs.target\nBefore=basic.target shutdown.target\n\
-         Conflicts=shutdown.target\nConditionPathExists=/var/lib/unrefuse/log\n\n[Service]\nType=oneshot\n\
-         ExecStart=\"{program}\" {WORD} /var/lib/unrefuse pending\n"
+        "[Unit]\nDescription=Put back what an interrupted fix of unrefuse changed\n{order}\
+         RequiresMountsFor=/var/lib/unrefuse /etc\nConditionPathExists=/var/lib/unrefuse/log\n\n\
+         [Service]\nType=oneshot\nExecStart=\"{program}\" {WORD} /var/lib/unrefuse pending\n"
     );
-    fs::create_dir_all(WANTS)?;
+    fs::create_dir_all(wants)?;
     fs::write(boot_unit(), text)?;
-    match symlink(boot_unit(), Path::new(WANTS).join(BOOT_UNIT)) {
+    match symlink(boot_unit(), Path::new(wants).join(BOOT_UNIT)) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
@@ -132,12 +148,12 @@ pub(super) fn tidy(entry: &Entry) {
 
 /// Nothing is pending any more: the next boot has nothing to do.
 pub(super) fn disarm() {
-    for path in [Path::new(WANTS).join(BOOT_UNIT), boot_unit()] {
+    for path in [Path::new(EARLY).join(BOOT_UNIT), Path::new(LATE).join(BOOT_UNIT), boot_unit()] {
         // It was never made, or somebody removed it: either way it is gone.
         let _ = fs::remove_file(path);
     }
     // Made by us where it was not there; one that holds anything stays.
-    let _ = fs::remove_dir(WANTS);
+    let _ = fs::remove_dir(EARLY);
 }
 
 /// The guard itself: waits until an entry is closed, or puts it back. `None`: whatever is pending, now (at boot).
@@ -168,7 +184,18 @@ async fn put_back(hands: &Hands, number: Option<u64>) -> Result<(), Error> {
     let mut log = Log::read(&hands.state)?;
     let found = number.map_or_else(|| log.pending(), |n| log.get(n).filter(|entry| entry.state == State::Pending));
     if let Some(entry) = found.map(|entry| entry.number) {
-        revert::revert(hands, &mut log, entry, "whoever made the change is gone").await?;
+        let record = revert::reverted(hands, &log, entry, "whoever made the change is gone").await?;
+        // The host is as it was; that this is written down may have to wait until there is room.
+        let mut written = log.add(record.clone());
+        for _ in 0..ROOM_TRIES {
+            if written.is_ok() {
+                break;
+            }
+            tokio::time::sleep(ROOM).await;
+            written = log.add(record.clone());
+        }
+        written?;
+        disarm();
     }
     // Whoever kept it may have been ended before it tidied up.
     if let Some(entry) = number.and_then(|number| log.get(number)) {

@@ -60,7 +60,7 @@ pub struct Hands {
 impl Hands {
     /// Of this host.
     pub fn new() -> Self {
-        Self { state: PathBuf::from(STATE), bus: Arc::new(Bus::new()) }
+        Self { state: PathBuf::from(STATE), bus: Arc::new(Bus::patient()) }
     }
 }
 

@@ -15,14 +15,20 @@ const PAUSE: Duration = Duration::from_millis(700);
 
 /// Puts back what an entry changed; what had to be left as it is, and why. The lock is held by the caller.
 pub(super) async fn revert(hands: &Hands, log: &mut Log, number: u64, why: &str) -> Result<Vec<String>, Error> {
+    let record = reverted(hands, log, number, why).await?;
+    let left = if let Record::Reverted { left, .. } = &record { left.clone() } else { Vec::new() };
+    log.add(record)?;
+    guard::disarm();
+    Ok(left)
+}
+
+/// The same, and what is to be written down of it.
+pub(super) async fn reverted(hands: &Hands, log: &Log, number: u64, why: &str) -> Result<Record, Error> {
     let Some(entry) = log.get(number).cloned() else {
         return Err(Error::broken(format!("the log has no entry {number}")));
     };
     let left = put_back(hands, &entry).await;
-    let record = Record::Reverted { entry: number, at_ms: trouble::now_ms(), why: why.to_owned(), left: left.clone() };
-    log.add(record)?;
-    guard::disarm();
-    Ok(left)
+    Ok(Record::Reverted { entry: number, at_ms: trouble::now_ms(), why: why.to_owned(), left })
 }
 
 async fn put_back(hands: &Hands, entry: &Entry) -> Vec<String> {
@@ -40,14 +46,48 @@ async fn put_back(hands: &Hands, entry: &Entry) -> Vec<String> {
             left.push(why);
         }
     }
-    for (_, act) in entry.acts.iter().enumerate().filter(|(at, _)| begun(at) && same_boot) {
-        if let Act::Kick(kick) = act
-            && let Err(error) = kick_back(hands, kick).await
-        {
+    for (at, act) in entry.acts.iter().enumerate() {
+        let Act::Kick(kick) = act else { continue };
+        let done = if same_boot && begun(&at) {
+            kick_back(hands, kick).await
+        } else if !same_boot && !entry.begun.is_empty() {
+            kick_of_before(hands, kick).await
+        } else {
+            Ok(())
+        };
+        if let Err(error) = done {
             left.push(format!("{act}: {}", error.report()));
         }
     }
     left
+}
+
+/// In a later boot systemd has read what was changed, and so has a unit that runs already. One that is yet to start reads
+/// what was put back.
+async fn kick_of_before(hands: &Hands, kick: &Kick) -> Result<(), Error> {
+    match kick {
+        Kick::DaemonReload => actions::kick(hands, kick).await,
+        Kick::Restart { unit, .. } | Kick::Reload { unit, .. } | Kick::Reopen { socket: unit, .. } => {
+            if actions::runs(hands, unit.clone()).await? { again(hands, kick).await } else { Ok(()) }
+        }
+        Kick::Check(_) | Kick::ResetFailed(_) => Ok(()),
+    }
+}
+
+/// A kick on the way back: tried again where it fails, as a unit that failed too often to be started may have done so
+/// because of what was changed.
+async fn again(hands: &Hands, kick: &Kick) -> Result<(), Error> {
+    let mut ended = actions::kick(hands, kick).await;
+    for _ in 1..TRIES {
+        let Err(_) = &ended else { break };
+        if let Kick::Restart { unit, .. } | Kick::Reload { unit, .. } | Kick::Reopen { socket: unit, .. } = kick {
+            // systemd that does not answer does not answer the next call either, and that one says so.
+            let _ = actions::kick(hands, &Kick::ResetFailed(unit.clone())).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+        ended = actions::kick(hands, kick).await;
+    }
+    ended
 }
 
 /// What is said of a process that was ended: how it was started nobody here knows. None: it still runs.
@@ -74,7 +114,7 @@ async fn set_back(hands: &Hands, change: &Change, entry: u64) -> Result<(), Stri
 /// The outer error may go away when it is tried again; the inner one is final.
 async fn try_back(hands: &Hands, change: &Change, entry: u64) -> Result<Result<(), String>, Error> {
     let now = actions::read(hands, &change.thing).await?;
-    if now.is(&change.new) {
+    if now.is(&change.new) || (!now.is(&change.old) && now.is_between(&change.old, &change.new)) {
         actions::set(hands, &change.inverse(), entry).await?;
     } else if now.is(&change.old) {
         actions::restore(hands, &change.inverse(), entry).await?;
@@ -88,7 +128,7 @@ async fn try_back(hands: &Hands, change: &Change, entry: u64) -> Result<Result<(
 async fn kick_back(hands: &Hands, kick: &Kick) -> Result<(), Error> {
     match kick {
         Kick::DaemonReload | Kick::Reopen { .. } | Kick::Restart { ran: true, .. } | Kick::Reload { ran: true, .. } => {
-            actions::kick(hands, kick).await
+            again(hands, kick).await
         }
         Kick::Restart { unit, ran: false } | Kick::Reload { unit, ran: false } => actions::stop(hands, unit).await,
         Kick::Check(_) | Kick::ResetFailed(_) => Ok(()),

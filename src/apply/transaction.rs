@@ -255,6 +255,9 @@ impl Running<'_> {
             let why = format!("it did not help: the target is {}", retest.outcome.word());
             return self.put_back(why, Some(retest)).await;
         }
+        if self.stopped() {
+            return self.put_back("somebody stopped it".into(), Some(retest)).await;
+        }
         if !self.terms.keep
             && let Err(why) = self.confirmed().await
         {

@@ -64,7 +64,12 @@ pub async fn undo(
     };
     let number = entry.number;
     log.add(Record::Begin(Box::new(entry.clone())))?;
-    guard::arm(hands, &entry)?;
+    if let Err(error) = guard::arm(hands, &entry) {
+        let why = "there was no guard".to_owned();
+        log.add(Record::Reverted { entry: number, at_ms: trouble::now_ms(), why, left: Vec::new() })?;
+        guard::disarm();
+        return Err(error);
+    }
     for (at, act) in entry.acts.iter().enumerate() {
         tell(progress, Progress::Doing(act.to_string())).await;
         if let Err(error) = done(hands, &mut log, &entry, at).await {
@@ -80,11 +85,23 @@ pub async fn undo(
     Ok(Undone { entry: number, of, left })
 }
 
+/// One act. As in a fix, what it rests on is looked at right before, and what came of it right after.
 async fn done(hands: &Hands, log: &mut Log, entry: &Entry, at: usize) -> Result<(), Error> {
-    log.add(Record::Doing { entry: entry.number, act: at })?;
     match entry.acts.get(at) {
-        Some(Act::Set(change)) => actions::set(hands, change, entry.number).await,
-        Some(Act::Kick(kick)) => actions::kick(hands, kick).await,
+        Some(Act::Set(change)) => {
+            let now = actions::read(hands, &change.thing).await?;
+            if !now.is(&change.old) {
+                return Err(Error::broken("it changed since it was read"));
+            }
+            log.add(Record::Doing { entry: entry.number, act: at })?;
+            actions::set(hands, change, entry.number).await?;
+            let now = actions::read(hands, &change.thing).await?;
+            if now.is(&change.new) { Ok(()) } else { Err(Error::broken(format!("it is {now} afterwards"))) }
+        }
+        Some(Act::Kick(kick)) => {
+            log.add(Record::Doing { entry: entry.number, act: at })?;
+            actions::kick(hands, kick).await
+        }
         None => Ok(()),
     }
 }

@@ -1,14 +1,20 @@
 //! A fix, played on the host it is for: applied, seen from outside, undone, and the host compared with what it was.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use crate::cmd::Step;
+use crate::cmd::{Step, While as _};
 use crate::host::Host;
 
 /// Everything a fix may change, a line a thing: files with owner, mode, time and content (of links, where they
 /// lead); units that run, that start at
 /// boot and that failed; the rules of the packet filter; kernel settings that plans set.
 const STATE: &str = r#"
+find /etc -xdev -mindepth 1 -type d -printf "dir %M %U %G %p\n" | sort
 find /etc /usr/local/etc /root /usr/lib/systemd /lib/firewalld -xdev \( -type f -o -type l \) \
     ! -path '/etc/machine-id' ! -name '*.cache' ! -name '*.lock' ! -path '/etc/firewalld/*.old' \
     ! -path '/etc/ld.so.cache' ! -path '/etc/.pwd.lock' \
@@ -29,6 +35,21 @@ done
 true
 "#;
 
+/// What a quick look asks the host itself: units that run, rules, settings.
+const RUNNING: &str = r#"
+systemctl --no-legend --plain list-units --type=service,socket --state=active,activating,reloading 2>/dev/null \
+    | awk '{print "runs", $1}' | grep -vE 'systemd-|dbus|user@|session|unrefuse-guard|getty|polkit|-hostnamed|packagekit|by-hand'
+nft list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+/counter/; s/ expires [0-9a-z]+//' | sed 's/^/nft /'
+for t in iptables-legacy-save ip6tables-legacy-save; do
+    grep -q . /proc/net/ip_tables_names 2>/dev/null && $t 2>/dev/null \
+        | grep -v '^#' | sed -E 's/\[[0-9]+:[0-9]+\]//' | sed 's/^/legacy /'
+done
+for s in net/core/somaxconn net/ipv4/ip_unprivileged_port_start net/ipv6/bindv6only; do
+    echo "sysctl $s $(cat /proc/sys/$s 2>/dev/null)"
+done
+true
+"#;
+
 /// The host as it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot(String);
@@ -37,6 +58,16 @@ impl Snapshot {
     /// Of a host.
     pub(crate) fn of(host: &Host) -> Step<Self> {
         host.read(&["sh", "-c", STATE]).map(Self)
+    }
+
+    /// The same for a test that looks often: files are read from outside, and what a file says of units is not asked
+    /// again. A file is a line that ends with what it holds.
+    pub(crate) fn quick(host: &Host) -> Step<Self> {
+        let mut lines = host.read(&["sh", "-c", RUNNING])?;
+        for root in ["/etc", "/root", "/usr/local/etc", "/run/systemd/system"] {
+            files_below(&host.outside(root), root, &mut lines)?;
+        }
+        Ok(Self(lines))
     }
 
     /// What differs, a line each. What runs may be left out, where something happened once.
@@ -54,6 +85,33 @@ impl Snapshot {
         let came = after.iter().filter(|(line, n)| before.get(*line).unwrap_or(&0) < n).map(|(l, _)| format!("+ {l}"));
         gone.chain(came).collect()
     }
+}
+
+/// A line for everything below a directory: kind and mode, owner, group, time of what is no directory, path, content.
+fn files_below(directory: &Path, shown: &str, lines: &mut String) -> Step {
+    let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
+    let mut entries: Vec<_> = entries.flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let shown = format!("{shown}/{name}");
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        let owner = format!("{:o} {} {}", meta.mode(), meta.uid(), meta.gid());
+        if meta.is_dir() {
+            let _ = writeln!(lines, "dir {owner} {shown}");
+            files_below(&path, &shown, lines)?;
+        } else if meta.is_symlink() {
+            let _ = writeln!(lines, "link {shown} -> {}", fs::read_link(&path).unwrap_or_default().display());
+        } else if meta.is_file() && ![".cache", ".lock", ".old"].iter().any(|end| name.ends_with(end)) {
+            let content = fs::read(&path).while_(format!("reading {shown}"))?;
+            let mut hash = DefaultHasher::new();
+            content.hash(&mut hash);
+            let (hash, length) = (hash.finish(), content.len());
+            let time = format!("{}.{:09}", meta.mtime(), meta.mtime_nsec());
+            let _ = writeln!(lines, "file {owner} {time} {shown} {length} {hash:016x}");
+        }
+    }
+    Ok(())
 }
 
 /// Applies the plan to the host; the numbers of the entries that were kept.

@@ -154,6 +154,16 @@ impl Host {
         self.boot(self.powers.get())
     }
 
+    /// Takes its power away. Its disk is as it was at that moment; rules of the packet filter go with the kernel.
+    pub(crate) fn cut_power(&self) -> Step {
+        if let Some(mut machine) = self.machine.take() {
+            machine.switch_off()?;
+        }
+        // Its network outlives it.
+        let net = format!("--net={}", self.netns);
+        run(&mut command(&["nsenter", &net, "--", "nft", "flush", "ruleset"])).map(drop)
+    }
+
     /// Runs a command inside that must succeed. Before the boot it runs in the plain root.
     pub(crate) fn run(&self, words: &[&str]) -> Step {
         self.read(words).map(drop)
@@ -231,7 +241,8 @@ impl Host {
         run(command(&["nsenter", "-t", &holder, "-m", "--", "cat"]).arg(log)).map_or_else(|why| why, |ran| ran.stdout)
     }
 
-    fn inside(&self, words: &[&str]) -> Command {
+    /// A command inside, ready to run.
+    pub(crate) fn inside(&self, words: &[&str]) -> Command {
         let mut all = self.enter();
         all.args(CLEAN).args(words);
         all
@@ -251,6 +262,12 @@ impl Host {
         let mut traced = command(&["timeout", "-k", "1", "60", "strace"]);
         traced.args(strace).arg("--").arg(inside.get_program()).args(inside.get_args());
         run(&mut traced)
+    }
+
+    /// Where a file of the running host is seen from outside.
+    pub(crate) fn outside(&self, path: &str) -> PathBuf {
+        let leader = self.machine.borrow().as_ref().map_or(0, |machine| machine.leader);
+        PathBuf::from(format!("/proc/{leader}/root{path}"))
     }
 
     fn enter(&self) -> Command {

@@ -14,6 +14,7 @@
 //! UNREFUSE_HOSTS=require cargo test --test hosts   a machine that cannot play them fails (CI); otherwise they are ignored
 //! UNREFUSE_HOSTS_BREAK_ONLY=1 ...                only break, look from outside, and repair; does not ask the program
 //! UNREFUSE_RECORD=DIR ...                        writes DIR/CAUSE--NAME.json, a redacted recording of each host diagnosed rightly
+//! UNREFUSE_KILL=all ...                         the whole kill matrix (`kill::`), not only a sample
 //! UNREFUSE_LAB=DIR ...                           where the Debian root is kept (1 GB; default /var/tmp/unrefuse-tests)
 //! ```
 //!
@@ -37,12 +38,16 @@ mod fixing;
 mod host;
 mod killing;
 mod lab;
+mod meddling;
 mod needs;
+mod odd_names;
+mod pending;
 #[path = "../terminal/pty.rs"]
 #[expect(dead_code, reason = "the tests of the terminal use all of it")]
 #[expect(clippy::expect_used, clippy::indexing_slicing, reason = "it is test code, whose panics are told as failures")]
 mod pty;
 mod putting_back;
+mod rebooting;
 mod root;
 mod scenario;
 mod scenarios;
@@ -85,6 +90,9 @@ fn run_trials() -> ExitCode {
     trials.extend(screen::trials(missing.as_deref()));
     trials.extend(killing::trials(missing.as_deref()));
     trials.extend(putting_back::trials(missing.as_deref()));
+    trials.extend(rebooting::trials(missing.as_deref()));
+    trials.extend(meddling::trials(missing.as_deref()));
+    trials.extend(odd_names::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }

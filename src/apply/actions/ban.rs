@@ -26,6 +26,11 @@ pub(super) async fn read(hands: &Hands, jail: &str, address: IpAddr) -> Result<V
 }
 
 pub(super) async fn set(hands: &Hands, jail: &str, address: IpAddr, to: &Value) -> Result<(), Error> {
+    let until = Instant::now() + WITHIN;
+    // After a reboot it may just be starting.
+    while fail2ban::read().await.value().is_none() && Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+    }
     let verb = if *to == Value::Absent { "unbanip" } else { "banip" };
     let argv = ["fail2ban-client", "set", jail, verb, &address.to_string()].map(str::to_owned);
     program::run(&hands.state, &argv).await?;

@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 use crate::apply::change::{Change, Content, FileImage, Value};
 use crate::error::Error;
 use crate::fixes::action::{Create, Edit, Hunk};
@@ -166,11 +168,8 @@ fn write(path: &Path, old: &Value, new: &FileImage, entry: u64) -> std::io::Resu
             fs::hard_link(&part, path)?;
             return fs::remove_file(&part);
         }
-        match fs::hard_link(path, &kept) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::copy(path, &kept).map(drop)?,
-            _ => {}
-        }
-        fs::rename(&part, path)
+        keep(path, &kept, old)?;
+        swap(path, &part, &kept, old)
     });
     if made.is_err() {
         // What is left of a failed attempt is of no use.
@@ -178,6 +177,34 @@ fn write(path: &Path, old: &Value, new: &FileImage, entry: u64) -> std::io::Resu
     }
     made?;
     sync_directory(path)
+}
+
+/// Keeps the file as it was: by a second link to it, or as a copy that is the same where there are no links.
+fn keep(path: &Path, kept: &Path, old: &Value) -> std::io::Result<()> {
+    match (fs::hard_link(path, kept), old) {
+        (Err(error), Value::File(image)) if error.kind() != ErrorKind::AlreadyExists => fill(kept, image),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the new file in the place of the old one, unless that is another one by now: then it stays.
+fn swap(path: &Path, part: &Path, kept: &Path, old: &Value) -> std::io::Result<()> {
+    match renameat_with(CWD, part, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => {}
+        // A file system that cannot exchange two names.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
+            return fs::rename(part, path);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    // What had the name is under the other one now.
+    if image(part).is_ok_and(|there| there.is(old)) {
+        return fs::remove_file(part);
+    }
+    fs::rename(part, path)?;
+    // Of a file that somebody else has changed the log has what it was; the copy is of no use.
+    let _ = fs::remove_file(kept);
+    Err(std::io::Error::other("somebody changed it since it was read"))
 }
 
 /// Makes a file what it was once; who reads it meanwhile sees the one or the other.
@@ -217,11 +244,18 @@ fn fill(path: &Path, new: &FileImage) -> std::io::Result<()> {
 fn remove(path: &Path, old: &Value, entry: u64) -> std::io::Result<()> {
     // One that somebody else has written is kept for the way back; ours says not when it was modified.
     if matches!(old, Value::File(image) if image.modified.is_some()) {
-        fs::rename(path, beside(path, entry, "old"))?;
+        let kept = beside(path, entry, "old");
+        fs::rename(path, &kept)?;
+        if !image(&kept).is_ok_and(|there| there.is(old)) {
+            fs::rename(&kept, path)?;
+            return Err(std::io::Error::other("somebody changed it since it was read"));
+        }
     } else {
         fs::remove_file(path)?;
     }
     sync_directory(path)?;
+    // What a write that was ended in the middle has left would keep the directories; mostly there is none.
+    let _ = fs::remove_file(beside(path, entry, "new"));
     if let Value::File(image) = old {
         for directory in image.directories.iter().rev() {
             // Somebody has put something into it: it stays.
@@ -229,6 +263,18 @@ fn remove(path: &Path, old: &Value, entry: u64) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was to be written is not there: directories that were made for it go.
+pub(super) fn restore(path: &str, to: &Change, entry: u64) {
+    // What a write that was ended in the middle has left would keep them.
+    clean(path, entry);
+    if let (Value::File(image), Value::Absent) = (&to.old, &to.new) {
+        for directory in image.directories.iter().rev() {
+            // It was never made, or somebody has put something into it: then it stays.
+            let _ = fs::remove_dir(directory);
+        }
+    }
 }
 
 fn sync_directory(path: &Path) -> std::io::Result<()> {
@@ -367,6 +413,19 @@ mod tests {
         assert!(created(&create, &read(path.to_str().unwrap()).unwrap()).is_err());
         set(path.to_str().unwrap(), &there.inverse(), 1).unwrap();
         assert!(names(dir.path()).is_empty());
+        // Ended while it wrote it, or when it had written it: its directories go all the same.
+        for ended in [None, Some(&path)] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(beside(&path, 1, "new"), "[Un").unwrap();
+            match ended {
+                None => restore(path.to_str().unwrap(), &there.inverse(), 1),
+                Some(path) => {
+                    fs::write(path, "[Unit]\n").unwrap();
+                    set(path.to_str().unwrap(), &there.inverse(), 1).unwrap();
+                }
+            }
+            assert!(names(dir.path()).is_empty(), "{ended:?}");
+        }
         // Somebody else makes it first.
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "theirs").unwrap();

@@ -68,7 +68,7 @@ pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
         Thing::Masked(unit) => unit::masked(hands, unit).await,
         Thing::Sysctl(path) => sysctl::read(path),
         Thing::Process(process) => Ok(process::read(process)),
-        Thing::Rule(rule) => rule::read(rule),
+        Thing::Rule(rule) => rule::read(hands, rule).await,
         Thing::Zone(entry) => firewalld::read(hands, entry).await,
         Thing::Ufw(entry) => ufw::read(hands, entry).await,
         Thing::Ban(jail, address) => ban::read(hands, jail, *address).await,
@@ -87,7 +87,7 @@ pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<()
         Thing::Ufw(rule) => ufw::set(hands, rule, change, entry).await,
         Thing::Ban(jail, address) => ban::set(hands, jail, *address, &change.new).await,
         Thing::Process(process) => process::end(process).await,
-        Thing::Rule(rule) => rule::set(rule, &change.new),
+        Thing::Rule(rule) => rule::set(hands, rule, &change.new).await,
     }
 }
 
@@ -97,8 +97,11 @@ pub(super) async fn restore(hands: &Hands, to: &Change, entry: u64) -> Result<()
     match &to.thing {
         Thing::Zone(zone) => firewalld::restore(hands, zone, &to.new, entry).await,
         Thing::Ufw(rule) => ufw::restore(hands, rule, &to.new, entry).await,
-        Thing::File(_)
-        | Thing::Running(_)
+        Thing::File(path) => {
+            file::restore(path, to, entry);
+            Ok(())
+        }
+        Thing::Running(_)
         | Thing::Enabled(_)
         | Thing::Masked(_)
         | Thing::Sysctl(_)

@@ -26,7 +26,7 @@ pub(super) async fn run(state: &Path, argv: &[String]) -> Result<(), Error> {
 
 /// Runs it for its answer: yes (it ends with 0) or no (it ends with 1).
 pub(super) async fn tells(state: &Path, argv: &[String]) -> Result<bool, Error> {
-    let ran = ended(state, argv).await?;
+    let ran = asked(state, argv).await?;
     match ran.status.code() {
         Some(0) => Ok(true),
         Some(1) => Ok(false),
@@ -34,17 +34,29 @@ pub(super) async fn tells(state: &Path, argv: &[String]) -> Result<bool, Error> 
     }
 }
 
-async fn ended(state: &Path, argv: &[String]) -> Result<Output, Error> {
+/// Runs it; what it said, however it ended.
+pub(super) async fn ended(state: &Path, argv: &[String]) -> Result<Output, Error> {
+    at_rest(state).await?;
+    let held = open(state).and_then(|held| held.lock().map(|()| held));
+    let held = held.map_err(|e| Error::broken(format!("cannot look into {}", state.display())).because(e))?;
+    // Its standard input is the locked file, and nothing else holds that: the lock is free once the program has ended.
+    output(argv, Stdio::from(held)).await
+}
+
+/// The same for one that only tells something.
+pub(super) async fn asked(state: &Path, argv: &[String]) -> Result<Output, Error> {
+    at_rest(state).await?;
+    output(argv, Stdio::null()).await
+}
+
+async fn output(argv: &[String], stdin: Stdio) -> Result<Output, Error> {
     let (program, words) = argv.split_first().ok_or_else(|| Error::broken("there is nothing to run"))?;
     let name = text::line(&argv.join(" "));
     let failed = |e: std::io::Error| Error::broken(format!("{name} cannot be run")).because(e);
-    at_rest(state).await?;
-    let held = open(state).map_err(failed)?;
-    held.lock().map_err(failed)?;
     let mut command = tokio::process::Command::new(program);
-    // Its standard input is the locked file, and nothing else holds that: the lock is free once the program has ended.
-    command.args(words).stdin(Stdio::from(held)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(words).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.env("LC_ALL", "C.UTF-8").spawn().map_err(failed)?;
+    // It holds the standard input of the next one, too.
     drop(command);
     match tokio::time::timeout(WITHIN, child.wait_with_output()).await {
         Ok(ran) => ran.map_err(failed),

@@ -115,11 +115,17 @@ impl Rule {
         words.into_iter().chain(comment.into_iter().map(str::to_owned)).collect()
     }
 
-    /// Its comment: one word, which tells it from a rule of somebody else that says the same.
+    /// Its comment: one word, which tells it from a rule of somebody else that says the same, and from another one of
+    /// ours. Its last part stands for what we let through: a rule that has it and lets something else through was edited.
     pub fn comment(&self) -> String {
+        let lets = self
+            .plain_words()
+            .iter()
+            .flat_map(|word| word.bytes().chain([0]))
+            .fold(0x811c_u16, |sum, byte| (sum ^ u16::from(byte)).rotate_left(5).wrapping_mul(0x0193));
         match &self.spot.before {
-            Some(before) => format!("unrefuse-before-{}", before.handle),
-            None => "unrefuse-at-the-end".into(),
+            Some(before) => format!("unrefuse-before-{}-{lets:04x}", before.handle),
+            None => format!("unrefuse-at-the-end-{lets:04x}"),
         }
     }
 
@@ -246,10 +252,10 @@ pub(super) mod tests {
     fn a_rule_is_put_before_the_one_that_refuses() {
         let rule = |tool| Rule { spot: spot(tool, Family::Ip, Some(7)), lets: Lets::Service(opening()) };
         let nft = Action::Rule(rule(RuleTool::Nftables));
-        let spec = "ip saddr 10.0.0.0/8 tcp dport 5432 accept comment unrefuse-before-7";
+        let spec = "ip saddr 10.0.0.0/8 tcp dport 5432 accept comment unrefuse-before-7-d720";
         assert_eq!(nft.preview(), format!("nft insert rule ip filter INPUT position 7 {spec}"));
         let legacy = Action::Rule(rule(RuleTool::IptablesLegacy));
-        let words = "-s 10.0.0.0/8 -p tcp --dport 5432 -j ACCEPT -m comment --comment unrefuse-before-7";
+        let words = "-s 10.0.0.0/8 -p tcp --dport 5432 -j ACCEPT -m comment --comment unrefuse-before-7-03e8";
         assert_eq!(legacy.preview(), format!("iptables-legacy -I INPUT 2 {words}"));
         assert_eq!(legacy.undo_preview().unwrap(), format!("iptables-legacy -D INPUT {words}"));
         assert!(legacy.touches_reachability());
@@ -259,7 +265,7 @@ pub(super) mod tests {
     fn before_a_policy_it_is_put_at_the_end() {
         let rule = |tool, lets| Rule { spot: spot(tool, Family::Ip6, None), lets }.shown(false);
         let own = rule(RuleTool::Nftables, Lets::Loopback);
-        assert_eq!(own, "nft add rule ip6 filter INPUT iif lo accept comment unrefuse-at-the-end");
+        assert_eq!(own, "nft add rule ip6 filter INPUT iif lo accept comment unrefuse-at-the-end-c072");
         let answers = rule(RuleTool::IptablesNft, Lets::Answers);
         assert!(answers.starts_with("ip6tables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"));
         let back = Opening { way: Way::Back, to: None, from: Some(("fd00::7".parse().unwrap(), 128)), ..opening() };

@@ -22,13 +22,22 @@ use super::Trouble;
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 /// A GetAll takes about 2 ms; systemd answers late only while it reloads or is stuck.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// systemd reads its unit files for several seconds on a busy machine, and answers nobody meanwhile. Whoever changes
+/// something waits: a call that was given up may be carried out all the same.
+const CHANGED_WITHIN: Duration = Duration::from_secs(25);
 /// Several questions are asked at once: those that come right after a failed attempt share its result.
 const FAILURE_LASTS: Duration = Duration::from_secs(1);
 
 /// A connection to the system bus, opened on first use and shared.
-#[derive(Default)]
 pub struct Bus {
     state: Mutex<State>,
+    answer_within: Duration,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 #[derive(Default)]
@@ -46,7 +55,12 @@ impl fmt::Debug for Bus {
 impl Bus {
     /// Not connected yet.
     pub fn new() -> Self {
-        Self::default()
+        Self { state: Mutex::default(), answer_within: ANSWER_WITHIN }
+    }
+
+    /// The same for who changes something.
+    pub fn patient() -> Self {
+        Self { answer_within: CHANGED_WITHIN, ..Self::new() }
     }
 
     /// The connection: the one we have while it lives, else a new one.
@@ -60,7 +74,7 @@ impl Bus {
         {
             return Err(trouble.clone());
         }
-        let attempt = connect().await;
+        let attempt = connect(self.answer_within).await;
         match &attempt {
             Ok(connection) => *state = State { connection: Some(connection.clone()), failed: None },
             Err(trouble) => *state = State { connection: None, failed: Some((Instant::now(), trouble.clone())) },
@@ -178,8 +192,8 @@ fn words(error: &std::io::Error) -> String {
 }
 
 /// The system bus; without one, root may speak to systemd itself.
-async fn connect() -> Result<Connection, Trouble> {
-    let trouble = match within(Builder::system()).await {
+async fn connect(answer: Duration) -> Result<Connection, Trouble> {
+    let trouble = match within(Builder::system(), answer).await {
         Ok(connection) => return Ok(connection),
         Err(trouble) => trouble,
     };
@@ -187,11 +201,11 @@ async fn connect() -> Result<Connection, Trouble> {
     if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_some() || !nix::unistd::geteuid().is_root() {
         return Err(trouble);
     }
-    private::connect().await.ok_or(trouble)
+    private::connect(answer).await.ok_or(trouble)
 }
 
-async fn within(builder: Builder<'_>) -> Result<Connection, Trouble> {
-    match tokio::time::timeout(CONNECT_WITHIN, builder.method_timeout(ANSWER_WITHIN).build()).await {
+async fn within(builder: Builder<'_>, answer: Duration) -> Result<Connection, Trouble> {
+    match tokio::time::timeout(CONNECT_WITHIN, builder.method_timeout(answer).build()).await {
         Ok(built) => built.map_err(|error| trouble_of(&error)),
         Err(_) => Err(Trouble::TimedOut { after: CONNECT_WITHIN }),
     }
@@ -203,7 +217,7 @@ mod tests {
 
     async fn reach(path: &std::path::Path) -> Trouble {
         let address = format!("unix:path={}", path.display());
-        within(Builder::address(address.as_str())).await.unwrap_err()
+        within(Builder::address(address.as_str()), ANSWER_WITHIN).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -228,7 +242,7 @@ mod tests {
     async fn a_failure_is_shared_for_a_moment() {
         let trouble = Trouble::failed("as before");
         let state = State { connection: None, failed: Some((Instant::now(), trouble.clone())) };
-        let bus = Bus { state: Mutex::new(state) };
+        let bus = Bus { state: Mutex::new(state), ..Bus::new() };
         assert_eq!(bus.connection().await.unwrap_err(), trouble);
     }
 

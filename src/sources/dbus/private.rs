@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -23,12 +24,12 @@ const UNIQUE: &[u8] = b":1.systemd-speaks-itself";
 const _: () = assert!(SIGNED.len() == UNIQUE.len());
 
 /// A connection to systemd itself; none where that is not possible.
-pub(super) async fn connect() -> Option<Connection> {
+pub(super) async fn connect(answer: Duration) -> Option<Connection> {
     if !Path::new(SOCKET).exists() {
         return None;
     }
     let stream = tokio::time::timeout(CONNECT_WITHIN, UnixStream::connect(SOCKET)).await.ok()?.ok()?;
-    within(Builder::socket(Private(stream)).p2p()).await.ok()
+    within(Builder::socket(Private(stream)).p2p(), answer).await.ok()
 }
 
 #[derive(Debug)]

@@ -13,7 +13,7 @@ mod policy;
 mod port;
 mod service;
 mod sockets;
-mod steps;
+pub(crate) mod steps;
 mod unix;
 mod wrappers;
 

@@ -10,6 +10,7 @@ use nftnl::expr::{
 use nftnl::{Batch, Chain, MsgType, ProtoFamily, Table};
 use nix::errno::Errno;
 
+use super::{Found, TRIES, restless};
 use crate::error::Error;
 use crate::facts::ruleset::expr::{Base, BitOp, CmpOp, CtKey, Expr, MetaKey, Verdict};
 use crate::facts::ruleset::{ChainId, ChainRules, Family};
@@ -18,9 +19,6 @@ use crate::sources::Trouble;
 use crate::sources::netlink::nftables::{Change, chain_rules, transact};
 use crate::sources::netlink::wire;
 
-/// How often it is tried again because somebody else changed the rules in between.
-const TRIES: u32 = 8;
-
 const NEW_RULE: u16 = 6;
 const DELETE_RULE: u16 = 8;
 /// `NLM_F_CREATE`.
@@ -28,13 +26,18 @@ const CREATE: u16 = 0x400;
 /// `NLM_F_APPEND`: behind the rule it is placed by, or at the end.
 const APPEND: u16 = 0x800;
 
-/// The handle it has; none where it is not there.
-pub(super) fn handle(rule: &Rule) -> Result<Option<u64>, Error> {
+/// Whether it is there.
+pub(super) fn find(rule: &Rule) -> Result<Found, Error> {
     let rules = rules_of(rule)?;
-    match ours(rule, &rules) {
-        None if rules.more => Err(Error::broken("the chain is too long to be read in time")),
-        handle => Ok(handle),
+    if ours(rule, &rules).is_some() {
+        return Ok(Found::Same);
     }
+    if rules.more {
+        return Err(Error::broken("the chain is too long to be read in time"));
+    }
+    let comment = rule.comment();
+    let edited = rules.rules.iter().find(|r| r.comment.as_deref() == Some(&comment));
+    Ok(edited.map_or(Found::Nowhere, |rule| Found::Edited(format!("another rule now (handle {})", rule.handle))))
 }
 
 /// Puts it in, or takes it out.
@@ -52,7 +55,7 @@ pub(super) fn set(rule: &Rule, there: bool) -> Result<(), Error> {
             Err(errno) => return Err(Error::broken(format!("the kernel does not take {}", place(rule))).because(errno)),
         }
     }
-    Err(Error::broken("somebody else kept changing the rules").hint("try again"))
+    Err(restless())
 }
 
 fn rules_of(rule: &Rule) -> Result<ChainRules, Error> {
