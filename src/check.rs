@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::diagnose::look::Look;
 use crate::diagnose::verdict::Diagnosis;
 use crate::diagnose::ways::Memory;
 use crate::diagnose::{diagnose, diagnose_again};
@@ -63,6 +64,34 @@ async fn settle_by(
                 let late = asked.into_iter().filter(|q| case.here.is_pending(q)).collect();
                 return give_up(case, late, &|| Reading::TimedOut { after: limit });
             }
+        }
+    }
+}
+
+/// Works something out of a case, asking for what it still wants, at most for `limit`.
+pub async fn work_out<T>(case: &mut Case, limit: Duration, what: impl Fn(&Look<'_>) -> T) -> T {
+    let (sender, mut arrivals) = mpsc::channel(IN_FLIGHT);
+    let sources = Sources::new(sender);
+    let (mut asked, mut memory) = (BTreeSet::new(), Memory::default());
+    let end = tokio::time::sleep(limit);
+    tokio::pin!(end);
+    loop {
+        let (result, wants) = {
+            let look = Look::new(case);
+            (what(&look), look.wants())
+        };
+        let waiting = asked.iter().any(|question| case.here.is_pending(question));
+        if wants.is_empty() && !waiting {
+            return result;
+        }
+        for question in wants {
+            case.here.learn(Fact::without_value(&question, Reading::Pending));
+            sources.ask(question.clone(), 0);
+            asked.insert(question);
+        }
+        tokio::select! {
+            Some(arrival) = arrivals.recv() => learn(case, &mut memory, arrival, &mut arrivals),
+            () = &mut end => return result,
         }
     }
 }

@@ -3,22 +3,26 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::event::{Effect, Event, Signal, Wake, What};
 use super::fixing::End;
 use super::recent;
+use crate::apply::rights::Rights;
+use crate::apply::rights::call::{Ends, Turn, call};
+use crate::apply::rights::order::{Job, Over, Wanted};
 use crate::apply::{self, Answer, Ended, Hands, Progress, Terms};
 use crate::error::Error;
 use crate::facts::Case;
 use crate::fixes::Plan;
 use crate::sources::live::{Change, Live};
 pub use crate::sources::trouble::now_ms;
-use crate::sources::{Arrival, Sources};
+use crate::sources::{Arrival, Sources, procfs};
 
 /// Events that may wait; whoever brings more waits too.
 const WAITING: usize = 1024;
@@ -61,18 +65,22 @@ pub struct Engine {
     remembering: Option<JoinHandle<()>>,
     /// The fix that is being applied, and the way to answer it.
     fixing: Option<(mpsc::Sender<Answer>, JoinHandle<()>)>,
+    rights: Rights,
+    /// Waits to be told that the terminal is lent.
+    lending: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
 
 impl Engine {
     /// An engine that reports to `inbox`.
-    pub fn new(inbox: &Inbox, recent: Option<PathBuf>) -> Self {
+    pub fn new(inbox: &Inbox, recent: Option<PathBuf>, rights: Rights) -> Self {
         let (arrivals, arrived) = mpsc::channel(WAITING);
         let (changes, watched) = mpsc::channel(WAITING);
         forward(arrived, inbox.clone(), What::Arrived as fn(Arrival) -> What);
         forward(watched, inbox.clone(), What::Changed as fn(Change) -> What);
         let sources = Sources::new(arrivals);
         let live = Live::new(sources.bus().clone(), changes);
-        Self { inbox: inbox.clone(), sources, live, recent, remembering: None, fixing: None }
+        let (inbox, lending) = (inbox.clone(), Arc::default());
+        Self { inbox, sources, live, recent, remembering: None, fixing: None, rights, lending }
     }
 
     /// Performs an effect that does not concern the terminal; others are handed back.
@@ -89,7 +97,13 @@ impl Engine {
             Effect::Apply { plan, target, from } => self.apply(*plan, Case::new(target, from)),
             Effect::Answer(answer) => self.answer(answer),
             Effect::Undo => self.undo(),
-            Effect::Copy(_) | Effect::StopJob | Effect::Suspend | Effect::Redraw | Effect::Quit(_) => {
+            Effect::Copy(_)
+            | Effect::StopJob
+            | Effect::Suspend
+            | Effect::Redraw
+            | Effect::LendTerminal
+            | Effect::TakeTerminal
+            | Effect::Quit(_) => {
                 return Some(effect);
             }
         }
@@ -107,18 +121,29 @@ impl Engine {
     fn prepare(&self, plan: Plan, number: u64) {
         let inbox = self.inbox.clone();
         tokio::spawn(async move {
-            let prepared = apply::prepare::prepare(&Hands::new(), &plan).await;
-            let preview = prepared.map(|prepared| prepared.previews).map_err(|error| error.report());
+            let preview = apply::prepare::previews(&Hands::new(), &plan).await.map_err(|error| error.report());
             inbox.send(What::Prepared(number, preview)).await;
         });
     }
 
     fn apply(&mut self, plan: Plan, case: Case) {
+        if self.rights != Rights::Root {
+            return self.hand_over(Job::Apply(Box::new(Wanted {
+                plan,
+                target: case.target.input,
+                from: case.from,
+                revert_after: REVERT_AFTER.as_secs(),
+                keep: false,
+                force: false,
+                session: procfs::session(),
+            })));
+        }
         let (answers, heard) = mpsc::channel(4);
         let inbox = self.inbox.clone();
         let task = tokio::spawn(async move {
             let progress = told_to(&inbox);
-            let terms = Terms { case, who: apply::who(), revert_after: REVERT_AFTER, keep: false, force: false };
+            let who = apply::who();
+            let terms = Terms { case, who, revert_after: REVERT_AFTER, keep: false, force: false, session: None };
             let ended = Box::pin(apply::run(&Hands::new(), &plan, &terms, progress, heard)).await;
             inbox.send(What::Fixed(end_of(ended))).await;
         });
@@ -133,6 +158,9 @@ impl Engine {
     }
 
     fn undo(&mut self) {
+        if self.rights != Rights::Root {
+            return self.hand_over(Job::Undo { entry: None });
+        }
         let (answers, _) = mpsc::channel(1);
         let inbox = self.inbox.clone();
         let task = tokio::spawn(async move {
@@ -145,6 +173,46 @@ impl Engine {
             inbox.send(What::Fixed(end)).await;
         });
         self.fixing = Some((answers, task));
+    }
+
+    /// Has it done by this program as root; the terminal is lent to whoever asks for a password.
+    fn hand_over(&mut self, job: Job) {
+        let (answers, heard) = mpsc::channel(4);
+        let (turns, mut turned) = mpsc::channel(2);
+        let (inbox, rights, lending) = (self.inbox.clone(), self.rights.clone(), Arc::clone(&self.lending));
+        let teller = self.inbox.clone();
+        tokio::spawn(async move {
+            while let Some(turn) = turned.recv().await {
+                let lend = match turn {
+                    Turn::Lend(lent) => {
+                        *lending.lock().unwrap_or_else(PoisonError::into_inner) = Some(lent);
+                        true
+                    }
+                    Turn::Back => false,
+                };
+                teller.send(What::Asking(lend)).await;
+            }
+        });
+        let task = tokio::spawn(async move {
+            let ends = Ends { turns, progress: told_to(&inbox), answers: heard };
+            let end = match Box::pin(call(job, &rights, ends)).await {
+                Ok(Over::Kept { entry }) => End::Kept(entry),
+                Ok(Over::Reverted { why, left, .. }) => End::Reverted(why, left),
+                Ok(Over::Undone { entry, left, .. }) => End::Undone(entry, left),
+                Ok(Over::Failed { report, .. }) => End::Failed(report),
+                Err(error) => End::Failed(error.report()),
+            };
+            inbox.send(What::Fixed(end)).await;
+        });
+        self.fixing = Some((answers, task));
+    }
+
+    /// The terminal is lent now: whoever waits for it may ask.
+    pub fn lent(&self) {
+        if let Some(waiting) = self.lending.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Whoever wanted it is gone.
+            let _ = waiting.send(());
+        }
     }
 
     /// Waits for what must be on disk before the program leaves; a file system that hangs does not keep it. What is not

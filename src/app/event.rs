@@ -44,6 +44,8 @@ pub enum What {
     Fixing(Progress),
     /// A fix is over.
     Fixed(End),
+    /// Somebody is to be asked for a password on the terminal, or no longer.
+    Asking(bool),
     /// Something to tell the user in passing.
     Notice(String),
     /// The terminal is gone.
@@ -276,6 +278,10 @@ pub enum Effect {
     Suspend,
     /// Take the terminal anew and paint everything.
     Redraw,
+    /// Leave the terminal to whoever asks for a password.
+    LendTerminal,
+    /// Take it back.
+    TakeTerminal,
     /// Leave.
     Quit(Leave),
 }

@@ -27,7 +27,7 @@ pub struct Fixing {
     pub said: Vec<String>,
     /// First line on the screen.
     pub top: usize,
-    /// The user may change this host.
+    /// The user may change this host; otherwise a password may be asked for.
     pub root: bool,
     number: u64,
 }
@@ -201,10 +201,7 @@ pub(super) fn walk(state: &mut State, step: Step, shown: Extent) -> Vec<Effect> 
 pub(super) fn enter(state: &mut State) -> Vec<Effect> {
     let Some(fixing) = &mut state.fixing else { return Vec::new() };
     match (&fixing.stage, &fixing.preview) {
-        (Stage::Choosing, Some(Ok(_))) if fixing.root => fixing.stage = Stage::Asking,
-        (Stage::Choosing, Some(Ok(_))) => {
-            state.notice = Some("changing this host takes root: start unrefuse with sudo".into());
-        }
+        (Stage::Choosing, Some(Ok(_))) => fixing.stage = Stage::Asking,
         (Stage::Choosing, Some(Err(why))) => state.notice = Some(format!("it cannot be applied: {why}")),
         (Stage::Asking, _) => state.notice = Some("y applies it, n does not".into()),
         (Stage::Confirming(_), _) => state.notice = Some("y keeps it, n puts it back".into()),

@@ -39,6 +39,7 @@ pub use event::{Command, Effect, Event, What};
 pub use state::State;
 pub use update::update;
 
+use crate::apply::rights::Rights;
 use crate::facts::Case;
 use crate::target::{From, Target};
 
@@ -69,4 +70,6 @@ pub struct Start {
     pub color: bool,
     /// File of recent targets (see [`recent::file`]); none: keep none.
     pub recent: Option<PathBuf>,
+    /// How this host can be changed.
+    pub rights: Rights,
 }

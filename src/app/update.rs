@@ -49,6 +49,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         What::Fixing(progress) => fixing::told(state, &progress),
         What::Fixed(end) => fixing::ended(state, end),
+        What::Asking(true) => vec![Effect::LendTerminal],
+        What::Asking(false) => vec![Effect::TakeTerminal],
         What::Changed(Change::Note(text)) | What::Notice(text) => {
             state.notice = Some(text);
             Vec::new()

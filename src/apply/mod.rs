@@ -25,6 +25,7 @@ pub mod log;
 pub mod prepare;
 pub mod retest;
 pub mod revert;
+pub mod rights;
 pub mod transaction;
 pub mod undo;
 
@@ -38,14 +39,20 @@ pub use transaction::{Answer, Ended, Progress, Terms, run};
 /// Where the log, the lock and nothing else are kept.
 pub const STATE: &str = "/var/lib/unrefuse";
 
-/// Who changes this host, for the log: the user behind sudo, where there is one.
+/// Who changes this host, for the log: the user behind sudo, run0 or pkexec, where there is one.
 pub fn who() -> String {
     let user = |uid| nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
     let name = user(nix::unistd::Uid::current()).unwrap_or_else(|| nix::unistd::Uid::current().to_string());
-    match std::env::var("SUDO_USER") {
-        Ok(behind) if !behind.is_empty() => format!("{behind} as {name}"),
-        _ => name,
+    let by_pkexec = || user(std::env::var("PKEXEC_UID").ok()?.parse::<u32>().ok()?.into());
+    match std::env::var("SUDO_USER").ok().filter(|behind| !behind.is_empty()).or_else(by_pkexec) {
+        Some(behind) => format!("{behind} as {name}"),
+        None => name,
     }
+}
+
+/// This process may change the host.
+pub fn is_root() -> bool {
+    nix::unistd::Uid::effective().is_root()
 }
 
 /// What acting on this host takes.

@@ -36,8 +36,18 @@ pub async fn prepare(hands: &Hands, plan: &Plan) -> Result<Prepared, Error> {
     Ok(Prepared { acts, previews })
 }
 
+/// What a plan changes, as far as this process may know: what only root can read is told in the words of commands.
+pub async fn previews(hands: &Hands, plan: &Plan) -> Result<Vec<String>, Error> {
+    of_this_host(plan)?;
+    match prepare(hands, plan).await {
+        Ok(prepared) => Ok(prepared.previews),
+        Err(error) if super::is_root() => Err(error),
+        Err(_) => Ok(plan.steps.iter().map(|step| step.action.preview()).collect()),
+    }
+}
+
 /// Plans are made of facts, and facts may be those of a recording or of another host.
-fn of_this_host(plan: &Plan) -> Result<(), Error> {
+pub(super) fn of_this_host(plan: &Plan) -> Result<(), Error> {
     let here = procfs::host().ok().flatten().as_ref().and_then(MadeOn::of);
     match (&plan.made_on, here) {
         (Some(made_on), Some(here)) if *made_on == here => Ok(()),

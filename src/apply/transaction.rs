@@ -13,6 +13,7 @@ use super::prepare::{Prepared, prepare};
 use super::retest::{Retest, is_green, retest};
 use super::{Hands, actions, guard, revert};
 use crate::check;
+use crate::diagnose::session::{Way, cut};
 use crate::error::Error;
 use crate::facts::Case;
 use crate::facts::connect::Outcome;
@@ -34,6 +35,8 @@ pub struct Terms {
     pub keep: bool,
     /// It may cut off the session it is made from.
     pub force: bool,
+    /// That session, where it is known already.
+    pub session: Option<Session>,
 }
 
 /// What happens, as it happens.
@@ -146,7 +149,7 @@ pub async fn run(
     let prepared = prepare(hands, plan).await?;
     let entry = entry_of(&log, plan, terms, prepared);
     let number = entry.number;
-    let session = if plan.guarded() && !terms.force { own_session().await } else { None };
+    let session = if plan.may_close() && !terms.force { own_session(terms, plan).await? } else { None };
     let mut running = Running { hands, log, number, terms, progress, answers, session };
     let ended = Box::pin(running.carry_out(entry, plan.then)).await;
     drop(lock);
@@ -181,18 +184,28 @@ fn entry_of(log: &Log, plan: &Plan, terms: &Terms, prepared: Prepared) -> Entry 
     }
 }
 
-/// The ssh session we were started in, where it could come in anew before the change.
-async fn own_session() -> Option<Session> {
-    let session = procfs::session()?;
-    lets_in(session).await.then_some(session)
+/// The ssh session we were started in, where it could come in anew before the change. Refuses a plan after which, as far as
+/// that can be told before, it could not.
+async fn own_session(terms: &Terms, plan: &Plan) -> Result<Option<Session>, Error> {
+    let Some(session) = terms.session.or_else(procfs::session) else { return Ok(None) };
+    let Some(mut case) = let_in(session).await else { return Ok(None) };
+    let way = Way { client: session.client, server: session.server };
+    match check::work_out(&mut case, SESSION_WITHIN, |look| cut(look, way, plan)).await {
+        Some(why) => {
+            let refused = format!("this would cut off your own session from {}: {why}", session.client);
+            Err(Error::input(refused).hint("--force does it all the same; its guard puts it back unless it is kept"))
+        }
+        None => Ok(Some(session)),
+    }
 }
 
-/// A new connection like that of the session would be let in: asked as its client, of rules and listeners.
-async fn lets_in(session: Session) -> bool {
-    let Ok(target) = Target::parse(&session.server.to_string()) else { return false };
+/// What is known of it, where a new connection like that of the session would be let in: asked as its client, of rules and
+/// listeners.
+async fn let_in(session: Session) -> Option<Case> {
+    let target = Target::parse(&session.server.to_string()).ok()?;
     let case = Case::new(target, From::Address(session.client));
-    let (_, diagnosis) = check::settle(case, SESSION_WITHIN).await;
-    diagnosis.outcome == Some(Outcome::Open)
+    let (case, diagnosis) = check::settle(case, SESSION_WITHIN).await;
+    (diagnosis.outcome == Some(Outcome::Open)).then_some(case)
 }
 
 /// How long it may take to tell whether a session could come in again.
@@ -241,7 +254,7 @@ impl Running<'_> {
             }
         }
         if let Some(session) = self.session
-            && !lets_in(session).await
+            && let_in(session).await.is_none()
         {
             let why = format!("your own session from {} could not come in at {} again", session.client, session.server);
             return self.put_back(why, None).await;

@@ -9,10 +9,12 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Asked, asker, complain, limit, runtime, say, style};
+use super::{Asked, asker, complain, limit, rights, runtime, say, style};
 use crate::apply::log::Log;
-use crate::apply::prepare::{self, Prepared};
-use crate::apply::{self, Answer, Ended, Hands, Progress, Terms};
+use crate::apply::rights::call::{Ends, Turn, call};
+use crate::apply::rights::order::{Job, Over, Wanted};
+use crate::apply::rights::{self as handed, Rights};
+use crate::apply::{self, Answer, Ended, Hands, Progress, Terms, prepare};
 use crate::check;
 use crate::diagnose::verdict::Diagnosis;
 use crate::error::Error;
@@ -21,6 +23,7 @@ use crate::facts::connect::Outcome;
 use crate::fixes::Plan;
 use crate::report::Report;
 use crate::report::text as plain;
+use crate::sources::procfs;
 use crate::target::Target;
 use crate::text;
 
@@ -70,7 +73,7 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
     let target = target.ok_or_else(|| Error::input("no target given").hint("try `unrefuse fix 8080`"))?;
     let asked = Case::new(Target::parse(target)?, asker(&fixing.asked)?);
     let limit = limit(fixing.asked.timeout)?;
-    let session = Session { fixing, hands: Hands::new(), asked: asked.clone() };
+    let session = Session { fixing, hands: Hands::new(), rights: rights(), asked: asked.clone() };
     let (mut case, mut diagnosis) = check::settle(asked, limit).await;
     let (mut kept, mut tried) = (Vec::new(), BTreeSet::new());
     for round in 0..MOST_ROUNDS {
@@ -88,8 +91,8 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
         }
         let Some(plan) = session.chosen(&diagnosis, round, &tried)? else { break };
         tried.insert((plan.cause.clone(), plan.id.clone()));
-        let prepared = prepare::prepare(&session.hands, &plan).await?;
-        say(&shown(&plan, &prepared))?;
+        let previews = prepare::previews(&session.hands, &plan).await?;
+        say(&shown(&plan, &previews))?;
         if fixing.dry_run {
             return Ok(report.exit_code());
         }
@@ -97,12 +100,12 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
             break;
         }
         match Box::pin(session.apply(&plan)).await? {
-            Ended::Kept { entry, retest } => {
+            Applied::Kept { entry, seen } => {
                 say(&format!("kept as entry {entry}; `unrefuse undo {entry}` takes it back\n"))?;
                 kept.push(entry);
-                (case, diagnosis) = (retest.case, retest.diagnosis);
+                (case, diagnosis) = *seen;
             }
-            Ended::Reverted { entry, why, left, .. } => {
+            Applied::Reverted { entry, why, left } => {
                 say(&reverted(entry, &why, &left))?;
                 break;
             }
@@ -113,9 +116,18 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
     Ok(status.max(1))
 }
 
+/// How a plan ended.
+enum Applied {
+    /// It is kept, and what is seen since.
+    Kept { entry: u64, seen: Box<(Case, Diagnosis)> },
+    /// It was put back.
+    Reverted { entry: u64, why: String, left: Vec<String> },
+}
+
 struct Session<'a> {
     fixing: &'a Fixing,
     hands: Hands,
+    rights: Rights,
     asked: Case,
 }
 
@@ -158,18 +170,17 @@ impl Session<'_> {
     }
 
     /// Applies a plan; what happens is told as it happens.
-    async fn apply(&self, plan: &Plan) -> Result<Ended, Error> {
+    async fn apply(&self, plan: &Plan) -> Result<Applied, Error> {
         let (progress, mut told) = mpsc::channel(16);
         let (answers, heard) = mpsc::channel(4);
-        let terms = Terms {
-            case: self.asked.clone(),
-            who: apply::who(),
-            revert_after: Duration::from_secs(self.fixing.revert_after),
-            keep: self.fixing.yes || self.fixing.keep,
-            force: self.fixing.force,
-        };
         tokio::spawn(stop_on_signals(answers.clone()));
-        let running = apply::run(&self.hands, plan, &terms, progress, heard);
+        let running = async {
+            if self.rights == Rights::Root {
+                self.run(plan, progress, heard).await
+            } else {
+                self.hand_over(plan, progress, heard).await
+            }
+        };
         tokio::pin!(running);
         loop {
             tokio::select! {
@@ -181,6 +192,52 @@ impl Session<'_> {
                     }
                 }
             }
+        }
+    }
+
+    async fn run(
+        &self,
+        plan: &Plan,
+        progress: mpsc::Sender<Progress>,
+        answers: mpsc::Receiver<Answer>,
+    ) -> Result<Applied, Error> {
+        let terms = Terms {
+            case: self.asked.clone(),
+            who: apply::who(),
+            revert_after: Duration::from_secs(self.fixing.revert_after),
+            keep: self.fixing.yes || self.fixing.keep,
+            force: self.fixing.force,
+            session: None,
+        };
+        Ok(match Box::pin(apply::run(&self.hands, plan, &terms, progress, answers)).await? {
+            Ended::Kept { entry, retest } => Applied::Kept { entry, seen: Box::new((retest.case, retest.diagnosis)) },
+            Ended::Reverted { entry, why, left, .. } => Applied::Reverted { entry, why, left },
+        })
+    }
+
+    /// Has it applied by this program as root.
+    async fn hand_over(
+        &self,
+        plan: &Plan,
+        progress: mpsc::Sender<Progress>,
+        answers: mpsc::Receiver<Answer>,
+    ) -> Result<Applied, Error> {
+        let job = Job::Apply(Box::new(Wanted {
+            plan: plan.clone(),
+            target: self.asked.target.input.clone(),
+            from: self.asked.from,
+            revert_after: self.fixing.revert_after,
+            keep: self.fixing.yes || self.fixing.keep,
+            force: self.fixing.force,
+            session: procfs::session(),
+        }));
+        match Box::pin(call(job, &self.rights, Ends { turns: nobody_draws(), progress, answers })).await? {
+            Over::Kept { entry } => {
+                let seen = check::settle(self.asked.clone(), limit(self.fixing.asked.timeout)?).await;
+                Ok(Applied::Kept { entry, seen: Box::new(seen) })
+            }
+            Over::Reverted { entry, why, left } => Ok(Applied::Reverted { entry, why, left }),
+            Over::Undone { .. } | Over::Failed { .. } => Err(Error::broken("something else was done than was ordered")),
         }
     }
 
@@ -199,7 +256,7 @@ impl Session<'_> {
         }
         say("it is not open: what was kept on the way is put back (--keep-partial keeps it)\n")?;
         for entry in kept.iter().rev() {
-            undo_one(&self.hands, Some(*entry)).await?;
+            undo_one(&self.hands, &self.rights, Some(*entry)).await?;
         }
         Ok(())
     }
@@ -256,14 +313,14 @@ fn listing(plans: &[&Plan]) -> String {
 }
 
 /// A plan as it is shown before it is applied.
-fn shown(plan: &Plan, prepared: &Prepared) -> String {
+fn shown(plan: &Plan, previews: &[String]) -> String {
     let mut out = format!("\nplan {}: {}\n", plan.id, text::line(&plan.title));
-    for preview in &prepared.previews {
+    for preview in previews {
         for line in preview.lines() {
             let _ = writeln!(out, "    {}", text::line(line));
         }
     }
-    if prepared.acts.is_empty() {
+    if previews.is_empty() {
         out.push_str("    everything is as it should be already\n");
     }
     let _ = writeln!(out, "  risk: {}; holds {}", plan.risk.word(), plan.lasting.shown());
@@ -306,12 +363,12 @@ fn reverted(entry: u64, why: &str, left: &[String]) -> String {
 /// `undo`.
 pub(super) fn undo(entry: Option<u64>) -> Result<u8, Error> {
     let runtime = runtime()?;
-    let undone = runtime.block_on(undo_one(&Hands::new(), entry));
+    let undone = runtime.block_on(undo_one(&Hands::new(), &rights(), entry));
     runtime.shutdown_background();
     undone.map(|()| 0)
 }
 
-async fn undo_one(hands: &Hands, entry: Option<u64>) -> Result<(), Error> {
+async fn undo_one(hands: &Hands, rights: &Rights, entry: Option<u64>) -> Result<(), Error> {
     let (progress, mut told) = mpsc::channel(16);
     let teller = tokio::spawn(async move {
         while let Some(event) = told.recv().await {
@@ -319,16 +376,35 @@ async fn undo_one(hands: &Hands, entry: Option<u64>) -> Result<(), Error> {
             let _ = say(&line_of(&event));
         }
     });
-    let undone = apply::undo::undo(hands, entry, &apply::who(), &progress).await;
-    drop(progress);
+    let undone = if *rights == Rights::Root {
+        let undone = apply::undo::undo(hands, entry, &apply::who(), &progress).await;
+        drop(progress);
+        undone.map(|undone| (undone.of.number, undone.of.title, undone.left))
+    } else {
+        // Whoever leaves lets it be done: it is guarded by itself.
+        let (_answers, heard) = mpsc::channel(1);
+        let ends = Ends { turns: nobody_draws(), progress, answers: heard };
+        match Box::pin(call(Job::Undo { entry }, rights, ends)).await {
+            Ok(Over::Undone { entry, title, left }) => Ok((entry, title, left)),
+            Ok(Over::Kept { .. } | Over::Reverted { .. } | Over::Failed { .. }) => {
+                Err(Error::broken("something else was done than was ordered"))
+            }
+            Err(error) => Err(error),
+        }
+    };
     // It ends when the sender is gone.
     let _ = teller.await;
-    let undone = undone?;
-    say(&format!("entry {} is undone: {}\n", undone.of.number, text::line(&undone.of.title)))?;
-    for left in &undone.left {
+    let (number, title, left) = undone?;
+    say(&format!("entry {number} is undone: {}\n", text::line(&title)))?;
+    for left in &left {
         say(&format!("  left as it is: {}\n", text::line(left)))?;
     }
     Ok(())
+}
+
+/// Turns on the terminal, where there is no screen that would have to be left.
+fn nobody_draws() -> mpsc::Sender<Turn> {
+    mpsc::channel(1).0
 }
 
 /// `history`.
@@ -345,6 +421,25 @@ pub(super) fn serve_guard() -> Option<std::process::ExitCode> {
     let hands = Hands { state: state.into(), ..Hands::new() };
     let watched = runtime().and_then(|runtime| runtime.block_on(apply::guard::watch(&hands, number.parse().ok())));
     Some(match watched {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.report());
+            std::process::ExitCode::from(error.exit_code())
+        }
+    })
+}
+
+/// What an ordinary user orders, when the program is run for that.
+pub(super) fn serve_order() -> Option<std::process::ExitCode> {
+    std::env::args_os().nth(1).filter(|word| word == handed::WORD)?;
+    let served = handed::helper::clean().and_then(|()| {
+        let runtime = runtime()?;
+        let served = runtime.block_on(handed::helper::serve());
+        runtime.shutdown_background();
+        crate::sources::tracefs::remove_all();
+        served
+    });
+    Some(match served {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.report());

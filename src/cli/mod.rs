@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::app::{Open, Start};
+use crate::apply::rights::Rights;
 use crate::check;
 use crate::demo;
 use crate::error::Error;
@@ -153,7 +154,7 @@ enum Form {
 
 /// Runs what the command line asks for; the status to exit with.
 pub fn run() -> ExitCode {
-    if let Some(code) = fixing::serve_guard().or_else(serve_demo) {
+    if let Some(code) = fixing::serve_guard().or_else(fixing::serve_order).or_else(serve_demo) {
         return code;
     }
     let cli = match Cli::try_parse() {
@@ -352,7 +353,13 @@ fn start(ascii: bool) -> Start {
     let Style { color, ascii } = style(ascii);
     let set = |name: &str| std::env::var_os(name);
     let recent = crate::app::recent::file(set("XDG_STATE_HOME").as_deref(), set("HOME").as_deref());
-    Start { ascii, color, recent, ..Start::default() }
+    Start { ascii, color, recent, rights: rights(), ..Start::default() }
+}
+
+/// How this host can be changed; an ordinary user may say who is to be asked.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn rights() -> Rights {
+    Rights::of_this_process(std::env::var("UNREFUSE_ROOT_BY").ok().filter(|word| !word.is_empty()).as_deref())
 }
 
 fn load(file: &Path) -> Result<Recording, Error> {

@@ -17,6 +17,7 @@ mod promise;
 mod remarks;
 pub mod sandbox;
 pub mod serving;
+pub mod session;
 pub mod subject;
 pub mod symptom;
 pub mod verdict;

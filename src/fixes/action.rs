@@ -241,6 +241,24 @@ impl Action {
         }
     }
 
+    /// It stops somebody who listens, or starts them anew.
+    pub fn may_close(&self) -> bool {
+        match self {
+            Self::Unit { verb, .. } => matches!(verb, Verb::Stop | Verb::Restart | Verb::Reload),
+            Self::Reopen { .. } | Self::End(_) => true,
+            Self::Edit(_)
+            | Self::Create(_)
+            | Self::Remove { .. }
+            | Self::DaemonReload
+            | Self::Check { .. }
+            | Self::Sysctl { .. }
+            | Self::Rule(_)
+            | Self::Firewalld(_)
+            | Self::Ufw(_)
+            | Self::Unban { .. } => false,
+        }
+    }
+
     /// The familiar command line for it, or the edit it makes.
     pub fn preview(&self) -> String {
         match self {

@@ -174,7 +174,12 @@ impl Plan {
         self
     }
 
-    /// It changes whom this host lets in: the operator's own session is looked at before.
+    /// It may close what was open: the operator's own session is looked at before and after.
+    pub fn may_close(&self) -> bool {
+        self.guarded() || self.steps.iter().any(|step| step.action.may_close())
+    }
+
+    /// It changes whom this host lets in.
     pub fn guarded(&self) -> bool {
         self.steps.iter().any(|step| step.action.touches_reachability())
     }

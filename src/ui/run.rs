@@ -53,12 +53,13 @@ fn leave_result(leave: Leave) -> Result<(), Error> {
 async fn session(start: Start, screen: Screen, inbox: Inbox, events: mpsc::Receiver<Event>) -> Result<Leave, Error> {
     listen_for_signals(&inbox)?;
     let theme = Theme { color: start.color, ascii: start.ascii, zone: jiff::tz::TimeZone::system() };
-    let recent_file = start.recent.clone();
+    let (recent_file, rights) = (start.recent.clone(), start.rights.clone());
     let recent = recent_file.as_deref().map(recent::read).unwrap_or_default();
     let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
     let state = State::new(start, recent, Size { width, height }, now_ms());
-    let engine = Engine::new(&inbox, recent_file);
-    let mut session = Session { screen, theme, state, engine, events, drawn: Instant::now() };
+    let engine = Engine::new(&inbox, recent_file, rights);
+    let keys = Some(EventStream::new());
+    let mut session = Session { screen, theme, state, engine, events, keys, lent: false, drawn: Instant::now() };
     // The first picture comes before the first question.
     session.draw()?;
     let left = session.run().await;
@@ -72,34 +73,37 @@ struct Session {
     state: State,
     engine: Engine,
     events: mpsc::Receiver<Event>,
+    /// What is typed; none for a moment while its reader is being changed.
+    keys: Option<EventStream>,
+    /// The terminal is left to somebody else: nothing is drawn and no key is read.
+    lent: bool,
     drawn: Instant,
 }
 
 impl Session {
     async fn run(&mut self) -> Result<Leave, Error> {
-        let mut keys = EventStream::new();
         loop {
             if let Some(leave) = self.settle()? {
                 return Ok(leave);
             }
             self.draw()?;
-            let first = self.next(&mut keys).await;
+            let first = self.next().await;
             if let Some(leave) = self.take(first)? {
                 return Ok(leave);
             }
-            if let Some(leave) = self.batch(&mut keys).await? {
+            if let Some(leave) = self.batch().await? {
                 return Ok(leave);
             }
         }
     }
 
     /// Takes in what else is there until the next frame is due.
-    async fn batch(&mut self, keys: &mut EventStream) -> Result<Option<Leave>, Error> {
+    async fn batch(&mut self) -> Result<Option<Leave>, Error> {
         let due = self.drawn + FRAME;
         for _ in 0..BATCH {
             let what = match self.events.try_recv() {
                 Ok(event) => Some(event),
-                Err(_) => match tokio::time::timeout_at(due, self.next(keys)).await {
+                Err(_) => match tokio::time::timeout_at(due, self.next()).await {
                     Ok(event) => event,
                     Err(_) => break,
                 },
@@ -112,10 +116,10 @@ impl Session {
     }
 
     /// The next thing that happens; none when it means nothing here.
-    async fn next(&mut self, keys: &mut EventStream) -> Option<Event> {
+    async fn next(&mut self) -> Option<Event> {
         let what = tokio::select! {
             event = self.events.recv() => return event,
-            input = keys.next() => match input {
+            input = typed(self.keys.as_mut().filter(|_| !self.lent)) => match input {
                 Some(Ok(Input::Key(key))) => keys::meaning(key, self.state.mode())?,
                 Some(Ok(Input::Resize(width, height))) => What::Resized(Size { width, height }),
                 Some(Ok(Input::Paste(text))) => What::Pasted(text),
@@ -154,6 +158,10 @@ impl Session {
                 Some(Effect::Quit(leave)) => return Ok(Some(leave)),
                 Some(Effect::Copy(text)) => self.screen.copy(&text).map_err(gone)?,
                 Some(Effect::StopJob) => stop_job().map_err(|e| Error::broken("cannot stop").because(e))?,
+                Some(Effect::LendTerminal) => self.lend(),
+                Some(Effect::TakeTerminal) => self.take_back()?,
+                // Whoever has the terminal now has it until it is done.
+                Some(Effect::Suspend | Effect::Redraw) if self.lent => {}
                 Some(Effect::Suspend) => self.suspend()?,
                 Some(Effect::Redraw) => self.screen.retake().map_err(gone)?,
                 None
@@ -181,10 +189,41 @@ impl Session {
         Ok(())
     }
 
+    /// Leaves the terminal to whoever asks for a password. Nothing of what is typed is read here any more.
+    fn lend(&mut self) {
+        self.keys = None;
+        // The reader of before may still be about to read: this waits until it has stopped, and itself reads nothing yet.
+        self.keys = Some(EventStream::new());
+        self.screen.leave();
+        self.lent = true;
+        self.engine.lent();
+    }
+
+    fn take_back(&mut self) -> Result<(), Error> {
+        if !self.lent {
+            return Ok(());
+        }
+        self.lent = false;
+        self.screen.retake().map_err(gone)?;
+        let (width, height) = crossterm::terminal::size().unwrap_or((self.state.size.width, self.state.size.height));
+        self.take(Some(Event { at_ms: now_ms(), what: What::Resized(Size { width, height }) })).map(drop)
+    }
+
     fn draw(&mut self) -> Result<(), Error> {
+        if self.lent {
+            return Ok(());
+        }
         self.screen.draw(&self.state, &self.theme).map_err(gone)?;
         self.drawn = Instant::now();
         Ok(())
+    }
+}
+
+/// What is typed next; never, while nobody reads it.
+async fn typed(keys: Option<&mut EventStream>) -> Option<std::io::Result<Input>> {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
     }
 }
 

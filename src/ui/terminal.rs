@@ -49,6 +49,12 @@ impl Screen {
         Ok(())
     }
 
+    /// Gives the terminal back for a while.
+    #[expect(clippy::unused_self, reason = "only whoever has the terminal can give it back")]
+    pub(super) fn leave(&mut self) {
+        restore();
+    }
+
     /// Draws the state.
     pub(super) fn draw(&mut self, state: &State, theme: &Theme) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;

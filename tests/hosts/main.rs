@@ -48,10 +48,12 @@ mod pending;
 mod pty;
 mod putting_back;
 mod rebooting;
+mod rights;
 mod root;
 mod scenario;
 mod scenarios;
 mod screen;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -93,6 +95,8 @@ fn run_trials() -> ExitCode {
     trials.extend(rebooting::trials(missing.as_deref()));
     trials.extend(meddling::trials(missing.as_deref()));
     trials.extend(odd_names::trials(missing.as_deref()));
+    trials.extend(rights::trials(missing.as_deref()));
+    trials.extend(sessions::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }

@@ -33,6 +33,7 @@ const PACKAGES: &[&str] = &[
     "python3",
     "curl",
     "netcat-openbsd",
+    "sudo",
     "iproute2",
 ];
 

@@ -131,7 +131,7 @@ fn words_that_come_late_do_not_reopen_what_is_over() {
 }
 
 #[test]
-fn who_may_not_change_the_host_is_told_how() {
+fn who_may_not_change_the_host_is_asked_for_a_password_elsewhere() {
     let mut facts = stopped();
     if let Reading::Known(host) = &mut facts.host {
         host.value.uid = 1000;
@@ -141,7 +141,14 @@ fn who_may_not_change_the_host_is_told_how() {
     let number = asked(&session);
     session.event(What::Prepared(number, Ok(vec!["x".into()])));
     session.press(KeyCode::Enter);
+    assert!(session.text().contains("as root: a password may be asked for"), "{}", session.text());
     session.keys("y");
-    assert_eq!(applies(&session), 0);
-    assert!(session.text().contains("sudo"), "{}", session.text());
+    assert_eq!(applies(&session), 1);
+    for (asking, turn) in [(true, Effect::LendTerminal), (false, Effect::TakeTerminal)] {
+        session.event(What::Asking(asking));
+        assert!(session.effects.contains(&turn), "{turn:?}");
+    }
+    let refused = "sudo did not let it through\nby hand, as root: unrefuse fix 8080 --plan x";
+    session.event(What::Fixed(End::Failed(refused.into())));
+    assert!(session.text().contains("by hand, as root: unrefuse fix 8080"), "{}", session.text());
 }

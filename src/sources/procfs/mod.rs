@@ -14,7 +14,7 @@ use super::Trouble;
 pub use host::host;
 pub use network::other_network;
 pub use owner::{owner, owners};
-pub use process::{runs, started};
+pub use process::{no_new_privileges, runs, started, stopped};
 pub use session::{Session, session};
 
 /// A kernel setting by its path below /proc/sys, without the blanks around it. None when this kernel has no such setting.

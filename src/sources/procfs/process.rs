@@ -93,6 +93,18 @@ pub fn runs(pid: u32, started: u64) -> bool {
     stat.is_some_and(|stat| stat.starttime == started && !matches!(stat.state, 'Z' | 'X'))
 }
 
+/// Whether a process was stopped (SIGSTOP, Ctrl-Z) and waits to be continued.
+pub fn stopped(pid: i32) -> bool {
+    let stat = procfs::process::Process::new(pid).and_then(|process| process.stat());
+    stat.is_ok_and(|stat| stat.state == 'T')
+}
+
+/// Nothing that this process starts can have more rights than it has.
+pub fn no_new_privileges() -> bool {
+    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    status.is_ok_and(|status| status.nonewprivs == Some(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

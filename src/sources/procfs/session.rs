@@ -4,9 +4,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use procfs::process::Process;
+use serde::{Deserialize, Serialize};
 
 /// A remote session of this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Where it comes from.
     pub client: IpAddr,

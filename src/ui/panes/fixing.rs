@@ -190,22 +190,28 @@ fn ended(out: &mut Vec<Row>, fixing: &Fixing, width: usize) {
             text(out, "✔ ", &format!("entry {entry} is undone"), GOOD, width);
             left_as_it_is(out, left);
         }
-        End::Failed(why) => text(out, "✘ ", &format!("nothing was changed: {why}"), BAD, width),
+        End::Failed(why) => {
+            let mut lines = why.lines();
+            let what = lines.next().unwrap_or_default();
+            text(out, "✘ ", &format!("nothing was changed: {what}"), BAD, width);
+            for hint in lines {
+                text(out, "  ", hint, WARN, width);
+            }
+        }
     }
 }
 
 /// What is asked, or what the keys do.
 fn question(fixing: &Fixing, now_ms: u64) -> Row {
     match &fixing.stage {
-        Stage::Choosing if matches!(fixing.preview, Some(Ok(_))) && fixing.root => {
+        Stage::Choosing if matches!(fixing.preview, Some(Ok(_))) => {
             Row::of("Enter", FOCUS).put(" apply …", QUIET).put("   Esc", FOCUS).put(" back", QUIET)
         }
-        Stage::Choosing if !fixing.root => {
-            Row::of("applying it takes root: sudo unrefuse …", WARN).put("   Esc", FOCUS).put(" back", QUIET)
-        }
         Stage::Choosing => Row::of("Esc", FOCUS).put(" back", QUIET),
-        Stage::Asking if fixing.job == Job::Undo => yes_no("Undo it?"),
-        Stage::Asking => yes_no("Apply it?"),
+        Stage::Asking => {
+            let asked = yes_no(if fixing.job == Job::Undo { "Undo it?" } else { "Apply it?" });
+            if fixing.root { asked } else { asked.put("   as root: a password may be asked for", WARN) }
+        }
         Stage::Running => Row::of("… working", WARN).put("   n", FOCUS).put(" put it back", QUIET),
         Stage::Confirming(until) => {
             let seconds = until.saturating_sub(now_ms).div_ceil(1000);
