@@ -74,6 +74,7 @@ fn kill(at: usize, kind: &'static Kind) -> Step {
         let told = arena.deal(strike, &arena.fix_words()).map_err(|why| format!("{strike:?}: {why}"))?;
         count(at, strike.row(), told)?;
     }
+    met(at)?;
     if kind.leaves.is_none() {
         arena.strike_undo(at)?;
     }
@@ -281,6 +282,13 @@ fn count(at: usize, row: &'static str, end: End) -> Step {
     Ok(())
 }
 
+/// Strikes at a fix that never begins prove nothing.
+fn met(at: usize) -> Step {
+    let table = TABLE.lock().map_err(|_| "another trial broke")?;
+    let begun = table.iter().any(|((kind, _), tally)| *kind == at && tally.put_back + tally.stood > 0);
+    if begun { Ok(()) } else { Err("no strike met a fix that had begun: is the host still broken?".into()) }
+}
+
 fn written() -> Step {
     if std::env::var_os("UNREFUSE_WRITE_DOCS").is_none() {
         return Ok(());
@@ -290,7 +298,8 @@ fn written() -> Step {
         "# What is left of a fix that is ended in the middle\n\nWritten by `UNREFUSE_KILL=all UNREFUSE_WRITE_DOCS=1 cargo test --test hosts kill::`. \
          A fix of every kind was struck on a booted host, and afterwards the host was compared with what it was before: \
          files with owner, mode and time, rules, settings, units. *Put back*: by the program or its guard. *Stood*: it was \
-         kept already, and undoing it led back. *Not begun*: nothing had been done yet.\n\n\
+         kept, as the strike came later or did not meet it, and undoing it led back. *Not begun*: nothing had been done yet. \
+         A process that was ended is not brought back, and that is said.\n\n\
          | fix | struck by | runs | put back | stood | not begun |\n|---|---|---|---|---|---|\n",
     );
     for ((at, row), tally) in table.iter() {
@@ -299,6 +308,6 @@ fn written() -> Step {
         let _ = writeln!(text, "| {what} | {row} | {dealt} | {put_back} | {stood} | {untouched} |");
     }
     let total: usize = table.values().map(|tally| tally.dealt).sum();
-    let _ = writeln!(text, "\n{total} strikes; nothing was left behind by any.");
+    let _ = writeln!(text, "\n{total} strikes; after each the host was as it was.");
     fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/kill-matrix.md"), text).while_("writing the table")
 }
