@@ -107,6 +107,8 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Ufw(_) => Question::Ufw,
         Fact::Fail2ban(_) => Question::Fail2ban,
         Fact::RuleFiles(_) => Question::RuleFiles,
+        Fact::Containers(_) => Question::Containers,
+        Fact::Container(key, _) => Question::Container(key.clone()),
         Fact::Watched(key, _) => Question::Watched(key.clone()),
     })
 }
@@ -135,6 +137,8 @@ pub fn known_questions(facts: &Facts) -> Vec<Question> {
     all.extend(asked(&facts.ufw).then_some(Question::Ufw));
     all.extend(asked(&facts.fail2ban).then_some(Question::Fail2ban));
     all.extend(asked(&facts.rule_files).then_some(Question::RuleFiles));
+    all.extend(asked(&facts.containers).then_some(Question::Containers));
+    all.extend(facts.inspected.keys().map(|key| Question::Container(key.clone())));
     all.extend(facts.other_networks.keys().map(|(pid, transport, port)| Question::OtherNetwork {
         pid: *pid,
         transport: *transport,

@@ -161,6 +161,7 @@ fn of_the_filter(here: &Facts) -> Vec<Question> {
     wanted.extend(answered(here.ufw.is_open(), Question::Ufw));
     wanted.extend(answered(here.fail2ban.is_open(), Question::Fail2ban));
     wanted.extend(answered(here.rule_files.is_open(), Question::RuleFiles));
+    wanted.extend(here.containers.value().map(|_| Question::Containers));
     wanted
 }
 

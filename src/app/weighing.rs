@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chart::{Chart, Learned};
 use super::rules::book::packets;
+use crate::facts::container::{Engine, State};
 use crate::facts::ruleset::{ChainId, ChainRules, Elements, LegacyTable, Policy, Rule, SetId};
 use crate::facts::socket::Listener;
 use crate::facts::{Fact, Reading};
@@ -34,6 +35,7 @@ impl Chart {
             Fact::Ruleset(new) => differ(Some(&here.ruleset), new, |r| r.generation),
             Fact::ChainRules(chain, new) => differ(here.chains.get(chain), new, handles),
             Fact::Elements(set, new) => self.by_hand(set) && differ(here.elements.get(set), new, keys),
+            Fact::Containers(new) => differ(Some(&here.containers), new, |engines| states(engines)),
             Fact::Links(new) => differ(Some(&here.links), new, Clone::clone),
             Fact::Route(key, new) => differ(here.routes.get(key), new, Clone::clone),
             Fact::Legacy(new) => differ(Some(&here.legacy), new, |tables| texts(tables)),
@@ -45,6 +47,7 @@ impl Chart {
             | Fact::Ufw(_)
             | Fact::Fail2ban(_)
             | Fact::RuleFiles(_)
+            | Fact::Container(..)
             | Fact::Watched(..)
             | Fact::Host(_)
             | Fact::Dial(..)
@@ -84,6 +87,12 @@ impl Chart {
         let at_rest = |(old, new): (&Rule, &Rule)| !deciding.contains(&new.handle) || packets(old) == packets(new);
         old.does_the_same(new) && old.rules.iter().zip(&new.rules).all(at_rest)
     }
+}
+
+/// What counts of containers: which there are, and what each does.
+fn states(engines: &[Engine]) -> Vec<(String, State)> {
+    let all = engines.iter().filter_map(|engine| engine.containers.value()).flatten();
+    all.map(|container| (container.id.clone(), container.state)).collect()
 }
 
 /// Two known readings whose point differs.

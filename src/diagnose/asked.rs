@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::containers::{Inside, asks_own_loopback, inside};
 use super::dispute::rule_at_work;
 use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
@@ -30,6 +31,12 @@ pub(super) fn as_asked(
         return Some(here);
     }
     let (Some(address), Some(port)) = (subject.address(), subject.port) else { return Some(here) };
+    if let Some(of) = asks_own_loopback(look, subject)? {
+        let told = inside(look, of, subject.transport, port)?;
+        notes.push(format!("{} here; inside container {} that is its own loopback", here.word(), of.1.name));
+        let open = matches!(told, Inside::Listens(_) | Inside::Loopback(_));
+        return Some(if open { Outcome::Open } else { Outcome::Refused });
+    }
     let ways = filter.ways()?;
     let now = filter.as_limited_now(ways, dial);
     let ways = now.as_ref().unwrap_or(ways);

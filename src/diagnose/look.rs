@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::facts::claim::Claims;
 use crate::facts::connect::{Dial, Endpoint};
+use crate::facts::container::{ContainerKey, Engine, Inspected};
 use crate::facts::daemon::{Daemon, DaemonConfig};
 use crate::facts::firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use crate::facts::host::{Addresses, Host};
@@ -283,6 +284,21 @@ impl<'a> Look<'a> {
     /// The files that rules are loaded from.
     pub fn rule_files(&self) -> Option<&'a [RuleFile]> {
         self.read(Some(&self.facts().rule_files), || Question::RuleFiles).map(Vec::as_slice)
+    }
+
+    /// The container engines; where there are none, none. What one of them does not tell is noted.
+    pub fn engines(&self) -> Option<&'a [Engine]> {
+        if matches!(self.facts().containers, Reading::Absent) {
+            return Some(&[]);
+        }
+        let engines = self.read(Some(&self.facts().containers), || Question::Containers)?;
+        self.blind.borrow_mut().extend(engines.iter().filter_map(|engine| engine.containers.blind()));
+        Some(engines)
+    }
+
+    /// A container from near.
+    pub fn container(&self, key: &ContainerKey) -> Option<&'a Inspected> {
+        self.read(self.facts().inspected.get(key), || Question::Container(key.clone()))
     }
 
     /// The kernel's own word about an attempt to there, if it was watched; never causes an attempt.

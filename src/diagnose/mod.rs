@@ -8,6 +8,7 @@ mod asked;
 mod boxes;
 pub mod causes;
 pub mod chart;
+pub mod containers;
 pub mod dispute;
 pub mod failure;
 mod instead;
@@ -222,6 +223,10 @@ fn with_then(mut findings: Vec<Finding>, boxes: &[verdict::BoxState], outcome: O
     let blind = boxes.iter().any(|b| b.verdict == verdict::Verdict::Unknown);
     let mut after = (!blind).then_some(Outcome::Open);
     for finding in findings.iter_mut().rev() {
+        // What a container publishes needs no service of the host.
+        if finding.in_box == BoxId::Container {
+            after = (!blind).then_some(Outcome::Open);
+        }
         // A corrected name leads to another host, of which nothing is known.
         finding.then = if finding.in_box == BoxId::Name { None } else { after };
         let own = outcome.filter(|o| finding.explains.contains(o)).or_else(|| finding.explains.first().copied());
@@ -277,5 +282,7 @@ fn outstanding(case: &Case) -> bool {
         || pending([&f.ufw])
         || pending([&f.fail2ban])
         || pending([&f.rule_files])
+        || pending([&f.containers])
+        || pending(f.inspected.values())
         || pending(f.watched.values())
 }

@@ -4,6 +4,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 
+use super::containers::asks_own_loopback;
 use super::dispute::{self, Dispute};
 use super::look::{Look, Missing};
 use super::subject::{Asker, Subject};
@@ -35,6 +36,9 @@ impl Ways {
     fn of(look: &Look<'_>, subject: &Subject, memory: &Memory) -> Option<Self> {
         let to = SocketAddr::new(subject.address()?.to_canonical(), subject.port?);
         let local = subject.local?;
+        if asks_own_loopback(look, subject)?.is_some() {
+            return None;
+        }
         let client = match subject.from {
             Asker::Any if local => Client::Any,
             Asker::Address(address) if local => Client::Address(address.to_canonical()),
@@ -145,6 +149,8 @@ fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
         | Fact::Ufw(_)
         | Fact::Fail2ban(_)
         | Fact::RuleFiles(_)
+        | Fact::Containers(_)
+        | Fact::Container(..)
         | Fact::Watched(..) => false,
     }
 }

@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod command_line;
 pub mod connect;
+pub mod container;
 pub mod daemon;
 pub mod firewalls;
 pub mod host;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::target::{From, Target};
 use claim::Claims;
 use connect::{Dial, Endpoint};
+use container::{ContainerKey, Engine, Inspected};
 use daemon::{Daemon, DaemonConfig};
 use firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use host::{Addresses, Host};
@@ -141,6 +143,12 @@ pub struct Facts {
     /// Files that rules are loaded from.
     #[serde(skip_serializing_if = "Reading::is_not_asked")]
     pub rule_files: Reading<Vec<RuleFile>>,
+    /// The container engines, with their containers.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub containers: Reading<Vec<Engine>>,
+    /// Containers from near.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub inspected: BTreeMap<ContainerKey, Reading<Inspected>>,
     /// Attempts the kernel was watched during.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<WatchKey, Reading<Watched>>,
@@ -207,6 +215,10 @@ pub enum Fact {
     Fail2ban(Reading<Fail2ban>),
     /// To [`Question::RuleFiles`].
     RuleFiles(Reading<Vec<RuleFile>>),
+    /// To [`Question::Containers`].
+    Containers(Reading<Vec<Engine>>),
+    /// To [`Question::Container`].
+    Container(ContainerKey, Reading<Inspected>),
     /// To [`Question::Watched`].
     Watched(WatchKey, Reading<Watched>),
 }
@@ -243,6 +255,8 @@ impl Facts {
             Fact::Ufw(r) => self.ufw = r,
             Fact::Fail2ban(r) => self.fail2ban = r,
             Fact::RuleFiles(r) => self.rule_files = r,
+            Fact::Containers(r) => self.containers = r,
+            Fact::Container(k, r) => drop(self.inspected.insert(k, r)),
             Fact::Watched(k, r) => drop(self.watched.insert(k, r)),
         }
     }
@@ -292,6 +306,8 @@ impl Facts {
             Question::Ufw => pending(Some(&self.ufw)),
             Question::Fail2ban => pending(Some(&self.fail2ban)),
             Question::RuleFiles => pending(Some(&self.rule_files)),
+            Question::Containers => pending(Some(&self.containers)),
+            Question::Container(k) => pending(self.inspected.get(k)),
             Question::Watched(k) => pending(self.watched.get(k)),
         }
     }
@@ -337,6 +353,8 @@ impl Fact {
             Question::Ufw => Self::Ufw(any(reading)),
             Question::Fail2ban => Self::Fail2ban(any(reading)),
             Question::RuleFiles => Self::RuleFiles(any(reading)),
+            Question::Containers => Self::Containers(any(reading)),
+            Question::Container(k) => Self::Container(k, any(reading)),
             Question::Watched(k) => Self::Watched(k, any(reading)),
         }
     }

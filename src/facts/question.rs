@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::connect::Endpoint;
+use super::container::ContainerKey;
 use super::daemon::Daemon;
 use super::route::RouteKey;
 use super::ruleset::{ChainId, SetId};
@@ -42,7 +43,7 @@ pub enum Question {
     Claims(Transport, u16),
     /// Which of this program's units and programs are installed: the effective configuration of a daemon.
     Daemon(Daemon),
-    /// Does this process live in another network namespace, and what listens on the port there?
+    /// Does this process live in another network namespace, and what listens on the port there (0: on any)?
     OtherNetwork {
         /// Process to look through.
         pid: u32,
@@ -79,6 +80,10 @@ pub enum Question {
     Fail2ban,
     /// The files that rules are loaded from.
     RuleFiles,
+    /// Which container engines are here, and what do they run and publish?
+    Containers,
+    /// A container from near.
+    Container(ContainerKey),
     /// The kernel's own word about one attempt. Sends packets; counted as one probe.
     Watched(WatchKey),
 }

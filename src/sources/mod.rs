@@ -6,6 +6,7 @@
 pub mod cgroup;
 pub mod claims;
 pub mod config;
+pub mod container;
 pub mod counters;
 pub mod dbus;
 pub mod dial;
@@ -116,7 +117,9 @@ fn deadline(question: &Question) -> Duration {
         | Question::Elements(_)
         | Question::Legacy
         | Question::Firewalld
-        | Question::Fail2ban => Duration::from_secs(4),
+        | Question::Fail2ban
+        | Question::Containers
+        | Question::Container(_) => Duration::from_secs(4),
         Question::Watched(_) => Duration::from_secs(8),
     }
 }
@@ -171,6 +174,8 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Ufw
         | Question::Fail2ban
         | Question::RuleFiles
+        | Question::Containers
+        | Question::Container(_)
         | Question::Watched(_) => of_the_filter(bus, question).await,
     }
 }
@@ -207,7 +212,7 @@ async fn of_the_filter(bus: &Bus, question: Question) -> Fact {
         .unwrap_or_else(|| Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() }))
 }
 
-/// Questions about what the firewall managers were told.
+/// Questions about what the firewall managers were told, and about containers, whose engines make rules, too.
 async fn of_the_managers(bus: &Bus, question: &Question) -> Option<Fact> {
     if *question == Question::Firewalld {
         return Some(Fact::Firewalld(dbus::firewalld::read(bus).await));
@@ -220,6 +225,12 @@ async fn of_the_managers(bus: &Bus, question: &Question) -> Option<Fact> {
     }
     if *question == Question::RuleFiles {
         return Some(Fact::RuleFiles(blocking(firewalls::rule_files::read).await));
+    }
+    if *question == Question::Containers {
+        return Some(Fact::Containers(container::engines().await));
+    }
+    if let Question::Container(key) = question {
+        return Some(Fact::Container(key.clone(), container::inspect(key).await));
     }
     None
 }

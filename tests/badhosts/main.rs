@@ -8,6 +8,7 @@
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "what is skipped, and the helper's answers")]
 
 mod buses;
+mod engines;
 mod hostile;
 mod input;
 mod names;
@@ -42,6 +43,13 @@ const TESTS: &[Test] = &[
     ("buses::one_that_never_answers", buses::mute, Needs::Namespace),
     ("buses::one_that_hangs_up", buses::hanging_up, Needs::Namespace),
     ("buses::one_that_talks_rubbish", buses::rubbish, Needs::Namespace),
+    ("engines::one_that_never_answers", engines::mute, Needs::Namespace),
+    ("engines::one_that_hangs_up", engines::hanging_up, Needs::Namespace),
+    ("engines::one_that_talks_rubbish", engines::rubbish, Needs::Namespace),
+    ("engines::one_that_tells_something_else", engines::lying, Needs::Namespace),
+    ("engines::one_that_fails", engines::refusing, Needs::Namespace),
+    ("engines::one_that_never_ends", engines::endless, Needs::Namespace),
+    ("engines::one_that_drips", engines::dripping, Needs::Namespace),
     ("proc::not_mounted", proc::not_mounted, Needs::Namespace),
     ("proc::hidden_processes", proc::hidden, Needs::Root),
     ("proc::no_programs_to_ask", proc::no_programs, Needs::Namespace),

@@ -30,7 +30,8 @@ const CONTRACT: [(&str, &str); 9] = [
         "container",
         "ct-app-bound-loopback ct-wrong-container-port ct-port-not-published ct-published-on-loopback \
          ct-stopped-or-restarting ct-client-localhost-inside ct-host-service-not-on-bridge \
-         ct-host-firewall-blocks-container ct-iptables-flushed ct-forward-blocked ct-host-port-taken ct-podman-rootless",
+         ct-host-firewall-blocks-container ct-iptables-flushed ct-forward-blocked ct-host-port-taken ct-podman-rootless \
+         ct-app-not-listening",
     ),
     (
         "firewall",
@@ -125,11 +126,12 @@ fn every_cause_file_is_registered() {
 }
 
 /// Causes that no booted host here can be made to have, and why.
-const NOT_PLAYED: [(&str, &str); 4] = [
+const NOT_PLAYED: [(&str, &str); 5] = [
     ("port-conflict-dns-stub", "systemd-resolved is a package of its own that the test root does not have"),
     ("systemd-ipaddress-deny", "a container may load no BPF programs for its control groups: a virtual machine may"),
     ("systemd-socketbind-deny", "Debian 12's systemd is built without BPF_FRAMEWORK"),
     ("systemd-restrict-network-interfaces", "Debian 12's systemd is built without BPF_FRAMEWORK"),
+    ("ct-podman-rootless", "podman and a user's session are not in the test root"),
 ];
 
 #[test]

@@ -8,6 +8,9 @@ use std::net::IpAddr;
 
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof};
 use serde_json::Value;
+use unrefuse::facts::container::{
+    Attached, Container, ContainerKey, Engine, EngineKind, Inspected, Made, Settings, State,
+};
 use unrefuse::facts::firewalls::{Fail2ban, Firewalld, Jail, RuleFile, RuleFormat, Ufw, UfwRule, Zone};
 use unrefuse::facts::host::{Addresses, LocalAddress};
 use unrefuse::facts::recording::Recording;
@@ -553,4 +556,43 @@ fn a_mapped_network_holds_its_addresses() {
     let [a, b, ..] = client.octets();
     assert_eq!(*sources, [format!("{a}.{b}.0.0/16"), "10.0.0.0/8".into()]);
     assert_ne!((a, b), (10, 77));
+}
+
+#[test]
+fn a_container_tells_no_secret_of_its_command_line() {
+    let mut facts = Facts::default();
+    let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let made = Made {
+        command: words(&["redis-server", "--requirepass-token", "hunter2", "--bind", "10.77.3.4"]),
+        environment: words(&["PASSWORD"]),
+        mounts: words(&["/home/joe/data:/data"]),
+        ..Made::default()
+    };
+    let key = ContainerKey { kind: EngineKind::Docker, via: "/run/docker.sock".into(), id: "0123456789ab".into() };
+    let near = Inspected { pid: None, made, log: words(&["password=hunter2 from 10.77.3.4"]) };
+    facts.inspected.insert(key, Reading::known(near));
+    let container = Container {
+        id: "0123456789ab".into(),
+        name: "web".into(),
+        image: "registry.corp.example:5000/team/shop:7".into(),
+        state: State::Running,
+        status: "Up".into(),
+        published: Vec::new(),
+        exposed: Vec::new(),
+        network_mode: "bridge".into(),
+        networks: vec![Attached { name: "bridge".into(), address: "10.77.3.4".parse().ok(), gateway: None }],
+        compose: None,
+        end: None,
+    };
+    let (via, settings, containers) = ("/run/docker.sock".into(), Settings::default(), Reading::known(vec![container]));
+    let engine = Engine { kind: EngineKind::Docker, via, user: None, runs: true, settings, containers };
+    facts.containers = Reading::known(vec![engine]);
+    let after = safe(facts);
+    let text = serde_json::to_string(&after).unwrap();
+    for secret in ["hunter2", "10.77.3.4", "joe", "corp.example"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let container = &after.containers.value().unwrap()[0].containers.value().unwrap()[0];
+    assert_eq!((container.image.as_str(), container.name.as_str()), ("registry/team/shop:7", "web"));
+    assert!(after.inspected.keys().all(|key| key.via == "/run/docker.sock"));
 }

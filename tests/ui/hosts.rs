@@ -308,7 +308,9 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         | Question::Firewalld
         | Question::Ufw
         | Question::Fail2ban
-        | Question::RuleFiles) => Fact::without_value(&other, Reading::Absent),
+        | Question::RuleFiles
+        | Question::Containers
+        | Question::Container(_)) => Fact::without_value(&other, Reading::Absent),
     }
 }
 

@@ -6,8 +6,11 @@ mod network;
 mod policy;
 mod wrappers;
 
+use std::net::IpAddr;
+
 use crate::diagnose::answering;
 use crate::diagnose::chart::BoxId;
+use crate::diagnose::containers::passes_on;
 use crate::diagnose::look::{Look, Missing};
 use crate::diagnose::remarks::deciding_line;
 use crate::diagnose::serving::{Serving, serving};
@@ -16,7 +19,7 @@ use crate::diagnose::symptom::Seen;
 use crate::diagnose::verdict::{BoxState, Evidence, Finding, Verdict, arg, see_unix};
 use crate::diagnose::ways::Filter;
 use crate::facts::connect::Outcome;
-use crate::facts::socket::UnixFile;
+use crate::facts::socket::{Listener, UnixFile};
 use crate::facts::unit::Unit;
 
 /// What the boxes are judged from.
@@ -156,7 +159,7 @@ fn silent(judged: &Judged<'_, '_>) -> BoxState {
 fn name(judged: &Judged<'_, '_>) -> BoxState {
     let id = BoxId::Name;
     let Some(host) = &judged.subject.host else { return unneeded(id, "no name was given") };
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if host.parse::<IpAddr>().is_ok() {
         return unneeded(id, "an address was given");
     }
     let Some(resolution) = judged.look.name(host) else {
@@ -237,12 +240,24 @@ fn listener(judged: &Judged<'_, '_>) -> BoxState {
         (Some(((l, owner), unit)), _) => {
             plain(id, Verdict::No, format!("{} has {}, not {unit}", owner.shown(), l.shown()))
         }
-        (None, Some(l)) => plain(id, Verdict::Yes, format!("{} takes {address}", l.shown())),
+        (None, Some(l)) => taken(judged, l, address),
         (None, None) if all.is_empty() => plain(id, Verdict::No, format!("nothing listens on port {port}")),
         (None, None) => plain(id, Verdict::No, format!("nothing takes {address}:{port}")),
     };
     state.evidence.push(Evidence::new("sock_diag", state.summary.clone(), see));
     if state.verdict == Verdict::No { unless_it_answers(judged, state) } else { state }
+}
+
+/// A socket takes the address. Whoever only passes on what comes in says nothing of whether it is served.
+fn taken(judged: &Judged<'_, '_>, listener: &Listener, address: IpAddr) -> BoxState {
+    let id = BoxId::Listener;
+    match judged.look.owner(listener).filter(|owner| passes_on(owner)) {
+        Some(owner) => BoxState {
+            because: Some(format!("{} passes it on to a container, and who listens there counts", owner.shown())),
+            ..plain(id, Verdict::Unneeded, format!("{} is held for a container", listener.shown()))
+        },
+        None => plain(id, Verdict::Yes, format!("{} takes {address}", listener.shown())),
+    }
 }
 
 /// Nothing takes the address. That is a fault only where the attempt fails, too.
@@ -293,7 +308,7 @@ fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
 }
 
 /// The boxes that do not look for themselves yet.
-const LATER: &[BoxId] = &[BoxId::Container, BoxId::Policy, BoxId::Wrappers, BoxId::Network];
+const LATER: &[BoxId] = &[BoxId::Policy, BoxId::Wrappers, BoxId::Network];
 
 fn not_looked_at(id: BoxId) -> BoxState {
     unknown(id, "not looked at yet")

@@ -161,6 +161,19 @@ pub static ALL: &[&Cause] = &[
     &firewall::fw_input_reject::CAUSE,
     &firewall::fw_input_drop::CAUSE,
     // container: who publishes the port, and who listens inside
+    &container::ct_client_localhost_inside::CAUSE,
+    &container::ct_forward_blocked::CAUSE,
+    &container::ct_host_firewall_blocks_container::CAUSE,
+    &container::ct_iptables_flushed::CAUSE,
+    &container::ct_host_port_taken::CAUSE,
+    &container::ct_podman_rootless::CAUSE,
+    &container::ct_stopped_or_restarting::CAUSE,
+    &container::ct_published_on_loopback::CAUSE,
+    &container::ct_app_bound_loopback::CAUSE,
+    &container::ct_wrong_container_port::CAUSE,
+    &container::ct_app_not_listening::CAUSE,
+    &container::ct_port_not_published::CAUSE,
+    &container::ct_host_service_not_on_bridge::CAUSE,
     // policy: what the kernel forbids the service
     &policy::systemd_restrict_address_families::CAUSE,
     &policy::systemd_protect_filesystem::CAUSE,
@@ -170,6 +183,7 @@ pub static ALL: &[&Cause] = &[
     &policy::systemd_restrict_network_interfaces::CAUSE,
     // service: what systemd was told, and why a start failed
     &service::svc_masked::CAUSE,
+    &service::docker_daemon_down::CAUSE,
     &service::socket_unit_trigger_limit::CAUSE,
     &service::socket_unit_needs_restart_after_edit::CAUSE,
     &service::socket_unit_overrides_daemon_config::CAUSE,

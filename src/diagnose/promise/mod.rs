@@ -78,6 +78,8 @@ fn of_the_filter(facts: &Facts) -> Vec<Question> {
     all.extend(told(&facts.ufw).then_some(Question::Ufw));
     all.extend(told(&facts.fail2ban).then_some(Question::Fail2ban));
     all.extend(told(&facts.rule_files).then_some(Question::RuleFiles));
+    all.extend(told(&facts.containers).then_some(Question::Containers));
+    all.extend(facts.inspected.keys().map(|key| Question::Container(key.clone())));
     all.extend(facts.watched.keys().map(|key| Question::Watched(key.clone())));
     all
 }

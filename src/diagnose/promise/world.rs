@@ -192,6 +192,8 @@ impl World {
             | Question::Ufw
             | Question::Fail2ban
             | Question::RuleFiles
+            | Question::Containers
+            | Question::Container(_)
             | Question::Watched(_) => nothing(question),
         }
     }

@@ -145,10 +145,12 @@ impl StandIns {
     fn walk(&mut self, value: &mut Value, but: &[&str]) {
         match value {
             Value::String(text) => *text = self.text(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item, but)),
+            Value::Array(items) => self.walk_all(items, but),
             Value::Object(map) => {
                 for (key, item) in map.iter_mut() {
                     match (key.as_str(), &mut *item) {
+                        // Where an image comes from may be a house of one's own.
+                        ("image", Value::String(image)) => *image = self.text(&without_registry(image)),
                         ("boot_id", Value::String(id)) => *id = self.token(&id.clone()),
                         // A kernel built at home may carry its maker's name.
                         ("kernel", Value::String(release)) => *release = version_only(release),
@@ -158,6 +160,18 @@ impl StandIns {
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// The words of a command line tell together what is secret: `--password`, `hunter2`.
+    fn walk_all(&mut self, items: &mut [Value], but: &[&str]) {
+        let mut secret_next = false;
+        for item in items {
+            if let (Value::String(word), true) = (&mut *item, secret_next) {
+                "REDACTED".clone_into(word);
+            }
+            secret_next = item.as_str().is_some_and(is_secret_option);
+            self.walk(item, but);
         }
     }
 
@@ -313,6 +327,19 @@ impl StandIns {
 /// `6.1.0` of `6.1.0-13-amd64`.
 fn version_only(release: &str) -> String {
     release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect()
+}
+
+/// `--password`, alone: its value is the next word.
+fn is_secret_option(word: &str) -> bool {
+    word.starts_with('-') && !word.contains([' ', '=']) && announces_secret(word)
+}
+
+/// `registry.example:5000/team/app:1` is `registry/team/app:1`, as `app:1` is itself.
+fn without_registry(image: &str) -> String {
+    match image.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) => format!("registry/{rest}"),
+        _ => image.to_owned(),
+    }
 }
 
 const SECRET_KEYS: [&str; 9] =

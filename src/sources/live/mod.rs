@@ -118,6 +118,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         Question::Fail2ban => tokio::spawn(polled::watch_files(teller, polled::FAIL2BAN_FILES, seconds(2))),
         Question::Firewalld => tokio::spawn(polled::watch_files(teller, polled::FIREWALLD_FILES, seconds(2))),
         Question::RuleFiles => tokio::spawn(polled::watch_files(teller, polled::RULE_FILES, seconds(2))),
+        Question::Containers => tokio::spawn(polled::watch(bus, teller, seconds(3))),
         Question::Host
         | Question::Dial(_)
         | Question::Owner { .. }
@@ -130,6 +131,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Elements(_)
         | Question::Member(..)
         | Question::Recent(_)
+        | Question::Container(_)
         | Question::Watched(_) => return None,
     };
     Some(task.abort_handle())

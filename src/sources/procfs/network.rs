@@ -68,7 +68,12 @@ fn in_tables(pid: u32, transport: Transport, port: u16) -> Option<Vec<Listener>>
             rows.filter(|e| e.state == UdpState::Close).map(|e| (e.local_address, e.uid, e.inode)).collect()
         }
     };
-    Some(rows.into_iter().filter(|(at, ..)| at.port() == port).map(|row| listener(transport, row)).collect())
+    Some(
+        rows.into_iter()
+            .filter(|(at, ..)| port == 0 || at.port() == port)
+            .map(|row| listener(transport, row))
+            .collect(),
+    )
 }
 
 type Row = (SocketAddr, u32, u64);

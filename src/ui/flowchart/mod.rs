@@ -125,6 +125,7 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             | Question::Fail2ban
             | Question::RuleFiles
             | Question::Watched(_) => BoxId::Firewall,
+            Question::Containers | Question::Container(_) => BoxId::Container,
             Question::Links | Question::Route(_) => BoxId::Network,
         })
         .collect()

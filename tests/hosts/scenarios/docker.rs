@@ -9,14 +9,14 @@ use crate::scenario::{Expect, HEALTHY, Needs, SCENARIO, Scenario, client, fails}
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        cause: "fw-input-drop",
+        cause: "ct-forward-blocked",
         name: "docker-user",
         break_it: |host| {
             published(host)?;
             host.sh("iptables -I DOCKER-USER -i eth0 -p tcp --dport 80 -j DROP")
         },
         seen: &[client("10.2.0.2:8080", Timeout)],
-        expect: fails("fw-input-drop", "timeout", &["DOCKER-USER", "--dport 80"]),
+        expect: fails("ct-forward-blocked", "timeout", &["DOCKER-USER", "--dport 80"]),
         fix: Some("allow-everyone"),
         repair: Some(|host| host.sh("iptables -D DOCKER-USER 1")),
         ..DOCKER
@@ -61,17 +61,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const DOCKER: Scenario = Scenario { target: "8080", needs: Needs::AllPowers, ..SCENARIO };
+pub(super) const DOCKER: Scenario = Scenario { target: "8080", needs: Needs::AllPowers, ..SCENARIO };
 
 /// A small web server.
-const IMAGE: &str = r#"image=$(mktemp -d)
+pub(super) const IMAGE: &str = r#"image=$(mktemp -d)
 mkdir "$image/bin" "$image/www"
 cp /bin/busybox "$image/bin/"
-for applet in sh httpd; do ln -s busybox "$image/bin/$applet"; done
+for applet in sh httpd sleep; do ln -s busybox "$image/bin/$applet"; done
 tar -C "$image" -c . | docker import -c 'ENV PATH=/bin' -c 'CMD ["httpd", "-f", "-h", "/www", "-p", "80"]' - image"#;
 
 /// A web server in a container, published on port 8080.
-fn published(host: &Host) -> Step {
+pub(super) fn published(host: &Host) -> Step {
     start(host, "docker")?;
     host.sh(IMAGE)?;
     host.sh("docker run -d --name web -p 8080:80 image")?;

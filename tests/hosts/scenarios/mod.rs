@@ -1,6 +1,7 @@
 //! All scenarios, by the box of the flowchart they belong to.
 
 mod bind;
+mod containers;
 mod docker;
 mod failed;
 mod filters;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         managers::SCENARIOS,
         filters::SCENARIOS,
         docker::SCENARIOS,
+        containers::SCENARIOS,
         kernel::SCENARIOS,
         wrappers::SCENARIOS,
     ];

@@ -2,7 +2,7 @@
 //! back.
 
 use super::common::{Blocked, take_away};
-use super::opening;
+use super::opening::{self, FOR_USERS};
 use super::order::looks_at_port;
 use crate::diagnose::Scene;
 use crate::diagnose::verdict::Advice;
@@ -74,12 +74,15 @@ fn narrowest_first(blocked: &Blocked<'_>) -> Vec<Lets> {
 
 /// An accepting rule before the one that refuses, in the base chain that both belong to.
 fn before(scene: &Scene<'_, '_>, place: &Place, lets: &Lets) -> Option<Advice> {
-    let (base, facts) = (&place.base, scene.look.facts());
+    // Docker leaves this chain to others, and goes through it first.
+    let users = place.chain.name == FOR_USERS;
+    let (base, facts) = (if users { &place.chain } else { &place.base }, scene.look.facts());
     let (rules, ruleset) = (facts.chains.get(base).and_then(Reading::value), facts.ruleset.value());
     let iptables = words::in_iptables(base, None, ruleset);
     let spec = if iptables { format!("{} -j ACCEPT", lets.iptables) } else { format!("{} accept", lets.nft) };
     // Whatever led there stands in the base chain itself.
-    let at = place.via.first().map(|(_, handle)| *handle).or(place.rule);
+    let led = place.via.first().map(|(_, handle)| *handle).filter(|_| !users);
+    let at = led.or(place.rule);
     let run = match at {
         Some(handle) => see::insert(base, handle, &spec, rules, ruleset)?,
         None => see::append(base, &spec, ruleset),

@@ -1,7 +1,7 @@
 //! What the causes of this box share: the rule that keeps whoever asks out, told with its evidence and what can be done.
 
 use super::super::Found;
-use super::accepting;
+use super::{accepting, forwarded};
 use crate::diagnose::Scene;
 use crate::diagnose::dispute::{refusing, rule_at_work};
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -25,8 +25,17 @@ pub(super) struct Blocked<'s> {
     pub(super) place: &'s Place,
 }
 
-/// What keeps whoever asks out of this host, or this host's clients from an answer.
+/// What keeps whoever asks out of this host, or this host's clients from an answer. What stops traffic to and from
+/// containers is told in their box.
 pub(super) fn blocked<'s>(scene: &'s Scene<'_, '_>) -> Option<Blocked<'s>> {
+    let of_container = |blocked: &Blocked<'_>| {
+        forwarded::is_on_the_way(scene, blocked) || forwarded::is_from_container(scene, blocked)
+    };
+    held_up(scene).filter(|blocked| !of_container(blocked))
+}
+
+/// The same, containers or not.
+pub(super) fn held_up<'s>(scene: &'s Scene<'_, '_>) -> Option<Blocked<'s>> {
     let ways = scene.ways()?;
     if scene.subject.local == Some(true) {
         let part = main_part(&ways.asked)?;

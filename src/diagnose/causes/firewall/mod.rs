@@ -35,6 +35,7 @@ mod accepting;
 mod bans;
 mod common;
 mod firewalld;
+pub(super) mod forwarded;
 mod invalid;
 mod limit;
 mod opening;

@@ -12,7 +12,7 @@ use crate::fixes::rule::{self, Before, Passage, Refused, RuleTool, Spot};
 use crate::fixes::{Action, Plan};
 
 /// Docker leaves this chain to others, and goes through it first.
-const FOR_USERS: &str = "DOCKER-USER";
+pub(super) const FOR_USERS: &str = "DOCKER-USER";
 /// Whom networks that nobody routes on the Internet belong to.
 const PRIVATE: [(IpAddr, u8); 4] = [
     (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use super::super::Found;
 use super::common::{evidence_of, place_words, see_chain, take_away, text};
+use super::forwarded::to_container;
 use crate::diagnose::Scene;
+use crate::diagnose::containers::at_address;
 use crate::diagnose::verdict::{Advice, Evidence};
 use crate::diagnose::ways::{Gets, gets, main_part};
 use crate::facts::connect::{Dial, Outcome};
@@ -16,6 +18,10 @@ pub(super) fn dead_end(scene: &Scene<'_, '_>) -> Option<Found> {
     let part = main_part(&ways.asked)?;
     let place = part.translated.as_ref()?;
     let Gets::Through { to, beyond } = gets(part, ways.packet.transport) else { return None };
+    // A container that is there answers for itself, in its own box.
+    if beyond && to_container(scene, part) && at_address(scene.look, to.ip())?.is_some() {
+        return None;
+    }
     let outcome = scene.outcome()?;
     if to == ways.packet.to || !matches!(outcome, Outcome::Refused | Outcome::Unreachable | Outcome::Timeout) {
         return None;

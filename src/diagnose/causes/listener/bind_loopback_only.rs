@@ -2,10 +2,12 @@
 
 use super::super::{Cause, Found, Words};
 use super::knob::{self, Knob};
-use super::rows::{Missed, missed};
+use super::rows::{Missed, missed, missed_at_bridge};
 use super::{bind_hostname_127_0_1_1, bind_partial_silent, planned};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
+use crate::diagnose::containers::passes_on;
+use crate::diagnose::serving::owner_of_any;
 use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::connect::Outcome;
 use crate::facts::socket::Listener;
@@ -37,14 +39,26 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     {
         return None;
     }
+    // Whoever holds the port for a container is bound where that was published.
+    if owner_of_any(scene.look, missed.all).is_some_and(|(_, owner)| passes_on(owner)) {
+        return None;
+    }
     Some(found(scene, &missed))
+}
+
+/// A service of the host that containers ask at the bridge's address, where it does not listen.
+pub(in crate::diagnose::causes) fn not_on_bridge(scene: &Scene<'_, '_>) -> Option<Found> {
+    let missed = missed_at_bridge(scene)?;
+    let held = owner_of_any(scene.look, missed.all).is_some_and(|(_, owner)| passes_on(owner));
+    (!held).then(|| found(scene, &missed))
 }
 
 fn found(scene: &Scene<'_, '_>, missed: &Missed<'_>) -> Found {
     let holder = missed.holder(scene);
     let knob = missed.all.first().and_then(|row| knob::of(scene, row, &holder));
     let why = knob.as_ref().map(|k| format!(": {}", k.says())).unwrap_or_default();
-    let only = if missed.address.is_loopback() { "only" } else { "on loopback only," };
+    let loopback = missed.all.iter().all(Listener::loopback_only) && !missed.address.is_loopback();
+    let only = if loopback { "on loopback only," } else { "only" };
     let summary = format!("{} listens {only} on {}, not on {}{why}", holder.name, missed.shown(), missed.address);
     let mut found = Found::new(holder.subject(), summary).seen(missed.evidence(&holder));
     if let Some(knob) = knob {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnose::Scene;
+use crate::diagnose::containers::is_bridge;
 use crate::diagnose::serving::{owner_of_any, socket_unit};
 use crate::diagnose::verdict::Evidence;
 use crate::facts::connect::Outcome;
@@ -25,6 +26,21 @@ pub(super) struct Missed<'a> {
 /// The address of this host that is refused though something listens on its port. Waits for the attempt itself:
 /// what answers by another way (a redirect) is no fault.
 pub(super) fn missed<'a>(scene: &Scene<'a, '_>) -> Option<Missed<'a>> {
+    missed_anywhere(scene).filter(|missed| !at_bridge(scene, missed))
+}
+
+/// The same, where containers ask their host.
+pub(super) fn missed_at_bridge<'a>(scene: &Scene<'a, '_>) -> Option<Missed<'a>> {
+    missed_anywhere(scene).filter(|missed| at_bridge(scene, missed))
+}
+
+/// Is it the address of this host in a network of containers?
+fn at_bridge(scene: &Scene<'_, '_>, missed: &Missed<'_>) -> bool {
+    let mine = scene.look.addresses().map(|mine| mine.all.as_slice()).unwrap_or_default();
+    mine.iter().any(|a| a.address == missed.address && is_bridge(&a.interface))
+}
+
+fn missed_anywhere<'a>(scene: &Scene<'a, '_>) -> Option<Missed<'a>> {
     let subject = scene.subject;
     let (asked, port) = (subject.address()?, subject.port?);
     if subject.local != Some(true) || asked.is_unspecified() {

@@ -1,6 +1,7 @@
 //! Causes of the service box: the program that should answer does not run, or systemd holds its port for it.
 
 pub(super) mod common;
+pub(super) mod docker_daemon_down;
 pub(super) mod no_listener_unknown_service;
 pub(super) mod socket_unit_needs_restart_after_edit;
 pub(super) mod socket_unit_not_started;

@@ -1,5 +1,6 @@
 //! Nothing listens on the port, and nothing on this host is known to be meant to.
 
+use super::super::container::serves;
 use super::super::{Cause, Found, Words};
 use super::common::DOWN;
 use crate::diagnose::Scene;
@@ -33,6 +34,9 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     }
     let claims = scene.look.claims(subject.transport, port)?;
     if !claims.claims.is_empty() && !only_usual(scene, claims) {
+        return None;
+    }
+    if serves(scene)? {
         return None;
     }
     let word = subject.transport.word();

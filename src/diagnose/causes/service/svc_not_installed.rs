@@ -1,5 +1,6 @@
 //! The program that usually serves the port is not installed.
 
+use super::super::container::serves;
 use super::super::{Cause, Found, Words};
 use super::common::{DOWN, arg, found, idle};
 use crate::diagnose::Scene;
@@ -29,6 +30,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let idle = idle(scene)?;
     match (idle.unit, idle.claim) {
         (Some(unit), None) if !unit.exists() => Some(no_such_unit(unit)),
+        (None, Some(claim)) if claim.source == ClaimSource::EtcServices && serves(scene)? => None,
         (None, Some(claim)) => Some(not_installed(scene, claim)),
         (Some(unit), _) if is_hollow(scene, unit)? => Some(hollow(scene, unit)),
         _ => None,

@@ -329,6 +329,8 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::Ufw
         | Question::Fail2ban
         | Question::RuleFiles
+        | Question::Containers
+        | Question::Container(_)
         | Question::Watched(_)) => Fact::without_value(&other, Reading::Absent),
     }
 }
