@@ -13,6 +13,7 @@ use crate::diagnose::{diagnose, diagnose_again};
 use crate::error::Error;
 use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Case, Fact, Question, Reading};
+use crate::sources::far::Far;
 use crate::sources::{self, Arrival, Sources};
 
 /// Answers that may be on their way at once.
@@ -26,6 +27,21 @@ pub async fn settle(case: Case, limit: Duration) -> (Case, Diagnosis) {
     let (sender, arrivals) = mpsc::channel(IN_FLIGHT);
     let sources = Sources::new(sender);
     settle_by(case, limit, arrivals, |question| sources.ask(question, 0)).await
+}
+
+/// The same of another host.
+pub async fn settle_far(
+    case: Case,
+    limit: Duration,
+    far: &Far,
+    arrivals: mpsc::Receiver<Arrival>,
+) -> (Case, Diagnosis) {
+    settle_by(case, limit, arrivals, |question| far.ask(question)).await
+}
+
+/// A case of a host that cannot be asked.
+pub fn unasked(case: Case, why: &str) -> (Case, Diagnosis) {
+    give_up(case, Vec::new(), &|| Reading::Failed { why: why.to_owned() })
 }
 
 /// The same, whoever is asked.
@@ -98,7 +114,7 @@ pub async fn work_out<T>(case: &mut Case, limit: Duration, what: impl Fn(&Look<'
 
 /// Diagnoses a case that nobody can be asked about any more (a recording).
 pub fn replayed(case: Case) -> (Case, Diagnosis) {
-    give_up(case, Vec::new(), &|| Reading::Failed { why: "it is not in the recording".into() })
+    unasked(case, "it is not in the recording")
 }
 
 /// Takes in what has arrived, all of it, so that many answers cost one diagnosis.

@@ -1,5 +1,6 @@
 //! Flags and subcommands, and what each does.
 
+mod far;
 mod fixing;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::facts::recording::Recording;
 use crate::facts::{Case, redact};
 use crate::report::text::Style;
-use crate::report::{Report, explain, json, markdown, text as plain};
+use crate::report::{Report, explain, json, markdown, reference, text as plain};
 use crate::sources::{files, trouble};
 use crate::target::{From, Target};
 
@@ -50,6 +51,8 @@ struct Asked {
     /// Bound on the whole run, in seconds
     #[arg(long, value_name = "SECS", default_value_t = DEFAULT_SECONDS)]
     timeout: f64,
+    #[command(flatten)]
+    ends: far::Ends,
     /// Only ASCII signs
     #[arg(long)]
     ascii: bool,
@@ -58,7 +61,13 @@ struct Asked {
 impl Asked {
     /// A target and nothing else said.
     fn plain(target: &str) -> Self {
-        Self { target: Some(target.to_owned()), from: None, timeout: DEFAULT_SECONDS, ascii: false }
+        Self {
+            target: Some(target.to_owned()),
+            from: None,
+            timeout: DEFAULT_SECONDS,
+            ends: far::Ends::default(),
+            ascii: false,
+        }
     }
 }
 
@@ -128,8 +137,7 @@ enum Mode {
     },
     /// What a cause is, how to see it by hand, how it is fixed
     Explain {
-        /// Id of a cause
-        #[arg(required_unless_present = "list")]
+        /// Id of a cause; without one: the quick reference, from what a client says to what it usually is
         cause: Option<String>,
         /// List all ids
         #[arg(long, conflicts_with = "cause")]
@@ -154,7 +162,7 @@ enum Form {
 
 /// Runs what the command line asks for; the status to exit with.
 pub fn run() -> ExitCode {
-    if let Some(code) = fixing::serve_guard().or_else(fixing::serve_order).or_else(serve_demo) {
+    if let Some(code) = fixing::serve_guard().or_else(fixing::serve_order).or_else(serve_demo).or_else(serve_far) {
         return code;
     }
     let cli = match Cli::try_parse() {
@@ -189,6 +197,24 @@ fn serve_demo() -> Option<ExitCode> {
     words.next().filter(|word| word == demo::SERVE)?;
     let (cause, dir) = (words.next()?.into_string().ok()?, PathBuf::from(words.next()?));
     Some(match demo::serve(&cause, &dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.report());
+            ExitCode::from(error.exit_code())
+        }
+    })
+}
+
+/// What another host's unrefuse asks by ssh is answered here.
+fn serve_far() -> Option<ExitCode> {
+    std::env::args_os().nth(1).filter(|word| word == crate::sources::far::ANSWER)?;
+    let answered = runtime().and_then(|runtime| {
+        let ended = runtime.block_on(crate::sources::far::serve());
+        runtime.shutdown_background();
+        crate::sources::tracefs::remove_all();
+        ended
+    });
+    Some(match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.report());
@@ -295,7 +321,9 @@ fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
 }
 
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
-    let Some(id) = cause.filter(|_| !list) else { return say(&explain::list()) };
+    let Some(id) = cause.filter(|_| !list) else {
+        return say(&if list { explain::list() } else { reference::page() });
+    };
     if let Some(cause) = crate::diagnose::causes::by_id(id) {
         return say(&explain::cause(cause));
     }
@@ -328,6 +356,11 @@ fn run_replay(file: &Path) -> Result<u8, Error> {
 }
 
 fn screen(asked: &Asked) -> Result<u8, Error> {
+    if asked.ends.any() {
+        // ssh may ask for a password: that comes before the screen.
+        let (case, _) = settle(asked)?;
+        return show(Start { open: Open::Recording(Box::new(case)), ..start(asked.ascii) });
+    }
     show(asked_of(asked)?)
 }
 
@@ -372,11 +405,16 @@ fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), 
     let case = Case::new(Target::parse(target)?, asker(asked)?);
     let limit = limit(asked.timeout)?;
     let runtime = runtime()?;
-    let settled = runtime.block_on(check::settle(case, limit));
+    let settled = runtime.block_on(async {
+        match far::settle(&asked.ends, &case.target, limit).await? {
+            Some(both) => Ok(both),
+            None => Ok(check::settle(case, limit).await),
+        }
+    });
     // A resolver or a file system that does not answer must not keep the program.
     runtime.shutdown_background();
     crate::sources::tracefs::remove_all();
-    Ok(settled)
+    settled
 }
 
 fn asker(asked: &Asked) -> Result<From, Error> {

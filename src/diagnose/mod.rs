@@ -12,6 +12,7 @@ pub mod containers;
 pub mod dispute;
 pub mod failure;
 mod instead;
+mod join;
 pub mod look;
 #[cfg(test)]
 mod promise;
@@ -104,6 +105,15 @@ pub fn diagnose(case: &Case) -> Diagnosis {
 /// The same, with what is remembered of earlier diagnoses of this case. The memory must have heard all that was learnt
 /// since.
 pub fn diagnose_again(case: &Case, memory: &Memory) -> Diagnosis {
+    let here = diagnose_here(case, memory);
+    match &case.client {
+        Some(client) => join::joined(here, &diagnose(client)),
+        None => here,
+    }
+}
+
+/// One end alone.
+fn diagnose_here(case: &Case, memory: &Memory) -> Diagnosis {
     let look = Look::new(case);
     let _ = look.host();
     let (subject, subject_missing) = look.noting(|| Subject::of(&look));

@@ -8,7 +8,7 @@ use super::asked::{as_asked, untold};
 use super::look::Look;
 use super::sandbox;
 use super::subject::Subject;
-use super::verdict::Symptom;
+use super::verdict::{Symptom, Vantage};
 use super::ways::Filter;
 use crate::facts::Reading;
 use crate::facts::connect::{Dial, Endpoint, Outcome};
@@ -196,6 +196,7 @@ fn symptom(look: &Look<'_>, dial: &Dial, subject: &Subject, diagnosed: bool) -> 
         answered_by: answered_by(look, dial, subject),
         after: dial.after,
         diagnosed,
+        vantage: Vantage::Here,
     }
 }
 

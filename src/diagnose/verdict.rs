@@ -158,6 +158,30 @@ pub struct Symptom {
     pub after: Duration,
     /// This is the address the verdict is about.
     pub diagnosed: bool,
+    /// Where it was tried from.
+    pub vantage: Vantage,
+}
+
+/// Where an attempt was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vantage {
+    /// On the host that is looked at, where only one is.
+    Here,
+    /// At the client's end.
+    Client,
+    /// At the server's end.
+    Server,
+}
+
+impl Vantage {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// Everything that can be said about a case.

@@ -51,14 +51,27 @@ pub struct Case {
     pub target: Target,
     /// From which client.
     pub from: From,
-    /// Facts of the host we run on: the client's end, and the server's too when the target is this host.
+    /// Facts of the server's end; of the client's too where that is the same host.
     pub here: Facts,
+    /// The client's end, where that is another host: the target as it was asked there, and what was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Box<Case>>,
 }
 
 impl Case {
     /// A case of which nothing is known yet.
     pub fn new(target: Target, from: From) -> Self {
-        Self { target, from, here: Facts::default() }
+        Self { target, from, here: Facts::default(), client: None }
+    }
+
+    /// The server's end, and the client's where that is another host.
+    pub fn ends(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.client.as_deref())
+    }
+
+    /// How many attempts were made, at either end.
+    pub fn probes(&self) -> usize {
+        self.ends().map(|end| end.here.probes()).sum()
     }
 }
 

@@ -82,8 +82,11 @@ impl Recording {
     /// can be applied.
     #[must_use]
     pub fn elsewhere(mut self) -> Self {
-        if let Reading::Known(host) = &mut self.case.here.host {
-            host.value.boot_id.clear();
+        let client = self.case.client.as_mut().map(|client| &mut client.here.host);
+        for host in std::iter::once(&mut self.case.here.host).chain(client) {
+            if let Reading::Known(host) = host {
+                host.value.boot_id.clear();
+            }
         }
         self
     }

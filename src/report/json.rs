@@ -23,7 +23,7 @@ pub fn diagnosis(report: &Report<'_>) -> Value {
         "fixes": d.plans().map(plan).collect::<Vec<_>>(),
         "firewall": super::firewall::object(report),
         "notes": d.notes.iter().map(|n| text::line(n)).collect::<Vec<_>>(),
-        "probes": report.case.here.probes(),
+        "probes": report.case.probes(),
         "took_ms": ms(report.took),
     })
 }
@@ -56,7 +56,7 @@ fn symptom(s: &Symptom) -> Value {
         json!({"version": if i.v6 { 6 } else { 4 }, "type": i.kind, "code": i.code, "name": i.name(), "from": i.from})
     });
     json!({
-        "from": "here",
+        "from": s.vantage.word(),
         "to": text::line(&s.to.to_string()),
         "outcome": s.outcome.word(),
         "errno": s.errno.as_deref().map(text::line),

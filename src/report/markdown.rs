@@ -26,7 +26,7 @@ pub fn diagnosis(report: &Report<'_>) -> String {
     for note in &d.notes {
         let _ = writeln!(out, "> {}\n", escaped(note));
     }
-    let _ = writeln!(out, "{} probes, {}", report.case.here.probes(), shown_time(report.took));
+    let _ = writeln!(out, "{} probes, {}", report.case.probes(), shown_time(report.took));
     out
 }
 

@@ -5,6 +5,7 @@ mod firewall;
 pub mod json;
 pub mod listeners;
 pub mod markdown;
+pub mod reference;
 pub mod text;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Report, shown_time, sign};
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
-use crate::diagnose::verdict::{Advice, BoxState, Evidence, Finding, Verdict};
+use crate::diagnose::verdict::{Advice, BoxState, Evidence, Finding, Vantage, Verdict};
 use crate::facts::connect::Outcome;
 use crate::text;
 
@@ -39,7 +39,7 @@ pub fn diagnosis(report: &Report<'_>, style: Style) -> String {
     for note in &report.diagnosis.notes {
         let _ = writeln!(out, "  note: {}", text::line(note));
     }
-    let probes = report.case.here.probes();
+    let probes = report.case.probes();
     let plural = if probes == 1 { "" } else { "s" };
     let _ = writeln!(out, "\n  {probes} probe{plural}, {}", shown_time(report.took));
     out
@@ -197,7 +197,8 @@ fn tried(report: &Report<'_>, style: Style, out: &mut String) {
             .unwrap_or_default();
         let _ = writeln!(
             out,
-            "  {sign} {} {}{}",
+            "  {sign} {}{} {}{}",
+            if symptom.vantage == Vantage::Server { "at the server: " } else { "" },
             text::line(&symptom.to.to_string()),
             symptom.outcome.word(),
             text::line(&by)

@@ -10,6 +10,7 @@ pub mod container;
 pub mod counters;
 pub mod dbus;
 pub mod dial;
+pub mod far;
 pub mod files;
 pub mod firewalls;
 pub mod journal;

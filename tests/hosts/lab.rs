@@ -57,6 +57,13 @@ impl Lab {
         Ok(host)
     }
 
+    /// Boots the client's host, too, which has no listener but what is started in it.
+    pub(crate) fn boot_client(&self, root: &Root) -> Step<Host> {
+        let host = Host::new(&format!("{}-client", self.id), "client", &self.netns_path("client"), root)?;
+        host.boot(Powers::Usual)?;
+        Ok(host)
+    }
+
     /// Connects from the client's side of the network.
     pub(crate) fn client_connect(&self, target: &str) -> Step<Outcome> {
         let printed = ok(&mut self.command_at("client", &[&dial::own_program()?, dial::FLAG, target]))?;

@@ -34,6 +34,7 @@
 
 mod cmd;
 mod dial;
+mod far;
 mod fixing;
 mod host;
 mod killing;
@@ -91,6 +92,7 @@ fn run_trials() -> ExitCode {
     let mut trials: Vec<Trial> = scenarios::all().map(|scenario| trial(scenario, missing.as_deref())).collect();
     trials.extend(screen::trials(missing.as_deref()));
     trials.extend(killing::trials(missing.as_deref()));
+    trials.extend(far::trials(missing.as_deref()));
     trials.extend(putting_back::trials(missing.as_deref()));
     trials.extend(rebooting::trials(missing.as_deref()));
     trials.extend(meddling::trials(missing.as_deref()));

@@ -331,7 +331,12 @@ fn copying_copies_the_command_and_never_an_escape_sequence() {
 
 #[test]
 fn a_recording_asks_nothing_and_says_what_it_does_not_hold() {
-    let case = Case { target: Target::parse("8080").unwrap(), from: From::Unsaid, here: hosts::stopped_service() };
+    let case = Case {
+        target: Target::parse("8080").unwrap(),
+        from: From::Unsaid,
+        here: hosts::stopped_service(),
+        client: None,
+    };
     let start = Start { open: Open::Recording(Box::new(case)), ..Start::default() };
     let mut session = Session::from_start(start, hosts::stopped_service(), (120, 40));
     assert_eq!(session.asked, []);

@@ -303,7 +303,10 @@ fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
         Some(true) => None,
         Some(false) => Some(unknown(id, "the target is another host, and only this one can be looked at")),
         None if judged.seen.outcome == Some(Outcome::Unresolved) => Some(unneeded(id, "the name leads nowhere")),
-        None => Some(unknown(id, "it is not known yet which host the target is")),
+        None => {
+            let blind = judged.look.facts().addresses.blind();
+            Some(unknown(id, blind.unwrap_or_else(|| "it is not known yet which host the target is".into())))
+        }
     }
 }
 

@@ -23,8 +23,8 @@ use serde_json::Value;
 
 use self::addresses::{Addresses, Kind, mask_len, number, ones};
 use self::rules::Filter;
-use super::Facts;
 use super::recording::Recording;
+use super::{Case, Facts};
 use crate::error::Error;
 
 /// The recording without private values.
@@ -84,37 +84,56 @@ const UNIT_KINDS: [&str; 8] = ["service", "socket", "target", "scope", "slice", 
 impl StandIns {
     fn for_recording(recording: &Recording, attempt: u32) -> Self {
         let mut all = Self { addresses: Addresses::new(attempt), ..Self::default() };
-        let facts = &recording.case.here;
         let stem = |unit: &String| unit.split(['.', '@']).next().unwrap_or_default().to_lowercase();
-        all.kept = facts.units.keys().map(stem).chain(COMMON.map(str::to_owned)).collect();
-        all.kept.extend(rules::names(facts));
-        if let Some(host) = facts.host.value() {
-            all.host(&host.hostname);
-            if let Some(user) = &host.user {
-                all.name(user, "user");
-            }
+        all.kept = COMMON.map(str::to_owned).into();
+        for end in recording.case.ends() {
+            all.kept.extend(end.here.units.keys().map(stem));
+            all.kept.extend(rules::names(&end.here));
         }
-        for name in facts.names.keys() {
-            all.host(name);
-        }
-        if let crate::target::TargetKind::Host { host, .. } = &recording.case.target.kind {
-            all.host(host);
+        for end in recording.case.ends() {
+            all.hosts_of(end);
         }
         all
     }
 
+    /// The names of one end.
+    fn hosts_of(&mut self, end: &Case) {
+        if let Some(host) = end.here.host.value() {
+            self.host(&host.hostname);
+            if let Some(user) = &host.user {
+                self.name(user, "user");
+            }
+        }
+        for name in end.here.names.keys() {
+            self.host(name);
+        }
+        if let crate::target::TargetKind::Host { host, .. } = &end.target.kind {
+            self.host(host);
+        }
+    }
+
     fn redact(&mut self, recording: &Recording) -> Result<Recording, Error> {
         let mut redacted = recording.clone();
-        let mut filter = Filter::taken_from(&mut redacted.case.here);
+        let filter = Filter::taken_from(&mut redacted.case.here);
+        let far = redacted.case.client.as_mut().map(|client| Filter::taken_from(&mut client.here));
         redacted = retold(&redacted, |tree| self.walk(tree, &[]))?;
+        self.filter(filter, &mut redacted.case.here)?;
+        if let (Some(filter), Some(client)) = (far, &mut redacted.case.client) {
+            self.filter(filter, &mut client.here)?;
+        }
+        redacted.redacted = true;
+        Ok(redacted)
+    }
+
+    /// Rules and sets, in which addresses are bytes.
+    fn filter(&mut self, mut filter: Filter, into: &mut Facts) -> Result<(), Error> {
         filter.redact(&mut self.addresses);
         let mut facts = Facts::default();
         filter.give_to(&mut facts);
         // Addresses that are no text have their stand-ins already.
         facts = retold(&facts, |tree| self.walk(tree, &rules::DONE))?;
-        Filter::taken_from(&mut facts).give_to(&mut redacted.case.here);
-        redacted.redacted = true;
-        Ok(redacted)
+        Filter::taken_from(&mut facts).give_to(into);
+        Ok(())
     }
 
     /// A host's name: its first label, and the domain behind it. That there is one is part of many a diagnosis.
