@@ -103,6 +103,8 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Recent(key, _) => Question::Recent(key.clone()),
         Fact::Links(_) => Question::Links,
         Fact::Route(key, _) => Question::Route(key.clone()),
+        Fact::Routing(_) => Question::Routing,
+        Fact::Neighbour(ip, interface, _) => Question::Neighbour(*ip, interface.clone()),
         Fact::Firewalld(_) => Question::Firewalld,
         Fact::Ufw(_) => Question::Ufw,
         Fact::Fail2ban(_) => Question::Fail2ban,
@@ -133,6 +135,8 @@ pub fn known_questions(facts: &Facts) -> Vec<Question> {
     all.extend(facts.recent.keys().map(|key| Question::Recent(key.clone())));
     all.extend(asked(&facts.links).then_some(Question::Links));
     all.extend(facts.routes.keys().map(|key| Question::Route(key.clone())));
+    all.extend(asked(&facts.routing).then_some(Question::Routing));
+    all.extend(facts.neighbours.keys().map(|(ip, interface)| Question::Neighbour(*ip, interface.clone())));
     all.extend(asked(&facts.firewalld).then_some(Question::Firewalld));
     all.extend(asked(&facts.ufw).then_some(Question::Ufw));
     all.extend(asked(&facts.fail2ban).then_some(Question::Fail2ban));

@@ -157,6 +157,7 @@ fn of_the_filter(here: &Facts) -> Vec<Question> {
     wanted.extend(answered(here.legacy.is_open(), Question::Legacy));
     wanted.extend(answered(here.links.is_open(), Question::Links));
     wanted.extend(here.routes.iter().filter_map(|(k, r)| answered(r.is_open(), Question::Route(k.clone()))));
+    wanted.extend(answered(here.routing.is_open(), Question::Routing));
     wanted.extend(answered(here.firewalld.is_open(), Question::Firewalld));
     wanted.extend(answered(here.ufw.is_open(), Question::Ufw));
     wanted.extend(answered(here.fail2ban.is_open(), Question::Fail2ban));

@@ -38,11 +38,13 @@ impl Chart {
             Fact::Containers(new) => differ(Some(&here.containers), new, |engines| states(engines)),
             Fact::Links(new) => differ(Some(&here.links), new, Clone::clone),
             Fact::Route(key, new) => differ(here.routes.get(key), new, Clone::clone),
+            Fact::Routing(new) => differ(Some(&here.routing), new, Clone::clone),
             Fact::Legacy(new) => differ(Some(&here.legacy), new, |tables| texts(tables)),
             Fact::Member(set, key, new) => {
                 self.by_hand(set) && differ(here.members.get(&(set.clone(), key.clone())), new, |_| ())
             }
             Fact::Recent(..)
+            | Fact::Neighbour(..)
             | Fact::Firewalld(_)
             | Fact::Ufw(_)
             | Fact::Fail2ban(_)

@@ -91,6 +91,17 @@ pub(super) fn untold(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject
     Some(why + &said.unwrap_or_default())
 }
 
+/// Does what this host itself gets say anything about others? Not where it cannot reach itself, or has no port to ask from.
+fn tells_of_others(look: &Look<'_>, dial: &Dial) -> bool {
+    let unheard = matches!(dial.outcome, Outcome::Timeout | Outcome::Silent) && lo_is_down(look);
+    !unheard && dial.errno.as_deref() != Some("EADDRNOTAVAIL")
+}
+
+/// lo is down.
+pub(super) fn lo_is_down(look: &Look<'_>) -> bool {
+    look.links().unwrap_or_default().iter().any(|link| link.name == "lo" && !link.up)
+}
+
 /// Where a packet comes to.
 #[derive(Clone, Copy)]
 struct Comes<'a> {
@@ -111,7 +122,7 @@ fn waiting(
     comes: &Comes<'_>,
 ) -> Option<Outcome> {
     let (Comes { own, to, beyond }, transport) = (*comes, subject.transport);
-    match own.map(|part| gets(part, transport)) {
+    match own.filter(|_| tells_of_others(look, dial)).map(|part| gets(part, transport)) {
         Some(Gets::Through { to: same, .. }) if same == to => return Some(dial.outcome),
         // Rules that could not be followed let it in all the same.
         Some(Gets::Unknown { open: false, .. }) if dial.outcome == Outcome::Open => return Some(dial.outcome),

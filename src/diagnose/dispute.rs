@@ -1,6 +1,7 @@
 //! Two ways to know what a filter does: following its rules, and what really happened to an attempt. Where they differ,
 //! both are told and neither is believed.
 
+use super::asked::lo_is_down;
 use super::look::Look;
 use super::subject::Subject;
 use super::symptom::is_no_socket;
@@ -111,7 +112,7 @@ fn unexplained(look: &Look<'_>, subject: &Subject, dial: &Dial, walk: &Walk) -> 
     if let Some(trace) = rule_at_work(dial) {
         return Some(Dispute { rules, kernel: trace, evidence: Vec::new() });
     }
-    if dial.outcome != Outcome::Timeout {
+    if dial.outcome != Outcome::Timeout || lo_is_down(look) {
         return None;
     }
     let listeners = look.listeners(subject.transport, subject.port?)?;

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::facts::claim::Claims;
 use crate::facts::connect::{Dial, Endpoint};
@@ -16,6 +17,7 @@ use crate::facts::journal::Journal;
 use crate::facts::name::Resolution;
 use crate::facts::namespace::OtherNetwork;
 use crate::facts::route::{Link, Route, RouteKey};
+use crate::facts::routing::{NeighbourState, Routing};
 use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
 use crate::facts::socket::{Listener, Owner, Transport, UnixSocket};
 use crate::facts::unit::Unit;
@@ -264,6 +266,20 @@ impl<'a> Look<'a> {
     /// The way to an address.
     pub fn route(&self, key: &RouteKey) -> Option<&'a Route> {
         self.read(self.facts().routes.get(key), || Question::Route(key.clone()))
+    }
+
+    /// The policy rules, and the routes that refuse.
+    pub fn routing(&self) -> Option<&'a Routing> {
+        self.read(Some(&self.facts().routing), || Question::Routing)
+    }
+
+    /// Does the kernel know this host on this link? Outer none: not known (yet); inner none: it knows nothing of it.
+    pub fn neighbour(&self, ip: IpAddr, interface: &str) -> Option<Option<NeighbourState>> {
+        let reading = self.facts().neighbours.get(&(ip, interface.to_owned()));
+        if matches!(reading, Some(Reading::Absent)) {
+            return Some(None);
+        }
+        self.read(reading, || Question::Neighbour(ip, interface.to_owned())).map(|state| Some(*state))
     }
 
     /// firewalld, where it runs.

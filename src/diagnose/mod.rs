@@ -17,6 +17,7 @@ pub mod look;
 #[cfg(test)]
 mod promise;
 mod remarks;
+mod routing;
 pub mod sandbox;
 pub mod serving;
 pub mod session;
@@ -288,6 +289,8 @@ fn outstanding(case: &Case) -> bool {
         || pending(f.recent.values())
         || pending([&f.links])
         || pending(f.routes.values())
+        || pending([&f.routing])
+        || pending(f.neighbours.values())
         || pending([&f.firewalld])
         || pending([&f.ufw])
         || pending([&f.fail2ban])

@@ -1,11 +1,13 @@
 //! Remarks that are no cause: for whom an open port is open, and which line of /etc/hosts chose the address.
 
+use super::asked::lo_is_down;
 use super::chart::BoxId;
 use super::look::Look;
 use super::subject::{Asker, Subject};
 use super::verdict::{BoxState, Finding, Verdict};
 use crate::facts::connect::Outcome;
 use crate::facts::name::HostsLine;
+use crate::facts::route::RouteKey;
 
 /// Everything there is to remark once the boxes are judged.
 pub(super) fn of(
@@ -16,7 +18,12 @@ pub(super) fn of(
     findings: &[Finding],
 ) -> Vec<String> {
     let Some(outcome) = outcome else { return Vec::new() };
-    open_here_only(subject, outcome, boxes).into_iter().chain(by_hosts_line(look, subject, outcome, findings)).collect()
+    open_here_only(subject, outcome, boxes)
+        .into_iter()
+        .chain(by_hosts_line(look, subject, outcome, findings))
+        .chain(unreached_itself(look, subject, findings))
+        .chain(small_packets(look, subject, outcome))
+        .collect()
 }
 
 /// Other clients pass a firewall that this host itself does not.
@@ -36,6 +43,29 @@ fn by_hosts_line(look: &Look<'_>, subject: &Subject, outcome: Outcome, findings:
     }
     let line = deciding_line(look, subject)?;
     Some(format!("{} comes from /etc/hosts:{}; check that line", line.address, line.line))
+}
+
+/// Others are served, but this host does not reach itself.
+fn unreached_itself(look: &Look<'_>, subject: &Subject, findings: &[Finding]) -> Option<String> {
+    let told = findings.iter().any(|f| f.in_box == BoxId::Network);
+    let own = subject.local == Some(true) && subject.path.is_none() && subject.from != Asker::Here;
+    let from_here = subject.endpoint().and_then(|to| look.dialled(&to)).filter(|_| own && !told)?.outcome;
+    (matches!(from_here, Outcome::Timeout | Outcome::Silent) && lo_is_down(look))
+        .then(|| "lo is down: this host does not reach itself, whatever others get".to_owned())
+}
+
+/// Packets of a connection that stays silent may be too big for the way; that refuses none.
+fn small_packets(look: &Look<'_>, subject: &Subject, outcome: Outcome) -> Option<String> {
+    const USUAL: u32 = 1500;
+    let silent = matches!(outcome, Outcome::Timeout | Outcome::Closed | Outcome::Reset);
+    if subject.local != Some(false) || !silent || subject.path.is_some() {
+        return None;
+    }
+    let to = subject.address()?.to_canonical();
+    let route = look.route(&RouteKey { to, from: None, input: None, mark: 0 })?;
+    let name = route.interface.as_deref()?;
+    let mtu = look.links()?.iter().find(|link| link.name == name)?.mtu.filter(|mtu| *mtu < USUAL)?;
+    Some(format!("{name} carries packets of at most {mtu} bytes (MTU): that refuses no connection, but may stall one"))
 }
 
 /// The line of /etc/hosts that the diagnosed address of the name comes from.

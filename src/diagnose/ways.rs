@@ -151,6 +151,8 @@ fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
         | Fact::RuleFiles(_)
         | Fact::Containers(_)
         | Fact::Container(..)
+        | Fact::Routing(_)
+        | Fact::Neighbour(..)
         | Fact::Watched(..) => false,
     }
 }

@@ -15,6 +15,7 @@ pub mod reading;
 pub mod recording;
 pub mod redact;
 pub mod route;
+pub mod routing;
 mod rules;
 pub mod ruleset;
 pub mod sandbox;
@@ -23,6 +24,7 @@ pub mod unit;
 pub mod watched;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,7 @@ use namespace::OtherNetwork;
 pub use question::Question;
 pub use reading::{Known, Reading};
 use route::{Link, Route, RouteKey};
+use routing::{NeighbourState, Routing};
 use ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
 use socket::{Listener, Owner, Transport, UnixSocket};
 use unit::Unit;
@@ -144,6 +147,12 @@ pub struct Facts {
     /// Ways to addresses.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub routes: BTreeMap<RouteKey, Reading<Route>>,
+    /// Policy rules, and routes that refuse.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub routing: Reading<Routing>,
+    /// Hosts on a link, by address and interface; `Absent`: nobody has asked for it.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub neighbours: BTreeMap<(IpAddr, String), Reading<NeighbourState>>,
     /// firewalld.
     #[serde(skip_serializing_if = "Reading::is_not_asked")]
     pub firewalld: Reading<Firewalld>,
@@ -220,6 +229,10 @@ pub enum Fact {
     Links(Reading<Vec<Link>>),
     /// To [`Question::Route`].
     Route(RouteKey, Reading<Route>),
+    /// To [`Question::Routing`].
+    Routing(Reading<Routing>),
+    /// To [`Question::Neighbour`].
+    Neighbour(IpAddr, String, Reading<NeighbourState>),
     /// To [`Question::Firewalld`].
     Firewalld(Reading<Firewalld>),
     /// To [`Question::Ufw`].
@@ -264,6 +277,8 @@ impl Facts {
             Fact::Recent(k, r) => drop(self.recent.insert(k, r)),
             Fact::Links(r) => self.links = r,
             Fact::Route(k, r) => drop(self.routes.insert(k, r)),
+            Fact::Routing(r) => self.routing = r,
+            Fact::Neighbour(ip, interface, r) => drop(self.neighbours.insert((ip, interface), r)),
             Fact::Firewalld(r) => self.firewalld = r,
             Fact::Ufw(r) => self.ufw = r,
             Fact::Fail2ban(r) => self.fail2ban = r,
@@ -315,6 +330,8 @@ impl Facts {
             Question::Recent(k) => pending(self.recent.get(k)),
             Question::Links => pending(Some(&self.links)),
             Question::Route(k) => pending(self.routes.get(k)),
+            Question::Routing => pending(Some(&self.routing)),
+            Question::Neighbour(ip, interface) => pending(self.neighbours.get(&(*ip, interface.clone()))),
             Question::Firewalld => pending(Some(&self.firewalld)),
             Question::Ufw => pending(Some(&self.ufw)),
             Question::Fail2ban => pending(Some(&self.fail2ban)),
@@ -362,6 +379,8 @@ impl Fact {
             Question::Recent(k) => Self::Recent(k, any(reading)),
             Question::Links => Self::Links(any(reading)),
             Question::Route(k) => Self::Route(k, any(reading)),
+            Question::Routing => Self::Routing(any(reading)),
+            Question::Neighbour(ip, interface) => Self::Neighbour(ip, interface, any(reading)),
             Question::Firewalld => Self::Firewalld(any(reading)),
             Question::Ufw => Self::Ufw(any(reading)),
             Question::Fail2ban => Self::Fail2ban(any(reading)),

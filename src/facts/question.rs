@@ -1,5 +1,7 @@
 //! What can be asked about a host. Each question is answered once a look, by one source, within its own deadline.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::connect::Endpoint;
@@ -72,6 +74,10 @@ pub enum Question {
     Links,
     /// The way to an address.
     Route(RouteKey),
+    /// The policy rules, and the routes that refuse.
+    Routing,
+    /// Does the kernel know this host on this link?
+    Neighbour(IpAddr, String),
     /// What firewalld was told.
     Firewalld,
     /// What ufw was told.

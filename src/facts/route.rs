@@ -25,6 +25,9 @@ pub struct Link {
     pub parent: Option<u32>,
     /// Flag UP.
     pub up: bool,
+    /// Largest packet, in bytes.
+    #[serde(default)]
+    pub mtu: Option<u32>,
     /// Id of the XDP program attached to it.
     pub xdp: Option<u32>,
     /// Classifiers or programs of tc that see what comes in or goes out, as `tc filter show` names their kinds (`bpf`, `flower` ...).

@@ -8,10 +8,13 @@ use super::hooks::Item;
 use super::ranges::Ranges;
 use super::strand::{Address, Connection, Device, End, Ignored, Kind, Port, State, Strand, Tracking};
 use super::walker::{Frame, Walker};
-use super::{Client, Fate, Leg};
+use super::{Client, Fate, Leg, Missing};
 use crate::facts::route::{Route, RouteKey, RouteKind};
 use crate::facts::ruleset::{Chain, Hook, LegacyTable, Policy};
 use crate::facts::socket::Transport;
+
+const NO_WAY_BACK: &str = "no route leads back to the client";
+const FILTERED: &str = "answers would leave by another interface than the one it comes in by (rp_filter)";
 
 /// A base chain, with its table if that is a legacy one.
 type Based<'k> = (&'k Chain, Option<&'k LegacyTable>);
@@ -83,9 +86,12 @@ impl<'k> Walker<'k> {
             let local = self.addresses.holds(client);
             return match self.known.route(&route) {
                 _ if local => self.comes_in(strand, "lo"),
-                Ok(Route { interface: Some(name), .. }) => self.comes_in(strand, name),
+                Ok(Route { kind: RouteKind::Unicast, interface: Some(name), .. }) => {
+                    self.unless_filtered(strand, client, name)
+                }
+                Ok(Route { kind: RouteKind::Local, interface: Some(name), .. }) => self.comes_in(strand, name),
                 Ok(_) => {
-                    self.end(strand, Fate::Unrouted { to: client, silent: None });
+                    self.end(strand, Fate::Unrouted { to: client, silent: Some(NO_WAY_BACK) });
                     Vec::new()
                 }
                 Err(missing) => {
@@ -110,6 +116,28 @@ impl<'k> Walker<'k> {
             None => arrivals.push(far),
         }
         super::split::join(arrivals)
+    }
+
+    /// Comes in by the interface that its answers leave by; unless the target's address is on another, and the kernel
+    /// drops there what is not answered by the same (`rp_filter`, IPv4 only).
+    fn unless_filtered(&mut self, strand: Strand, client: IpAddr, back: &str) -> Vec<Strand> {
+        let to = self.packet.to.ip();
+        let holder = self.addresses.all.iter().find(|a| a.address == to).map(|a| a.interface.clone());
+        let Some(holder) = holder.filter(|name| !self.v6 && name != back && name != "lo") else {
+            return self.comes_in(strand, back);
+        };
+        let way_in = RouteKey { to, from: Some(client), input: Some(holder), mark: 0 };
+        match self.known.route(&way_in) {
+            Ok(Route { kind: RouteKind::Martian, .. }) => {
+                self.end(strand, Fate::Unrouted { to: client, silent: Some(FILTERED) });
+                Vec::new()
+            }
+            Ok(_) => self.comes_in(strand, back),
+            Err(missing) => {
+                let doubt = self.missing(&missing, "the way in");
+                self.give_up(strand, doubt, None).into_iter().collect()
+            }
+        }
     }
 
     /// Connected networks with their interfaces and this host's own address there, the narrowest first.
@@ -400,7 +428,7 @@ impl<'k> Walker<'k> {
         strands
     }
 
-    fn blocked(&mut self, missing: &super::Missing, strands: Vec<Strand>) -> Vec<Strand> {
+    fn blocked(&mut self, missing: &Missing, strands: Vec<Strand>) -> Vec<Strand> {
         let doubt = self.missing(missing, "the legacy tables");
         strands.into_iter().filter_map(|strand| self.give_up(strand, doubt, None)).collect()
     }

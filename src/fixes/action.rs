@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
+use super::sysctl;
 use crate::text::arg;
 
 /// What a step does.
@@ -276,7 +277,7 @@ impl Action {
             }
             Self::DaemonReload => "systemctl daemon-reload".into(),
             Self::Check { argv } => shell(argv),
-            Self::Sysctl { path, value } => shell(&["sysctl", "-w", &format!("{}={value}", path.replace('/', "."))]),
+            Self::Sysctl { path, value } => shell(&["sysctl", "-w", &format!("{}={value}", sysctl::name(path))]),
             Self::Rule(rule) => rule.shown(false),
             Self::Firewalld(entry) => shell(&entry.argv(false)),
             Self::Ufw(entry) => shell(&entry.argv(false)),
@@ -294,9 +295,7 @@ impl Action {
             Self::Unit { unit, verb } => Some(format!("systemctl {} {}", verb.inverse()?.word(), arg(unit))),
             Self::DaemonReload | Self::Reopen { .. } => Some(self.preview()),
             Self::Check { .. } | Self::End(_) => None,
-            Self::Sysctl { path, .. } => {
-                Some(format!("sysctl -w {}=…    # the value it has now", path.replace('/', ".")))
-            }
+            Self::Sysctl { path, .. } => Some(format!("sysctl -w {}=…    # the value it has now", sysctl::name(path))),
             Self::Rule(rule) => Some(rule.shown(true)),
             Self::Firewalld(entry) => Some(shell(&entry.argv(true))),
             Self::Ufw(entry) => Some(shell(&entry.argv(true))),

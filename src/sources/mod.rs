@@ -108,6 +108,8 @@ fn deadline(question: &Question) -> Duration {
         | Question::FailedUnits
         | Question::Links
         | Question::Route(_)
+        | Question::Routing
+        | Question::Neighbour(..)
         | Question::Ruleset
         | Question::Member(..)
         | Question::Recent(_)
@@ -160,10 +162,8 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
         }
         Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
-        Question::Links => Fact::Links(blocking(netlink::links::links).await),
-        Question::Route(key) => {
-            let asked = key.clone();
-            Fact::Route(key, blocking(move || netlink::lookup::route(&asked)).await)
+        Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) => {
+            of_the_network(question).await
         }
         Question::Ruleset
         | Question::ChainRules(_)
@@ -179,6 +179,22 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Container(_)
         | Question::Watched(_) => of_the_filter(bus, question).await,
     }
+}
+
+/// Questions about interfaces, routes and who is on a link.
+async fn of_the_network(question: Question) -> Fact {
+    if let Question::Route(key) = question {
+        let asked = key.clone();
+        return Fact::Route(key, blocking(move || netlink::lookup::route(&asked)).await);
+    }
+    if let Question::Neighbour(ip, interface) = question {
+        let asked = interface.clone();
+        return Fact::Neighbour(ip, interface, blocking(move || netlink::neighbour::state(ip, &asked)).await);
+    }
+    if let Question::Routing = question {
+        return Fact::Routing(blocking(netlink::rules::routing).await);
+    }
+    Fact::Links(blocking(netlink::links::links).await)
 }
 
 /// Questions about the packet filter; some no source answers yet.

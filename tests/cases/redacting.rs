@@ -16,6 +16,7 @@ use unrefuse::facts::host::{Addresses, LocalAddress};
 use unrefuse::facts::recording::Recording;
 use unrefuse::facts::redact::redact;
 use unrefuse::facts::route::{Link, Route, RouteKey, RouteKind};
+use unrefuse::facts::routing::{Prefix, RefusingRoute, Routing, RoutingRule, RuleAction};
 use unrefuse::facts::ruleset::expr::{Base as From, BitOp, CmpOp, Expr, LookupTo, RejectWith, Verdict};
 use unrefuse::facts::ruleset::xt::{IpMatch, Match, NatRange, Target as XtTarget, Xt};
 use unrefuse::facts::ruleset::{
@@ -488,7 +489,36 @@ fn telling() -> Facts {
     facts.ufw = Reading::known(Ufw { rules: (1..).zip(&words).map(rule).collect(), ..Ufw::default() });
     let file = RuleFile { path: "/etc/nftables.conf".into(), format: RuleFormat::Nft, text: words.join("\n") };
     facts.rule_files = Reading::known(vec![file]);
+    facts.routing = Reading::known(routing());
+    facts.neighbours = secrets().into_iter().map(|ip| ((ip, "eth0".into()), Reading::Absent)).collect();
     facts
+}
+
+/// Rules and routes about each.
+fn routing() -> Routing {
+    let net = |ip: IpAddr| Prefix::new(ip, if ip.is_ipv4() { 32 } else { 128 });
+    let rule = |ip: IpAddr| RoutingRule {
+        v6: ip.is_ipv6(),
+        priority: 90,
+        from: Some(net(ip)),
+        to: Some(net(ip)),
+        mark: None,
+        input: None,
+        output: None,
+        users: None,
+        protocol: None,
+        ports: None,
+        vrf: false,
+        other: false,
+        not: false,
+        action: RuleAction::Prohibit,
+    };
+    let route = |ip: IpAddr| RefusingRoute { to: net(ip), kind: RouteKind::Blackhole, table: 254, metric: 0 };
+    Routing {
+        rules: secrets().into_iter().map(rule).collect(),
+        refusing: secrets().into_iter().map(route).collect(),
+        partial: false,
+    }
 }
 
 /// Lists of numbers and texts, wherever they are.

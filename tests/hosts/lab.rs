@@ -83,6 +83,11 @@ impl Lab {
         if answer.trim() == "ready" { Ok(()) } else { Err(format!("no server at {at} (its message is above)")) }
     }
 
+    /// Runs a program at one end of the network, in this machine's own file system.
+    pub(crate) fn run_at(&self, end: &str, words: &[&str]) -> Step {
+        ok(&mut self.command_at(end, words)).map(drop)
+    }
+
     /// A program that will run at one end of the network, in this machine's own file system.
     pub(crate) fn command_at(&self, end: &str, words: &[&str]) -> std::process::Command {
         let net = format!("--net={}", self.netns_path(end));

@@ -19,6 +19,7 @@ mod owners;
 #[expect(dead_code, reason = "the tests of the terminal use all of it")]
 #[expect(clippy::expect_used, clippy::indexing_slicing, reason = "it is test code, whose panics are told as failures")]
 mod pty;
+mod routing;
 mod rules;
 mod screen;
 mod sets;
@@ -96,6 +97,9 @@ const TESTS: &[Test] = &[
     ("owners::the_unit_by_the_control_group", owners::unit, Needs::Root),
     ("owners::a_control_group_that_is_gone", owners::gone, Needs::Root),
     ("owners::partial_without_rights", owners::as_nobody, Needs::Root),
+    ("routing::rules_as_ip_takes_them", routing::rules_as_ip, Needs::Namespace),
+    ("routing::routes_that_refuse_as_ip_tells_them", routing::refusing_as_ip, Needs::Namespace),
+    ("routing::a_neighbour_that_is_not_there", routing::neighbours, Needs::Namespace),
     ("rules::all_kinds_of_expressions_are_understood", rules::kinds, Needs::Namespace),
     ("rules::a_chain_too_long_to_read_in_time", rules::too_long, Needs::Namespace),
     ("rules::ten_thousand_beside_nft", rules::ten_thousand, Needs::Namespace),

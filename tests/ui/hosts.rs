@@ -294,6 +294,7 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         Question::Legacy => {
             Fact::Legacy(if facts.legacy.is_not_asked() { Reading::Absent } else { facts.legacy.clone() })
         }
+        Question::Routing => Fact::Routing(known(facts.routing.value().cloned().unwrap_or_default())),
         Question::Links => Fact::Links(known(facts.links.value().cloned().unwrap_or_default())),
         Question::Route(k) => {
             let known_links = facts.links.value().is_some();
@@ -303,6 +304,7 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         Question::Watched(k) => Fact::Watched(k.clone(), facts.watched.get(&k).cloned().unwrap_or(Reading::Absent)),
         other @ (Question::OtherNetwork { .. }
         | Question::Sysctl(_)
+        | Question::Neighbour(..)
         | Question::Member(..)
         | Question::Recent(_)
         | Question::Firewalld

@@ -1,8 +1,9 @@
 //! The firewall box: what the rules of this host do to whoever asks.
 
-use super::{Judged, elsewhere, plain, unknown};
+use super::{Judged, elsewhere, plain, unknown, unneeded};
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::dispute::{refusing, rule_at_work};
+use crate::diagnose::subject::{Asker, Subject};
 use crate::diagnose::verdict::{BoxState, Evidence, Verdict};
 use crate::diagnose::ways::{Gets, Ways, gets, main_part, undecided};
 use crate::firewall::{Fate, Part, Walk};
@@ -59,6 +60,9 @@ fn through_the_rules(judged: &Judged<'_, '_>, ways: &Ways) -> BoxState {
             let_in(&ways.asked, part)
         }
         Gets::Outcome(outcome) => {
+            if no_way_back(part, judged.subject) {
+                return unneeded(id, "answers have no way back to the client, whatever the rules say");
+            }
             let lost = if let Fate::Unrouted { silent, .. } = part.fate { silent } else { None };
             let why = lost.map(|why| format!(": {why}")).unwrap_or_default();
             let mut state = plain(id, Verdict::No, format!("what comes in is {}{why}", outcome.word()));
@@ -96,6 +100,17 @@ fn on_the_way_out(judged: &Judged<'_, '_>) -> BoxState {
             state.evidence.push(Evidence::new("firewall", "this host's own rules let it out", SEE_ALL));
             state
         }
+        Gets::Outcome(_) if matches!(part.fate, Fate::Unrouted { .. }) => {
+            unneeded(id, "this host's routing lets nothing out to it")
+        }
         Gets::Outcome(outcome) => plain(id, Verdict::No, format!("this host's own rules: {}", outcome.word())),
+    }
+}
+
+/// The client's packets come in, but nothing leads back to it.
+fn no_way_back(part: &Part, subject: &Subject) -> bool {
+    match (&part.fate, subject.from) {
+        (Fate::Unrouted { to, .. }, Asker::Address(client)) => *to == client.to_canonical(),
+        _ => false,
     }
 }

@@ -132,6 +132,15 @@ pub static ALL: &[&Cause] = &[
     &name::cli_hosts_file_stale::CAUSE,
     &name::name_does_not_resolve::CAUSE,
     // network: the way there and back
+    &network::cli_lo_down::CAUSE,
+    &network::cli_ephemeral_exhausted::CAUSE,
+    &network::cli_route_prohibit::CAUSE,
+    &network::cli_route_blackhole::CAUSE,
+    &network::cli_route_unreachable::CAUSE,
+    &network::path_host_down::CAUSE,
+    &network::path_no_route::CAUSE,
+    &network::path_return_route::CAUSE,
+    &network::path_rp_filter::CAUSE,
     // firewall: whose rule it is, then where it stands, then that there is one
     &firewall::k8s_service_no_endpoints::CAUSE,
     &firewall::fw_fail2ban_ban::CAUSE,

@@ -74,6 +74,8 @@ fn of_the_filter(facts: &Facts) -> Vec<Question> {
     all.extend(facts.recent.keys().map(|key| Question::Recent(key.clone())));
     all.extend(told(&facts.links).then_some(Question::Links));
     all.extend(facts.routes.keys().map(|key| Question::Route(key.clone())));
+    all.extend(told(&facts.routing).then_some(Question::Routing));
+    all.extend(facts.neighbours.keys().map(|(ip, interface)| Question::Neighbour(*ip, interface.clone())));
     all.extend(told(&facts.firewalld).then_some(Question::Firewalld));
     all.extend(told(&facts.ufw).then_some(Question::Ufw));
     all.extend(told(&facts.fail2ban).then_some(Question::Fail2ban));

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::diagnose::causes::testing::nothing;
+use crate::diagnose::causes::testing::{lo, nothing};
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
@@ -12,6 +12,8 @@ use crate::facts::host::{Addresses, Host, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::{HostsLine, Resolution};
 use crate::facts::namespace::OtherNetwork;
+use crate::facts::route::{Route, RouteKind};
+use crate::facts::routing::NeighbourState;
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, SocketUnit, Unit};
 use crate::facts::{Fact, Question, Reading};
@@ -143,6 +145,9 @@ impl World {
         if dice.chance(6) {
             return Fact::without_value(question, dice.pick(&none).clone());
         }
+        if let Some(fact) = of_the_network(dice, question) {
+            return fact;
+        }
         match question.clone() {
             Question::Host => Fact::Host(Reading::known(host(dice))),
             Question::Addresses => Fact::Addresses(Reading::known(addresses(dice))),
@@ -188,6 +193,8 @@ impl World {
             | Question::Legacy
             | Question::Recent(_)
             | Question::Route(_)
+            | Question::Routing
+            | Question::Neighbour(..)
             | Question::Firewalld
             | Question::Ufw
             | Question::Fail2ban
@@ -197,6 +204,24 @@ impl World {
             | Question::Watched(_) => nothing(question),
         }
     }
+}
+
+/// Now and then a way leads nowhere, an interface is down, a neighbour gone.
+fn of_the_network(dice: &mut Dice, question: &Question) -> Option<Fact> {
+    if let (Question::Route(key), true) = (question, dice.chance(20)) {
+        return Some(Fact::Route(key.clone(), Reading::known(refusing(dice))));
+    }
+    if let Question::Neighbour(ip, interface) = question {
+        let states = [NeighbourState::Known, NeighbourState::Failed, NeighbourState::Incomplete];
+        return Some(Fact::Neighbour(*ip, interface.clone(), Reading::known(*dice.pick(&states))));
+    }
+    (*question == Question::Links && dice.chance(20)).then(|| Fact::Links(lo(dice.chance(50))))
+}
+
+fn refusing(dice: &mut Dice) -> Route {
+    let kinds =
+        [RouteKind::NoRoute, RouteKind::Unreachable, RouteKind::Prohibit, RouteKind::Blackhole, RouteKind::Martian];
+    Route { kind: *dice.pick(&kinds), interface: None, gateway: None, source: None, table: 0 }
 }
 
 fn ip(dice: &mut Dice) -> IpAddr {

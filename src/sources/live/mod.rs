@@ -112,7 +112,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         Question::Name(_) => tokio::spawn(polled::watch_files(teller, polled::RESOLVER_FILES, seconds(2))),
         Question::Addresses => tokio::spawn(kernel::watch(bus, teller, kernel::ADDRESSES)),
         Question::Links => tokio::spawn(kernel::watch(bus, teller, kernel::LINKS)),
-        Question::Route(_) => tokio::spawn(kernel::watch(bus, teller, kernel::ROUTES)),
+        Question::Route(_) | Question::Routing => tokio::spawn(kernel::watch(bus, teller, kernel::ROUTES)),
         Question::Legacy => tokio::spawn(polled::watch_legacy(bus, teller, seconds(2), seconds(6))),
         Question::Ufw => tokio::spawn(polled::watch_files(teller, polled::UFW_FILES, seconds(2))),
         Question::Fail2ban => tokio::spawn(polled::watch_files(teller, polled::FAIL2BAN_FILES, seconds(2))),
@@ -132,6 +132,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Member(..)
         | Question::Recent(_)
         | Question::Container(_)
+        | Question::Neighbour(..)
         | Question::Watched(_) => return None,
     };
     Some(task.abort_handle())

@@ -79,6 +79,7 @@ fn same(one: &Fact, other: &Fact) -> bool {
         (Fact::Addresses(one), Fact::Addresses(other)) => same_reading(one, other),
         (Fact::Links(one), Fact::Links(other)) => same_reading(one, other),
         (Fact::Route(_, one), Fact::Route(_, other)) => same_reading(one, other),
+        (Fact::Routing(one), Fact::Routing(other)) => same_reading(one, other),
         (Fact::Legacy(one), Fact::Legacy(other)) => match (one.value(), other.value()) {
             (Some(one), Some(other)) => same_tables(one, other),
             _ => one == other,

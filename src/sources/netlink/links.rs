@@ -111,6 +111,7 @@ fn link(message: &Message<'_>) -> Option<Link> {
         master: None,
         parent: None,
         up: u32_at(body, 8)? & 1 != 0,
+        mtu: None,
         xdp: None,
         tc: Vec::new(),
     };
@@ -118,6 +119,7 @@ fn link(message: &Message<'_>) -> Option<Link> {
     for (kind, value) in attributes(body.get(16..)?) {
         match kind {
             3 => link.name = text(value),                     // IFLA_IFNAME
+            4 => link.mtu = u32_at(value, 0),                 // IFLA_MTU
             5 => link.parent = u32_at(value, 0),              // IFLA_LINK
             10 => link.master = u32_at(value, 0),             // IFLA_MASTER
             18 => link.kind = info_kind(value),               // IFLA_LINKINFO
@@ -182,6 +184,7 @@ mod tests {
         let info = [attribute(1, b"veth\0"), attribute(4, b"bridge\0")].concat();
         let bytes = made(&[
             attribute(3, b"v0\0"),
+            attribute(4, &1420u32.to_ne_bytes()),
             attribute(5, &8u32.to_ne_bytes()),
             attribute(10, &3u32.to_ne_bytes()),
             attribute(18, &info),
@@ -197,6 +200,7 @@ mod tests {
             master: Some(3),
             parent: Some(8),
             up: true,
+            mtu: Some(1420),
             xdp: Some(77),
             tc: Vec::new(),
         };

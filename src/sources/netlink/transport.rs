@@ -10,6 +10,7 @@ use nix::sys::socket::{
     sockopt::ReceiveTimeout,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+use nix::{libc, setsockopt_impl, sockopt_impl};
 
 use super::wire::{self, Message, Step};
 use crate::sources::Trouble;
@@ -20,6 +21,11 @@ const BUFFER: usize = 64 * 1024;
 const PATIENCE_S: i64 = 2;
 /// How often a list is read again because it changed under our hands.
 const TRIES: usize = 5;
+
+sockopt_impl!(
+    /// `NETLINK_GET_STRICT_CHK`.
+    StrictCheck, SetOnly, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, bool
+);
 
 /// A question whose answer is a list.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +94,11 @@ impl Netlink {
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE_S))?;
         Ok(Self { fd, buffer: vec![0; BUFFER], sequence: 0 })
+    }
+
+    /// Lists are to hold only what a request describes (its type, its table). False: this kernel cannot do that.
+    pub(super) fn filters(&mut self) -> bool {
+        setsockopt(&self.fd, StrictCheck, &true).is_ok()
     }
 
     /// Reads a whole list, and again when it changed meanwhile. `parse` skips what it does not know.

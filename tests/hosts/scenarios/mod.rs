@@ -10,6 +10,7 @@ mod healthy;
 mod kernel;
 mod managers;
 mod name;
+mod network;
 mod policy;
 mod port;
 mod service;
@@ -31,6 +32,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         port::SCENARIOS,
         unix::SCENARIOS,
         name::SCENARIOS,
+        network::SCENARIOS,
         policy::SCENARIOS,
         firewall::SCENARIOS,
         managers::SCENARIOS,

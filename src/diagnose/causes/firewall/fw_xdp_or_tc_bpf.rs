@@ -91,6 +91,7 @@ mod tests {
             name: name.into(),
             hardware: 772,
             up: true,
+            mtu: None,
             xdp,
             tc: tc.iter().map(ToString::to_string).collect(),
             ..Link::default()

@@ -1,1 +1,12 @@
 //! Causes of the network box.
+
+pub(super) mod cli_ephemeral_exhausted;
+pub(super) mod cli_lo_down;
+pub(super) mod cli_route_blackhole;
+pub(super) mod cli_route_prohibit;
+pub(super) mod cli_route_unreachable;
+mod nowhere;
+pub(super) mod path_host_down;
+pub(super) mod path_no_route;
+pub(super) mod path_return_route;
+pub(super) mod path_rp_filter;

@@ -13,7 +13,8 @@ use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress
 use crate::facts::host::{Addresses, Host as HostFacts, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::Resolution;
-use crate::facts::route::{Route, RouteKind};
+use crate::facts::route::{Link, Route, RouteKind};
+use crate::facts::routing::Routing;
 use crate::facts::ruleset::{ChainRules, Elements, Ruleset};
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, Unit};
@@ -317,6 +318,7 @@ pub(crate) fn nothing(question: &Question) -> Fact {
             Fact::Route(key, Reading::known(Route { kind, interface, gateway, source, table: 254 }))
         }
         Question::Links => Fact::Links(Reading::known(Vec::new())),
+        Question::Routing => Fact::Routing(Reading::known(Routing::default())),
         other @ (Question::Host
         | Question::Addresses
         | Question::Name(_)
@@ -325,6 +327,7 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::Owner { .. }
         | Question::OtherNetwork { .. }
         | Question::Sysctl(_)
+        | Question::Neighbour(..)
         | Question::FailedUnits
         | Question::Legacy
         | Question::Recent(_)
@@ -423,6 +426,23 @@ pub(crate) fn socket_file() -> UnixFile {
         group: Some("root".into()),
         writable: true,
     }
+}
+
+/// The interface lo, up or down, and no other.
+pub(crate) fn lo(up: bool) -> Reading<Vec<Link>> {
+    Reading::known(vec![Link {
+        index: 1,
+        name: "lo".into(),
+        kind: None,
+        hardware: 772,
+        group: 0,
+        master: None,
+        parent: None,
+        up,
+        mtu: Some(65536),
+        xdp: None,
+        tc: Vec::new(),
+    }])
 }
 
 fn addresses() -> Addresses {
