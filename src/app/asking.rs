@@ -104,6 +104,7 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Links(_) => Question::Links,
         Fact::Route(key, _) => Question::Route(key.clone()),
         Fact::Routing(_) => Question::Routing,
+        Fact::Path(to, _) => Question::Path(to.clone()),
         Fact::Neighbour(ip, interface, _) => Question::Neighbour(*ip, interface.clone()),
         Fact::Firewalld(_) => Question::Firewalld,
         Fact::Ufw(_) => Question::Ufw,

@@ -45,6 +45,7 @@ impl Chart {
             }
             Fact::Recent(..)
             | Fact::Neighbour(..)
+            | Fact::Path(..)
             | Fact::Firewalld(_)
             | Fact::Ufw(_)
             | Fact::Fail2ban(_)

@@ -91,15 +91,19 @@ pub(super) fn untold(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject
     Some(why + &said.unwrap_or_default())
 }
 
-/// Does what this host itself gets say anything about others? Not where it cannot reach itself, or has no port to ask from.
-fn tells_of_others(look: &Look<'_>, dial: &Dial) -> bool {
-    let unheard = matches!(dial.outcome, Outcome::Timeout | Outcome::Silent) && lo_is_down(look);
-    !unheard && dial.errno.as_deref() != Some("EADDRNOTAVAIL")
+/// Does what this host itself gets say anything about others? Not where it cannot reach itself, or has no port to ask
+/// from. None: not known (yet).
+pub(super) fn tells_of_others(look: &Look<'_>, dial: &Dial) -> Option<bool> {
+    if matches!(dial.outcome, Outcome::Timeout | Outcome::Silent) {
+        return lo_is_down(look).map(|down| !down);
+    }
+    Some(dial.errno.as_deref() != Some("EADDRNOTAVAIL"))
 }
 
-/// lo is down.
-pub(super) fn lo_is_down(look: &Look<'_>) -> bool {
-    look.links().unwrap_or_default().iter().any(|link| link.name == "lo" && !link.up)
+/// lo is down, or has never been up: then it has no address. None: not known (yet).
+pub(super) fn lo_is_down(look: &Look<'_>) -> Option<bool> {
+    let mut own = look.addresses()?.all.iter().filter(|a| a.interface == "lo");
+    Some(!own.any(|a| a.up))
 }
 
 /// Where a packet comes to.
@@ -122,7 +126,8 @@ fn waiting(
     comes: &Comes<'_>,
 ) -> Option<Outcome> {
     let (Comes { own, to, beyond }, transport) = (*comes, subject.transport);
-    match own.filter(|_| tells_of_others(look, dial)).map(|part| gets(part, transport)) {
+    let tells = tells_of_others(look, dial)?;
+    match own.filter(|_| tells).map(|part| gets(part, transport)) {
         Some(Gets::Through { to: same, .. }) if same == to => return Some(dial.outcome),
         // Rules that could not be followed let it in all the same.
         Some(Gets::Unknown { open: false, .. }) if dial.outcome == Outcome::Open => return Some(dial.outcome),

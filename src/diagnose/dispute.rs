@@ -112,7 +112,7 @@ fn unexplained(look: &Look<'_>, subject: &Subject, dial: &Dial, walk: &Walk) -> 
     if let Some(trace) = rule_at_work(dial) {
         return Some(Dispute { rules, kernel: trace, evidence: Vec::new() });
     }
-    if dial.outcome != Outcome::Timeout || lo_is_down(look) {
+    if dial.outcome != Outcome::Timeout || lo_is_down(look)? {
         return None;
     }
     let listeners = look.listeners(subject.transport, subject.port?)?;

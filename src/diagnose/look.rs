@@ -16,6 +16,7 @@ use crate::facts::host::{Addresses, Host};
 use crate::facts::journal::Journal;
 use crate::facts::name::Resolution;
 use crate::facts::namespace::OtherNetwork;
+use crate::facts::path::Path;
 use crate::facts::route::{Link, Route, RouteKey};
 use crate::facts::routing::{NeighbourState, Routing};
 use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
@@ -271,6 +272,11 @@ impl<'a> Look<'a> {
     /// The policy rules, and the routes that refuse.
     pub fn routing(&self) -> Option<&'a Routing> {
         self.read(Some(&self.facts().routing), || Question::Routing)
+    }
+
+    /// The way of a TCP connection. Costs probes: only asked for where nobody says who refuses.
+    pub(super) fn path(&self, to: &Endpoint) -> Option<&'a Path> {
+        self.read(self.facts().paths.get(to), || Question::Path(to.clone()))
     }
 
     /// Does the kernel know this host on this link? Outer none: not known (yet); inner none: it knows nothing of it.

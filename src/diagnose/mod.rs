@@ -25,6 +25,7 @@ pub mod subject;
 pub mod symptom;
 pub mod verdict;
 pub mod ways;
+mod whence;
 
 use std::net::SocketAddr;
 
@@ -290,6 +291,7 @@ fn outstanding(case: &Case) -> bool {
         || pending([&f.links])
         || pending(f.routes.values())
         || pending([&f.routing])
+        || pending(f.paths.values())
         || pending(f.neighbours.values())
         || pending([&f.firewalld])
         || pending([&f.ufw])

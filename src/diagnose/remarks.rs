@@ -50,7 +50,7 @@ fn unreached_itself(look: &Look<'_>, subject: &Subject, findings: &[Finding]) ->
     let told = findings.iter().any(|f| f.in_box == BoxId::Network);
     let own = subject.local == Some(true) && subject.path.is_none() && subject.from != Asker::Here;
     let from_here = subject.endpoint().and_then(|to| look.dialled(&to)).filter(|_| own && !told)?.outcome;
-    (matches!(from_here, Outcome::Timeout | Outcome::Silent) && lo_is_down(look))
+    (matches!(from_here, Outcome::Timeout | Outcome::Silent) && lo_is_down(look)?)
         .then(|| "lo is down: this host does not reach itself, whatever others get".to_owned())
 }
 

@@ -4,10 +4,10 @@
 //! is tried first; the others only when trying them spends nothing.
 
 use super::answering::{Whose, whose};
-use super::asked::{as_asked, untold};
+use super::asked::{as_asked, tells_of_others, untold};
 use super::look::Look;
 use super::sandbox;
-use super::subject::Subject;
+use super::subject::{Asker, Subject};
 use super::verdict::{Symptom, Vantage};
 use super::ways::Filter;
 use crate::facts::Reading;
@@ -63,8 +63,10 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
         }
         return seen;
     };
-    let mut asked = None;
+    let (mut asked, mut tells) = (None, true);
     let (outcome, missing) = look.noting(|| {
+        let for_others = subject.local == Some(true) && subject.from != Asker::Here && subject.path.is_none();
+        tells = !for_others || tells_of_others(look, dial) == Some(true);
         asked = as_asked(filter, look, subject, dial, &mut seen.notes);
         let served = from_the_unit(look, subject, asked?, &mut seen.notes)?;
         sandbox::outcome(look, subject, dial, served)
@@ -76,7 +78,8 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
     if outcome.is_none() && !missing.open {
         seen.notes.extend(unseen_owner(look, subject, dial));
     }
-    seen.attempted = true;
+    // What only this host itself gets, for a reason of its own, is nobody else's to explain.
+    seen.attempted = outcome.is_some() || tells;
     seen.outcome = outcome.or((!missing.open).then_some(dial.outcome));
     seen.unsure = if outcome.is_none() { missing.blind.into_iter().next() } else { None };
     seen.symptoms.push(symptom(look, dial, subject, true));
@@ -233,6 +236,9 @@ fn answered_by(look: &Look<'_>, dial: &Dial, subject: &Subject) -> Option<String
             Some(from) => format!("ICMP {name} from {from}"),
             None => format!("ICMP {name}"),
         });
+    }
+    if let Some(told) = super::whence::words(look, dial).filter(|_| !local) {
+        return Some(told);
     }
     match dial.outcome {
         Outcome::Refused if local && matches!(dial.to, Endpoint::Tcp(_)) => Some(match dial.counter("Tcp.OutRsts") {

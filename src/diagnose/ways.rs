@@ -152,6 +152,7 @@ fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
         | Fact::Containers(_)
         | Fact::Container(..)
         | Fact::Routing(_)
+        | Fact::Path(..)
         | Fact::Neighbour(..)
         | Fact::Watched(..) => false,
     }

@@ -10,6 +10,7 @@ pub mod host;
 pub mod journal;
 pub mod name;
 pub mod namespace;
+pub mod path;
 pub mod question;
 pub mod reading;
 pub mod recording;
@@ -38,6 +39,7 @@ use host::{Addresses, Host};
 use journal::{Entry, Journal};
 use name::Resolution;
 use namespace::OtherNetwork;
+use path::Path;
 pub use question::Question;
 pub use reading::{Known, Reading};
 use route::{Link, Route, RouteKey};
@@ -153,6 +155,9 @@ pub struct Facts {
     /// Hosts on a link, by address and interface; `Absent`: nobody has asked for it.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub neighbours: BTreeMap<(IpAddr, String), Reading<NeighbourState>>,
+    /// Ways of connections, hop by hop.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub paths: BTreeMap<Endpoint, Reading<Path>>,
     /// firewalld.
     #[serde(skip_serializing_if = "Reading::is_not_asked")]
     pub firewalld: Reading<Firewalld>,
@@ -231,6 +236,8 @@ pub enum Fact {
     Route(RouteKey, Reading<Route>),
     /// To [`Question::Routing`].
     Routing(Reading<Routing>),
+    /// To [`Question::Path`].
+    Path(Endpoint, Reading<Path>),
     /// To [`Question::Neighbour`].
     Neighbour(IpAddr, String, Reading<NeighbourState>),
     /// To [`Question::Firewalld`].
@@ -278,6 +285,7 @@ impl Facts {
             Fact::Links(r) => self.links = r,
             Fact::Route(k, r) => drop(self.routes.insert(k, r)),
             Fact::Routing(r) => self.routing = r,
+            Fact::Path(k, r) => drop(self.paths.insert(k, r)),
             Fact::Neighbour(ip, interface, r) => drop(self.neighbours.insert((ip, interface), r)),
             Fact::Firewalld(r) => self.firewalld = r,
             Fact::Ufw(r) => self.ufw = r,
@@ -331,6 +339,7 @@ impl Facts {
             Question::Links => pending(Some(&self.links)),
             Question::Route(k) => pending(self.routes.get(k)),
             Question::Routing => pending(Some(&self.routing)),
+            Question::Path(k) => pending(self.paths.get(k)),
             Question::Neighbour(ip, interface) => pending(self.neighbours.get(&(*ip, interface.clone()))),
             Question::Firewalld => pending(Some(&self.firewalld)),
             Question::Ufw => pending(Some(&self.ufw)),
@@ -345,7 +354,8 @@ impl Facts {
     /// How many connection attempts were made.
     pub fn probes(&self) -> usize {
         let dials = self.dials.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count();
-        dials + self.watched.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count()
+        let hops: usize = self.paths.values().filter_map(Reading::value).map(|path| path.probes).sum();
+        dials + hops + self.watched.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count()
     }
 }
 
@@ -380,6 +390,7 @@ impl Fact {
             Question::Links => Self::Links(any(reading)),
             Question::Route(k) => Self::Route(k, any(reading)),
             Question::Routing => Self::Routing(any(reading)),
+            Question::Path(k) => Self::Path(k, any(reading)),
             Question::Neighbour(ip, interface) => Self::Neighbour(ip, interface, any(reading)),
             Question::Firewalld => Self::Firewalld(any(reading)),
             Question::Ufw => Self::Ufw(any(reading)),

@@ -76,6 +76,8 @@ pub enum Question {
     Route(RouteKey),
     /// The policy rules, and the routes that refuse.
     Routing,
+    /// Which hops lie on the way of a TCP connection, and at which distance is it answered? Sends packets; each is counted.
+    Path(Endpoint),
     /// Does the kernel know this host on this link?
     Neighbour(IpAddr, String),
     /// What firewalld was told.

@@ -26,7 +26,7 @@ pub struct Link {
     /// Flag UP.
     pub up: bool,
     /// Largest packet, in bytes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Id of the XDP program attached to it.
     pub xdp: Option<u32>,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Report;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{BoxState, Finding, Symptom};
+use crate::facts::path::{EndAnswer, Hop};
 use crate::fixes::{Plan, Step};
 use crate::text;
 
@@ -22,6 +23,7 @@ pub fn diagnosis(report: &Report<'_>) -> Value {
         "boxes": d.boxes.iter().map(state).collect::<Vec<_>>(),
         "fixes": d.plans().map(plan).collect::<Vec<_>>(),
         "firewall": super::firewall::object(report),
+        "path": path(report),
         "notes": d.notes.iter().map(|n| text::line(n)).collect::<Vec<_>>(),
         "probes": report.case.probes(),
         "took_ms": ms(report.took),
@@ -64,6 +66,23 @@ fn symptom(s: &Symptom) -> Value {
         "answered_by": s.answered_by.as_deref().map(text::line),
         "after_ms": ms(s.after),
     })
+}
+
+/// The way of the connection, where it was looked at.
+fn path(report: &Report<'_>) -> Option<Value> {
+    let to = report.diagnosis.subject.endpoint()?;
+    let path = report.case.here.paths.get(&to)?.value()?;
+    let hop = |hop: &Hop| json!({"distance": hop.distance, "address": hop.from, "after_ms": hop.after.map(ms)});
+    let from = |answer: &EndAnswer| if let EndAnswer::Icmp(icmp) = answer { icmp.from } else { None };
+    let end = path.end.as_ref().map(|end| {
+        json!({"distance": end.distance, "answer": end.answer.name(), "from": from(&end.answer), "after_ms": ms(end.after)})
+    });
+    Some(json!({
+        "to": path.to.to_string(),
+        "state": path.state(),
+        "hops": path.hops.iter().map(hop).collect::<Vec<_>>(),
+        "answered": end,
+    }))
 }
 
 fn cause(f: &Finding) -> Value {

@@ -7,6 +7,7 @@ use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{Advice, BoxState, Evidence, Finding, Vantage, Verdict};
 use crate::facts::connect::Outcome;
+use crate::facts::path::Hop;
 use crate::text;
 
 /// How text may look.
@@ -36,6 +37,7 @@ pub fn diagnosis(report: &Report<'_>, style: Style) -> String {
     }
     chart(report, style, &mut out);
     tried(report, style, &mut out);
+    way(report, &mut out);
     for note in &report.diagnosis.notes {
         let _ = writeln!(out, "  note: {}", text::line(note));
     }
@@ -204,6 +206,20 @@ fn tried(report: &Report<'_>, style: Style, out: &mut String) {
             text::line(&by)
         );
     }
+}
+
+/// The hops to a target elsewhere, where they were looked at.
+fn way(report: &Report<'_>, out: &mut String) {
+    let to = report.diagnosis.subject.endpoint();
+    let Some(path) = to.and_then(|to| report.case.here.paths.get(&to)?.value()) else { return };
+    let hop = |hop: &Hop| match (hop.from, hop.after) {
+        (Some(from), Some(after)) => format!("{} {from} {}", hop.distance, shown_time(after)),
+        (Some(from), None) => format!("{} {from}", hop.distance),
+        (None, _) => format!("{} ?", hop.distance),
+    };
+    let mut words: Vec<String> = path.hops.iter().map(hop).collect();
+    words.extend(path.end.as_ref().map(|end| format!("{} {}", end.distance, end.answer.name())));
+    let _ = writeln!(out, "\n  way ({}): {}", path.state(), words.join(", "));
 }
 
 fn paint(verdict: Verdict, words: &str, style: Style) -> String {

@@ -123,6 +123,8 @@ fn deadline(question: &Question) -> Duration {
         | Question::Fail2ban
         | Question::Containers
         | Question::Container(_) => Duration::from_secs(4),
+        // Rounds of a second; how far the silent part of a way goes is bounded.
+        Question::Path(_) => Duration::from_secs(12),
         Question::Watched(_) => Duration::from_secs(8),
     }
 }
@@ -162,7 +164,7 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
         }
         Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
-        Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) => {
+        Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) | Question::Path(_) => {
             of_the_network(question).await
         }
         Question::Ruleset
@@ -190,6 +192,9 @@ async fn of_the_network(question: Question) -> Fact {
     if let Question::Neighbour(ip, interface) = question {
         let asked = interface.clone();
         return Fact::Neighbour(ip, interface, blocking(move || netlink::neighbour::state(ip, &asked)).await);
+    }
+    if let Question::Path(to) = question {
+        return Fact::Path(to.clone(), dial::path_to(&to).await);
     }
     if let Question::Routing = question {
         return Fact::Routing(blocking(netlink::rules::routing).await);

@@ -4,15 +4,17 @@
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof};
 use serde_json::Value;
+use unrefuse::facts::connect::Endpoint;
 use unrefuse::facts::container::{
     Attached, Container, ContainerKey, Engine, EngineKind, Inspected, Made, Settings, State,
 };
 use unrefuse::facts::firewalls::{Fail2ban, Firewalld, Jail, RuleFile, RuleFormat, Ufw, UfwRule, Zone};
 use unrefuse::facts::host::{Addresses, LocalAddress};
+use unrefuse::facts::path::{Control, Hop, Path};
 use unrefuse::facts::recording::Recording;
 use unrefuse::facts::redact::redact;
 use unrefuse::facts::route::{Link, Route, RouteKey, RouteKind};
@@ -490,8 +492,16 @@ fn telling() -> Facts {
     let file = RuleFile { path: "/etc/nftables.conf".into(), format: RuleFormat::Nft, text: words.join("\n") };
     facts.rule_files = Reading::known(vec![file]);
     facts.routing = Reading::known(routing());
+    facts.paths = secrets().into_iter().map(path).collect();
     facts.neighbours = secrets().into_iter().map(|ip| ((ip, "eth0".into()), Reading::Absent)).collect();
     facts
+}
+
+/// A way over each to itself.
+fn path(ip: IpAddr) -> (Endpoint, Reading<Path>) {
+    let hops = vec![Hop { distance: 1, from: Some(ip), after: None }];
+    let (to, control) = (SocketAddr::new(ip, 80), Some(Control::Beyond(ip)));
+    (Endpoint::Tcp(to), Reading::known(Path { to, hops, end: None, control, probes: 6 }))
 }
 
 /// Rules and routes about each.

@@ -22,6 +22,7 @@ mod demos;
 mod lab;
 mod names;
 mod net;
+mod paths;
 mod queues;
 mod rejects;
 mod routes;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
+        [_, paths::HIDDEN, to] => return paths::tell(to),
         [_, names::HIDDEN, name] => return names::resolve_and_print(name),
         [_, demos::HIDDEN, case] => return demos::enter_and_dial(case),
         [_, demos::STAY, case] => return demos::enter_and_stay(case),
@@ -66,6 +68,7 @@ fn trials() -> Vec<Trial> {
     [
         rejects::trials(),
         routes::trials(),
+        paths::trials(),
         queues::trials(),
         servers::trials(),
         udp::trials(),

@@ -104,6 +104,21 @@ impl Lab {
         format!("/run/netns/{}", self.netns(end))
     }
 
+    /// A second wire between the server (10.8.0.2 on eth1) and the router (10.8.0.1), which takes from it what it likes.
+    pub(crate) fn wire_beside(&self) -> Step {
+        let (server, router) = (self.netns("server"), self.netns("router"));
+        let words =
+            ["ip", "link", "add", "eth1", "netns", &server, "type", "veth", "peer", "name", "beside", "netns", &router];
+        ok(&mut command(&words))?;
+        for (netns, lines) in [
+            (&server, "addr add 10.8.0.2/24 dev eth1\nlink set eth1 up\n"),
+            (&router, "addr add 10.8.0.1/24 dev beside\nlink set beside up\n"),
+        ] {
+            feed(&mut command(&["ip", "-n", netns, "-batch", "-"]), lines)?;
+        }
+        self.run_at("router", &["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.beside.rp_filter=0"])
+    }
+
     /// Connects one end with the router; `net` is the number in both of the wire's addresses.
     fn wire(&self, end: &str, net: u8) -> Step {
         let (here, router, port) = (self.netns(end), self.netns("router"), format!("lan{net}"));

@@ -305,6 +305,7 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         other @ (Question::OtherNetwork { .. }
         | Question::Sysctl(_)
         | Question::Neighbour(..)
+        | Question::Path(_)
         | Question::Member(..)
         | Question::Recent(_)
         | Question::Firewalld

@@ -1,12 +1,15 @@
 //! Do routes and neighbours lead there and back?
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{Judged, plain, unknown, unneeded};
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{BoxState, Evidence, Verdict};
+use crate::diagnose::whence;
 use crate::facts::connect::{Dial, Outcome};
+use crate::facts::path::{Hop, Path};
 use crate::facts::route::{Route, RouteKey, RouteKind};
 
 const ID: BoxId = BoxId::Network;
@@ -87,13 +90,14 @@ fn to_another(judged: &Judged<'_, '_>) -> BoxState {
     };
     match outcome {
         Outcome::Open | Outcome::Closed | Outcome::Reset => answered(to, dial),
+        Outcome::Refused if dial.icmp.is_none() => reset(judged, to, dial),
         Outcome::Refused if dial.icmp.as_ref().is_none_or(|icmp| icmp.from == Some(to)) => answered(to, dial),
         _ if dial.icmp.as_ref().is_some_and(|icmp| icmp.from == Some(to)) => answered(to, dial),
         Outcome::Refused | Outcome::Unreachable | Outcome::Denied => match dial.icmp.as_ref().and_then(|i| i.from) {
             Some(from) => unknown(ID, format!("{from} answers in the place of {to}; what is behind it cannot be told")),
             None => without_answer(judged, to),
         },
-        Outcome::Timeout | Outcome::Silent | Outcome::Unresolved | Outcome::Error => without_answer(judged, to),
+        Outcome::Timeout | Outcome::Silent | Outcome::Unresolved | Outcome::Error => silent(judged, to),
     }
 }
 
@@ -104,6 +108,41 @@ fn answered(to: IpAddr, dial: &Dial) -> BoxState {
         format!("packets leave for {to}, and an answer comes back")
     };
     seen(summary, "dial", format!("ip route get {to}"))
+}
+
+/// Somebody reset it: the target, as far as can be told.
+fn reset(judged: &Judged<'_, '_>, to: IpAddr, dial: &Dial) -> BoxState {
+    let mut state = answered(to, dial);
+    state.evidence.extend(hops(judged));
+    state
+}
+
+/// How far it goes.
+fn silent(judged: &Judged<'_, '_>, to: IpAddr) -> BoxState {
+    let mut state = without_answer(judged, to);
+    if let Some((distance, router)) = whence::path(judged.look, judged.subject).and_then(Path::farthest) {
+        state.summary = format!("filtered: as far as {router} (hop {distance}) packets get; beyond it nobody answers");
+        state.because = Some(state.summary.clone());
+    }
+    state.evidence.extend(hops(judged));
+    state
+}
+
+/// The hops, a line each.
+fn hops(judged: &Judged<'_, '_>) -> Vec<Evidence> {
+    let Some(path) = whence::path(judged.look, judged.subject) else { return Vec::new() };
+    let see = format!("traceroute -n -T -p {} {}", path.to.port(), path.to.ip());
+    let shown =
+        |after: Option<Duration>| after.map(|a| format!(", {:.1} ms", a.as_secs_f64() * 1e3)).unwrap_or_default();
+    let hop = |hop: &Hop| match hop.from {
+        Some(from) => format!("hop {}: {from}{}", hop.distance, shown(hop.after)),
+        None => format!("hop {}: no answer", hop.distance),
+    };
+    let end = path
+        .end
+        .as_ref()
+        .map(|end| format!("distance {}: {}{}", end.distance, end.answer.name(), shown(Some(end.after))));
+    path.hops.iter().map(hop).chain(end).map(|says| Evidence::new("path", says, see.clone())).collect()
 }
 
 fn without_answer(judged: &Judged<'_, '_>, to: IpAddr) -> BoxState {

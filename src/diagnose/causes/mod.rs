@@ -139,6 +139,8 @@ pub static ALL: &[&Cause] = &[
     &network::cli_route_unreachable::CAUSE,
     &network::path_host_down::CAUSE,
     &network::path_no_route::CAUSE,
+    &network::path_port_forward_missing::CAUSE,
+    &network::path_middlebox_reset::CAUSE,
     &network::path_return_route::CAUSE,
     &network::path_rp_filter::CAUSE,
     // firewall: whose rule it is, then where it stands, then that there is one

@@ -75,6 +75,7 @@ fn of_the_filter(facts: &Facts) -> Vec<Question> {
     all.extend(told(&facts.links).then_some(Question::Links));
     all.extend(facts.routes.keys().map(|key| Question::Route(key.clone())));
     all.extend(told(&facts.routing).then_some(Question::Routing));
+    all.extend(facts.paths.keys().cloned().map(Question::Path));
     all.extend(facts.neighbours.keys().map(|(ip, interface)| Question::Neighbour(*ip, interface.clone())));
     all.extend(told(&facts.firewalld).then_some(Question::Firewalld));
     all.extend(told(&facts.ufw).then_some(Question::Ufw));

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::diagnose::causes::testing::{lo, nothing};
+use crate::diagnose::causes::testing::nothing;
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
@@ -12,6 +12,7 @@ use crate::facts::host::{Addresses, Host, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::{HostsLine, Resolution};
 use crate::facts::namespace::OtherNetwork;
+use crate::facts::path::{Control, End, EndAnswer, Hop, Path};
 use crate::facts::route::{Route, RouteKind};
 use crate::facts::routing::NeighbourState;
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
@@ -136,6 +137,15 @@ impl World {
         matches!(self.answer(&Question::Host), Fact::Host(Reading::Known(known)) if !known.value.systemd)
     }
 
+    /// Those of all ports.
+    fn all_listeners(&self) -> Fact {
+        let of = |port: &u16| {
+            let answer = self.answer(&Question::Listeners(Transport::Tcp, *port));
+            if let Fact::Listeners(_, _, Reading::Known(known)) = answer { known.value } else { Vec::new() }
+        };
+        Fact::AllListeners(Reading::known(PORTS.iter().flat_map(of).collect()))
+    }
+
     /// The answer to a question; now and then there is none.
     pub(super) fn answer(&self, question: &Question) -> Fact {
         let mut dice = self.dice(question);
@@ -154,14 +164,7 @@ impl World {
             Question::Name(name) => Fact::Name(name.clone(), Reading::known(resolution(dice, name))),
             Question::Dial(to) => Fact::Dial(to.clone(), Reading::known(dial(dice, to))),
             Question::Listeners(t, p) => Fact::Listeners(t, p, Reading::known(dice.list(3, |d| listener(d, t, p)))),
-            Question::AllListeners => {
-                let of = |port: &u16| {
-                    let answer = self.answer(&Question::Listeners(Transport::Tcp, *port));
-                    if let Fact::Listeners(_, _, Reading::Known(known)) = answer { known.value } else { Vec::new() }
-                };
-                let all = PORTS.iter().flat_map(of);
-                Fact::AllListeners(Reading::known(all.collect()))
-            }
+            Question::AllListeners => self.all_listeners(),
             Question::UnixSocket(path) => Fact::UnixSocket(path.clone(), Reading::known(unix_socket(dice, path))),
             Question::Owner { inode, .. } => Fact::Owner(inode, Reading::known(owner(dice))),
             // Where systemd does not run, nobody tells of units.
@@ -195,6 +198,7 @@ impl World {
             | Question::Route(_)
             | Question::Routing
             | Question::Neighbour(..)
+            | Question::Path(_)
             | Question::Firewalld
             | Question::Ufw
             | Question::Fail2ban
@@ -206,7 +210,7 @@ impl World {
     }
 }
 
-/// Now and then a way leads nowhere, an interface is down, a neighbour gone.
+/// Now and then a way leads nowhere or a neighbour is gone.
 fn of_the_network(dice: &mut Dice, question: &Question) -> Option<Fact> {
     if let (Question::Route(key), true) = (question, dice.chance(20)) {
         return Some(Fact::Route(key.clone(), Reading::known(refusing(dice))));
@@ -215,13 +219,27 @@ fn of_the_network(dice: &mut Dice, question: &Question) -> Option<Fact> {
         let states = [NeighbourState::Known, NeighbourState::Failed, NeighbourState::Incomplete];
         return Some(Fact::Neighbour(*ip, interface.clone(), Reading::known(*dice.pick(&states))));
     }
-    (*question == Question::Links && dice.chance(20)).then(|| Fact::Links(lo(dice.chance(50))))
+    if let Question::Path(to) = question {
+        return Some(Fact::Path(to.clone(), path(dice, to)));
+    }
+    None
 }
 
 fn refusing(dice: &mut Dice) -> Route {
     let kinds =
         [RouteKind::NoRoute, RouteKind::Unreachable, RouteKind::Prohibit, RouteKind::Blackhole, RouteKind::Martian];
     Route { kind: *dice.pick(&kinds), interface: None, gateway: None, source: None, table: 0 }
+}
+
+fn path(dice: &mut Dice, to: &Endpoint) -> Reading<Path> {
+    let Endpoint::Tcp(to) = to else { return Reading::Absent };
+    let distance = u8::try_from(dice.below(4)).unwrap() + 1;
+    let hop = |distance| Hop { distance, from: Some([198, 51, 100, distance].into()), after: None };
+    let answer = if dice.chance(80) { EndAnswer::Reset } else { EndAnswer::Open };
+    let end = dice.some(|_| End { distance, answer, after: Duration::from_millis(1) });
+    let controls = [Control::Beyond([198, 51, 100, distance].into()), Control::Target, Control::Silent];
+    let control = dice.some(|d| d.pick(&controls).clone());
+    Reading::known(Path { to: *to, hops: (1..distance).map(hop).collect(), end, control, probes: 4 })
 }
 
 fn ip(dice: &mut Dice) -> IpAddr {
@@ -244,6 +262,7 @@ fn host(dice: &mut Dice) -> Host {
 fn addresses(dice: &mut Dice) -> Addresses {
     let lo = ["127.0.0.1", "::1"];
     let mut all: Vec<LocalAddress> = Vec::new();
+    let lo_is_up = dice.chance(90);
     for address in lo.iter().chain(["10.2.0.2", "fd00::2", "10.2.0.3"].iter()) {
         if dice.chance(85) {
             let interface = if lo.contains(address) { "lo" } else { "eth0" };
@@ -251,7 +270,7 @@ fn addresses(dice: &mut Dice) -> Addresses {
                 address: address.parse().unwrap(),
                 interface: interface.into(),
                 ifindex: 1,
-                up: true,
+                up: interface != "lo" || lo_is_up,
                 link_local: false,
                 prefix: 24,
             });

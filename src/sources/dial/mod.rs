@@ -5,6 +5,7 @@
 //! queue is a RST. The namespace's counters around the attempt tell a RST of this host's TCP from one a rule made.
 
 mod answer;
+mod path;
 mod queue;
 mod tcp;
 mod udp;
@@ -20,6 +21,7 @@ use tokio::io::unix::AsyncFd;
 use super::{Trouble, counters, trouble};
 use crate::facts::Reading;
 use crate::facts::connect::{Dial, Endpoint};
+use crate::facts::path::Path;
 
 /// Makes one attempt. Needs a tokio runtime with I/O and time.
 pub async fn dial(to: &Endpoint) -> Reading<Dial> {
@@ -33,6 +35,13 @@ pub async fn dial(to: &Endpoint) -> Reading<Dial> {
     };
     let moved = before.moved(&counters::read());
     trouble::reading(answer.map(|answer| Some(answer.into_dial(to.clone(), moved))), began)
+}
+
+/// The way of a TCP connection, hop by hop. There is none for other endpoints.
+pub async fn path_to(to: &Endpoint) -> Reading<Path> {
+    let began = Instant::now();
+    let Endpoint::Tcp(at) = to else { return Reading::Absent };
+    trouble::reading(path::sweep(*at).await.map(Some), began)
 }
 
 /// Watches a socket for everything that may happen to it.

@@ -58,7 +58,7 @@ pub(super) async fn attempt(at: SocketAddr) -> Result<Answer, Trouble> {
     Ok(answer.from(source))
 }
 
-fn non_blocking(at: SocketAddr) -> std::io::Result<Socket> {
+pub(super) fn non_blocking(at: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(at), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     queue::keep(&socket, at.is_ipv6());
     Ok(socket)
@@ -71,7 +71,7 @@ fn is_local(at: SocketAddr, source: Option<SocketAddr>) -> bool {
 }
 
 /// Waits for the handshake; yields the answer when it fails.
-async fn handshake(fd: &AsyncFd<Socket>, began: Instant, limit: Duration) -> Option<Answer> {
+pub(super) async fn handshake(fd: &AsyncFd<Socket>, began: Instant, limit: Duration) -> Option<Answer> {
     let until = tokio::time::Instant::from_std(began + limit);
     loop {
         let ready = timeout_at(until, fd.ready(Interest::WRITABLE | Interest::ERROR)).await;

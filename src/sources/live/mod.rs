@@ -133,6 +133,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Recent(_)
         | Question::Container(_)
         | Question::Neighbour(..)
+        | Question::Path(_)
         | Question::Watched(_) => return None,
     };
     Some(task.abort_handle())

@@ -126,7 +126,9 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             | Question::RuleFiles
             | Question::Watched(_) => BoxId::Firewall,
             Question::Containers | Question::Container(_) => BoxId::Container,
-            Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) => BoxId::Network,
+            Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) | Question::Path(_) => {
+                BoxId::Network
+            }
         })
         .collect()
 }

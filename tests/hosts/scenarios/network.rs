@@ -2,7 +2,7 @@
 
 use super::steps::start;
 use crate::cmd::Step;
-use crate::dial::Outcome::{Denied, HostUnreach, NetUnreach, Open, Other, Timeout};
+use crate::dial::Outcome::{Denied, HostUnreach, NetUnreach, Open, Other, Refused, Timeout};
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::scenario::{Expect, HEALTHY, SCENARIO, Scenario, client, fails, here};
@@ -10,6 +10,9 @@ use crate::scenario::{Expect, HEALTHY, SCENARIO, Scenario, client, fails, here};
 /// A server on the other side of the router.
 const FAR: &str = "10.1.0.2:8025";
 const FAR6: &str = "[fd00:1::2]:8025";
+/// Behind the client, which is a router then.
+const BEYOND: &str = "10.7.0.2:8025";
+const BEYOND_NET: &str = "10.7.0.0/24";
 const FROM_CLIENT: &[&str] = &["--from", "10.1.0.2"];
 
 /// The host is the client of a server elsewhere, which works.
@@ -61,7 +64,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "route-in-a-table-of-its-own",
         break_it: |host| {
             ip(host, "route add prohibit 10.1.0.2 table 77")?;
-            ip(host, "rule add ipproto tcp dport 8025 lookup 77 priority 71")
+            ip(host, "rule add to 10.1.0.2 lookup 77 priority 71")
         },
         seen: &[here(FAR, Denied)],
         expect: fails("cli-route-prohibit", "denied", &["prohibit 10.1.0.2/32 table 77"]),
@@ -153,6 +156,31 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..CLIENT
     },
     Scenario {
+        cause: "path-middlebox-reset",
+        name: "the-first-of-two-routers",
+        network: |lab| {
+            // What the router forwards it resets, and behind it is another router: the target is farther than the reset.
+            lab.run_at("router", &["nft", "add table inet t"])?;
+            lab.run_at("router", &["nft", "add chain inet t f { type filter hook forward priority 0; }"])?;
+            lab.run_at("router", &["nft", "add rule inet t f tcp dport 8025 reject with tcp reset"])?;
+            lab.run_at("client", &["sysctl", "-qw", "net.ipv4.ip_forward=1"])?;
+            lab.run_at("router", &["ip", "route", "add", BEYOND_NET, "via", "10.1.0.2"])
+        },
+        seen: &[here(BEYOND, Refused)],
+        target: BEYOND,
+        expect: fails("path-middlebox-reset", "refused", &["10.2.0.1", "10.1.0.2"]),
+        ..CLIENT
+    },
+    Scenario {
+        cause: "path-port-forward-missing",
+        name: "public-address-of-the-router",
+        network: |lab| lab.run_at("router", &["ip", "address", "add", "8.9.10.11/32", "dev", "lo"]),
+        seen: &[here("8.9.10.11:80", Refused)],
+        target: "8.9.10.11:80",
+        expect: fails("path-port-forward-missing", "refused", &["10.2.0.1", "8.9.10.11"]),
+        ..CLIENT
+    },
+    Scenario {
         cause: "path-return-route",
         name: "no-default-route",
         break_it: |host| {
@@ -179,19 +207,15 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         cause: "path-rp-filter",
         name: "answers-would-leave-by-another-interface",
+        network: Lab::wire_beside,
         break_it: |host| {
             start(host, "nginx")?;
-            ip(host, "link add side0 type veth peer name side1")?;
-            ip(host, "link set side0 up")?;
-            ip(host, "link set side1 up")?;
-            ip(host, "address add 10.8.0.1/24 dev side0")?;
-            ip(host, "neighbour add 10.8.0.2 lladdr 02:00:00:00:00:02 dev side0")?;
-            ip(host, "route add 10.1.0.0/24 via 10.8.0.2")?;
-            // Answers go by the side; a source on the way in that would, too, is not believed.
+            ip(host, "route add 10.1.0.0/24 via 10.8.0.1")?;
             host.run(&["sysctl", "-qw", "net.ipv4.conf.eth0.rp_filter=1", "net.ipv4.conf.all.rp_filter=0"])
         },
         seen: &[client("10.2.0.2:80", Timeout)],
-        expect: fails("path-rp-filter", "timeout", &["eth0", "side0"]),
+        expect: fails("path-rp-filter", "timeout", &["eth0", "eth1"]),
+        fix: Some("rp-filter-loose"),
         repair: Some(|host| ip(host, "route del 10.1.0.0/24")),
         ..SERVER
     },
@@ -210,18 +234,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         cause: "cli-ephemeral-exhausted",
-        name: "three-ports-for-a-pool",
+        name: "two-ports-for-a-pool",
         break_it: |host| {
-            host.run(&["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40002"])?;
+            host.run(&["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40001"])?;
             let pool = "import socket, time\n\
-                        all = [socket.create_connection(('10.1.0.2', 8025)) for _ in range(3)]\n\
+                        all = [socket.create_connection(('10.1.0.2', 8025)) for _ in range(2)]\n\
                         time.sleep(600)\n";
             host.write("/opt/pool.py", pool)?;
             host.run(&["systemd-run", "--quiet", "--unit=pool", "python3", "/opt/pool.py"])?;
-            host.wait("ss -Htn state established dst 10.1.0.2 | grep -c . | grep -qx 3")
+            host.wait("ss -Htn state established dst 10.1.0.2 | grep -c . | grep -qx 2")
         },
         seen: &[here(FAR, Other)],
-        expect: fails("cli-ephemeral-exhausted", "unreachable", &["40000", "40002"]),
+        expect: fails("cli-ephemeral-exhausted", "unreachable", &["40000", "40001"]),
         fix: Some("widen-port-range"),
         repair: Some(|host| host.run(&["sysctl", "-qw", "net.ipv4.ip_local_port_range=32768 60999"])),
         ..CLIENT

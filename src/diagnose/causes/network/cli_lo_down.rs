@@ -2,6 +2,7 @@
 
 use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
+use crate::diagnose::asked::lo_is_down;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{Advice, Evidence};
@@ -30,10 +31,12 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if !failing || subject.local != Some(true) || subject.path.is_some() || subject.from != Asker::Here {
         return None;
     }
-    let lo = scene.look.links()?.iter().find(|link| link.name == "lo").filter(|lo| !lo.up)?;
+    if !lo_is_down(scene.look)? {
+        return None;
+    }
     let to = subject.address()?;
     Some(
-        Found::new(&lo.name, format!("lo is down, so this host cannot reach {to} itself"))
+        Found::new("lo", format!("lo is down, so this host cannot reach {to} itself"))
             .seen(Evidence::new("rtnetlink", "the interface lo is down", "ip link show lo"))
             .advise(Advice::new("bring it up", "ip link set lo up", Some("ip link set lo down"))),
     )
@@ -41,14 +44,14 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found, lo};
+    use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
     use crate::diagnose::diagnose;
     use crate::facts::connect::Outcome;
     use crate::target::From;
 
     fn host(up: bool, outcome: Outcome, from: From) -> Host {
         let host = Host::with_outcome(80, outcome).listens("0.0.0.0", "nginx.service", |_| ()).from(from);
-        host.facts(|f| f.links = lo(up))
+        host.lo(up)
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub(super) mod cli_route_prohibit;
 pub(super) mod cli_route_unreachable;
 mod nowhere;
 pub(super) mod path_host_down;
+pub(super) mod path_middlebox_reset;
 pub(super) mod path_no_route;
+pub(super) mod path_port_forward_missing;
 pub(super) mod path_return_route;
 pub(super) mod path_rp_filter;

@@ -135,6 +135,7 @@ pub(super) mod tests {
     use crate::diagnose::causes::testing::Host;
     use crate::facts::Reading;
     use crate::facts::connect::{Endpoint, Icmp, Outcome};
+    use crate::facts::path::{Control, End, EndAnswer, Hop, Path};
     use crate::facts::route::{Route, RouteKey, RouteKind};
     use crate::facts::routing::{RefusingRoute, Routing, RoutingRule, RuleAction};
 
@@ -160,6 +161,16 @@ pub(super) mod tests {
     /// The kernel's answer to a lookup.
     pub(in super::super) fn looked_up(host: Host, to: IpAddr, from: Option<IpAddr>, route: Route) -> Host {
         host.facts(|f| drop(f.routes.insert(RouteKey { to, from, input: None, mark: 0 }, Reading::known(route))))
+    }
+
+    /// Over hops 198.51.100.1, .2 and so on, to an answer or into silence.
+    pub(in super::super) fn path_to_there(host: Host, end: Option<(u8, EndAnswer)>, control: Option<Control>) -> Host {
+        let to = SocketAddr::new(there(), 80);
+        let last = end.as_ref().map_or(4, |(distance, _)| *distance);
+        let hop = |distance| Hop { distance, from: Some([198, 51, 100, distance].into()), after: None };
+        let end = end.map(|(distance, answer)| End { distance, answer, after: Duration::from_millis(1) });
+        let path = Path { to, hops: (1..last).map(hop).collect(), end, control, probes: 4 };
+        host.facts(|f| drop(f.paths.insert(Endpoint::Tcp(to), Reading::known(path))))
     }
 
     pub(in super::super) fn refusing(kind: RouteKind) -> Route {

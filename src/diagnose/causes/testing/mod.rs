@@ -13,7 +13,7 @@ use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress
 use crate::facts::host::{Addresses, Host as HostFacts, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::Resolution;
-use crate::facts::route::{Link, Route, RouteKind};
+use crate::facts::route::{Route, RouteKind};
 use crate::facts::routing::Routing;
 use crate::facts::ruleset::{ChainRules, Elements, Ruleset};
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
@@ -114,6 +114,14 @@ impl Host {
         let every = self.facts.listeners.values().filter_map(Reading::value).flatten().cloned().collect();
         self.facts.all_listeners = Reading::known(every);
         self.facts.owners.insert(inode, Reading::known(owned_by(owner)));
+        self
+    }
+
+    /// The interface lo, up or down.
+    pub(crate) fn lo(mut self, up: bool) -> Self {
+        let mut addresses = self.facts.addresses.value().cloned().unwrap();
+        addresses.all.iter_mut().filter(|a| a.interface == "lo").for_each(|a| a.up = up);
+        self.facts.addresses = Reading::known(addresses);
         self
     }
 
@@ -328,6 +336,7 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::OtherNetwork { .. }
         | Question::Sysctl(_)
         | Question::Neighbour(..)
+        | Question::Path(_)
         | Question::FailedUnits
         | Question::Legacy
         | Question::Recent(_)
@@ -426,23 +435,6 @@ pub(crate) fn socket_file() -> UnixFile {
         group: Some("root".into()),
         writable: true,
     }
-}
-
-/// The interface lo, up or down, and no other.
-pub(crate) fn lo(up: bool) -> Reading<Vec<Link>> {
-    Reading::known(vec![Link {
-        index: 1,
-        name: "lo".into(),
-        kind: None,
-        hardware: 772,
-        group: 0,
-        master: None,
-        parent: None,
-        up,
-        mtu: Some(65536),
-        xdp: None,
-        tc: Vec::new(),
-    }])
 }
 
 fn addresses() -> Addresses {
