@@ -113,6 +113,9 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Containers(_) => Question::Containers,
         Fact::Container(key, _) => Question::Container(key.clone()),
         Fact::Watched(key, _) => Question::Watched(key.clone()),
+        Fact::Apparmor(about, _) => Question::Apparmor(about.clone()),
+        Fact::Selinux(about, transport, port, _) => Question::Selinux(about.clone(), *transport, *port),
+        Fact::Denials(_) => Question::Denials,
     })
 }
 
@@ -144,6 +147,9 @@ pub fn known_questions(facts: &Facts) -> Vec<Question> {
     all.extend(asked(&facts.rule_files).then_some(Question::RuleFiles));
     all.extend(asked(&facts.containers).then_some(Question::Containers));
     all.extend(facts.inspected.keys().map(|key| Question::Container(key.clone())));
+    all.extend(facts.apparmor.keys().map(|about| Question::Apparmor(about.clone())));
+    all.extend(facts.selinux.keys().map(|(about, t, port)| Question::Selinux(about.clone(), *t, *port)));
+    all.extend(asked(&facts.denials).then_some(Question::Denials));
     all.extend(facts.other_networks.keys().map(|(pid, transport, port)| Question::OtherNetwork {
         pid: *pid,
         transport: *transport,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fixes::action::{FirewalldEntry, Process, UfwEntry};
+use crate::fixes::action::{FirewalldEntry, PortLabel, Process, UfwEntry};
 use crate::fixes::rule::Rule;
 
 /// A thing of the host that can be read, set and set back.
@@ -31,6 +31,19 @@ pub enum Thing {
     Ban(String, std::net::IpAddr),
     /// A process: present or absent. Nobody brings it back.
     Process(Process),
+    /// The mode of a loaded profile of AppArmor: `enforce`, `complain`.
+    ProfileMode {
+        /// Its name.
+        name: String,
+        /// The file it is made from.
+        file: String,
+    },
+    /// The type of SELinux that this host gave a port: a type, or absent.
+    PortLabel(PortLabel),
+    /// The label of SELinux that a file has.
+    Label(String),
+    /// A switch of SELinux's policy: `on` or `off`.
+    Switch(String),
 }
 
 /// What a thing is, or is to be.
@@ -188,6 +201,8 @@ pub enum Kick {
     },
     /// A unit's failures are forgotten.
     ResetFailed(String),
+    /// The kernel gets a profile of AppArmor from this file, either way.
+    LoadProfile(String),
 }
 
 /// One act of a transaction.
@@ -217,6 +232,10 @@ impl fmt::Display for Thing {
             Self::Ufw(entry) => write!(f, "ufw about {}", entry.about.join(" ")),
             Self::Ban(jail, address) => write!(f, "ban of {address} in {jail}"),
             Self::Process(process) => write!(f, "process {} ({})", process.pid, process.name),
+            Self::ProfileMode { name, .. } => write!(f, "mode of profile {name}"),
+            Self::PortLabel(label) => write!(f, "own type of port {}/{}", label.port, label.transport),
+            Self::Label(file) => write!(f, "label of {file}"),
+            Self::Switch(name) => write!(f, "switch {name}"),
         }
     }
 }
@@ -251,6 +270,7 @@ impl fmt::Display for Act {
             Self::Kick(Kick::Reopen { socket, .. }) => write!(f, "open the sockets of {socket} anew"),
             Self::Kick(Kick::Reload { unit, .. }) => write!(f, "reload {unit}"),
             Self::Kick(Kick::ResetFailed(unit)) => write!(f, "forget that {unit} failed"),
+            Self::Kick(Kick::LoadProfile(file)) => write!(f, "load the profile {file}"),
         }
     }
 }

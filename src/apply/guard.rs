@@ -102,9 +102,19 @@ pub(super) fn is_lasting(change: &Change) -> bool {
     match &change.thing {
         Thing::File(path) => !path.starts_with("/run/"),
         // fail2ban keeps its bans in a file, and a ban it was told to lift is not among them.
-        Thing::Enabled(_) | Thing::Masked(_) | Thing::Ufw(_) | Thing::Ban(..) => true,
+        Thing::Enabled(_)
+        | Thing::Masked(_)
+        | Thing::Ufw(_)
+        | Thing::Ban(..)
+        | Thing::PortLabel(_)
+        | Thing::Label(_) => true,
         Thing::Zone(entry) => entry.permanent,
-        Thing::Running(_) | Thing::Sysctl(_) | Thing::Rule(_) | Thing::Process(_) => false,
+        Thing::Running(_)
+        | Thing::Sysctl(_)
+        | Thing::Rule(_)
+        | Thing::Process(_)
+        | Thing::ProfileMode { .. }
+        | Thing::Switch(_) => false,
     }
 }
 

@@ -64,6 +64,7 @@ async fn act_of(hands: &Hands, action: &Action, before: &[Act]) -> Result<Act, E
     let ran = |unit: &str| actions::runs(hands, unit.to_owned());
     Ok(match action {
         Action::DaemonReload => Act::Kick(Kick::DaemonReload),
+        Action::LoadProfile { file } => Act::Kick(Kick::LoadProfile(file.clone())),
         Action::Check { argv } => Act::Kick(Kick::Check(argv.clone())),
         Action::Reopen { socket, services } => {
             Act::Kick(Kick::Reopen { socket: socket.clone(), services: actions::running(hands, services).await? })
@@ -84,7 +85,11 @@ async fn act_of(hands: &Hands, action: &Action, before: &[Act]) -> Result<Act, E
         | Action::Firewalld(_)
         | Action::Ufw(_)
         | Action::Unban { .. }
-        | Action::End(_) => {
+        | Action::End(_)
+        | Action::ProfileMode { .. }
+        | Action::PortLabel(_)
+        | Action::Relabel { .. }
+        | Action::Switch { .. } => {
             let thing = actions::thing(action)?;
             let old = match already(before, &thing) {
                 Some(value) => value,

@@ -7,6 +7,7 @@ use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::Diagnosis;
 use crate::facts::Case;
 use crate::facts::connect::Outcome;
+use crate::sources::patient;
 
 /// A daemon that was just started may take a while until it listens.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -32,11 +33,11 @@ pub async fn retest(asked: &Case, promised: Option<Outcome>) -> Retest {
     let began = Instant::now();
     loop {
         let fresh = Case::new(asked.target.clone(), asked.from);
-        let (case, diagnosis) = check::settle(fresh, LOOK).await;
+        let (case, diagnosis) = check::settle(fresh, patient(LOOK)).await;
         let outcome = diagnosis.outcome.unwrap_or(Outcome::Error);
         let how = how(&diagnosis);
         let retest = Retest { outcome, how, case, diagnosis };
-        if is_green(outcome, promised) || began.elapsed() > WITHIN {
+        if is_green(outcome, promised) || began.elapsed() > patient(WITHIN) {
             return retest;
         }
         tokio::time::sleep(PAUSE).await;

@@ -66,7 +66,7 @@ async fn put_back(hands: &Hands, entry: &Entry) -> Vec<String> {
 /// what was put back.
 async fn kick_of_before(hands: &Hands, kick: &Kick) -> Result<(), Error> {
     match kick {
-        Kick::DaemonReload => actions::kick(hands, kick).await,
+        Kick::DaemonReload | Kick::LoadProfile(_) => actions::kick(hands, kick).await,
         Kick::Restart { unit, .. } | Kick::Reload { unit, .. } | Kick::Reopen { socket: unit, .. } => {
             if actions::runs(hands, unit.clone()).await? { again(hands, kick).await } else { Ok(()) }
         }
@@ -127,9 +127,11 @@ async fn try_back(hands: &Hands, change: &Change, entry: u64) -> Result<Result<(
 
 async fn kick_back(hands: &Hands, kick: &Kick) -> Result<(), Error> {
     match kick {
-        Kick::DaemonReload | Kick::Reopen { .. } | Kick::Restart { ran: true, .. } | Kick::Reload { ran: true, .. } => {
-            again(hands, kick).await
-        }
+        Kick::DaemonReload
+        | Kick::Reopen { .. }
+        | Kick::LoadProfile(_)
+        | Kick::Restart { ran: true, .. }
+        | Kick::Reload { ran: true, .. } => again(hands, kick).await,
         Kick::Restart { unit, ran: false } | Kick::Reload { unit, ran: false } => actions::stop(hands, unit).await,
         Kick::Check(_) | Kick::ResetFailed(_) => Ok(()),
     }

@@ -154,6 +154,7 @@ async fn way_back(hands: &Hands, of: &Entry) -> Result<(Vec<Act>, Vec<String>), 
             Act::Kick(
                 kick @ (Kick::DaemonReload
                 | Kick::Reopen { .. }
+                | Kick::LoadProfile(_)
                 | Kick::Restart { ran: true, .. }
                 | Kick::Reload { ran: true, .. }),
             ) => {

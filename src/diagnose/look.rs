@@ -7,10 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::facts::apparmor::Apparmor;
 use crate::facts::claim::Claims;
+use crate::facts::confined::Confined;
 use crate::facts::connect::{Dial, Endpoint};
 use crate::facts::container::{ContainerKey, Engine, Inspected};
 use crate::facts::daemon::{Daemon, DaemonConfig};
+use crate::facts::denial::Denials;
 use crate::facts::firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use crate::facts::host::{Addresses, Host};
 use crate::facts::journal::Journal;
@@ -20,6 +23,7 @@ use crate::facts::path::Path;
 use crate::facts::route::{Link, Route, RouteKey};
 use crate::facts::routing::{NeighbourState, Routing};
 use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
+use crate::facts::selinux::Selinux;
 use crate::facts::socket::{Listener, Owner, Transport, UnixSocket};
 use crate::facts::unit::Unit;
 use crate::facts::watched::{WatchKey, Watched};
@@ -331,5 +335,21 @@ impl<'a> Look<'a> {
     /// The kernel's own word about an attempt. Costs a probe: only the firewall box asks for it.
     pub fn watched(&self, key: &WatchKey) -> Option<&'a Watched> {
         self.read(self.facts().watched.get(key), || Question::Watched(key.clone()))
+    }
+
+    /// What AppArmor says about a program, where this kernel has it.
+    pub fn apparmor(&self, about: &Confined) -> Option<&'a Apparmor> {
+        self.read(self.facts().apparmor.get(about), || Question::Apparmor(about.clone()))
+    }
+
+    /// What SELinux says about a program and a port, where it is active.
+    pub fn selinux(&self, about: &Confined, transport: Transport, port: u16) -> Option<&'a Selinux> {
+        let reading = self.facts().selinux.get(&(about.clone(), transport, port));
+        self.read(reading, || Question::Selinux(about.clone(), transport, port))
+    }
+
+    /// What security modules denied.
+    pub fn denials(&self) -> Option<&'a Denials> {
+        self.read(Some(&self.facts().denials), || Question::Denials)
     }
 }

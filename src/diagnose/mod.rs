@@ -8,6 +8,7 @@ mod asked;
 mod boxes;
 pub mod causes;
 pub mod chart;
+pub mod confined;
 pub mod containers;
 pub mod dispute;
 pub mod failure;
@@ -300,4 +301,7 @@ fn outstanding(case: &Case) -> bool {
         || pending([&f.containers])
         || pending(f.inspected.values())
         || pending(f.watched.values())
+        || pending(f.apparmor.values())
+        || pending(f.selinux.values())
+        || pending([&f.denials])
 }

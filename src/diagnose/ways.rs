@@ -154,7 +154,10 @@ fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
         | Fact::Routing(_)
         | Fact::Path(..)
         | Fact::Neighbour(..)
-        | Fact::Watched(..) => false,
+        | Fact::Watched(..)
+        | Fact::Apparmor(..)
+        | Fact::Selinux(..)
+        | Fact::Denials(_) => false,
     }
 }
 

@@ -1,10 +1,13 @@
 //! WHAT IS KNOWN: plain data about a host, one file a subject. No I/O, no clock.
 
+pub mod apparmor;
 pub mod claim;
 pub mod command_line;
+pub mod confined;
 pub mod connect;
 pub mod container;
 pub mod daemon;
+pub mod denial;
 pub mod firewalls;
 pub mod host;
 pub mod journal;
@@ -20,6 +23,7 @@ pub mod routing;
 mod rules;
 pub mod ruleset;
 pub mod sandbox;
+pub mod selinux;
 pub mod socket;
 pub mod unit;
 pub mod watched;
@@ -30,10 +34,13 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::target::{From, Target};
+use apparmor::Apparmor;
 use claim::Claims;
+use confined::Confined;
 use connect::{Dial, Endpoint};
 use container::{ContainerKey, Engine, Inspected};
 use daemon::{Daemon, DaemonConfig};
+use denial::Denials;
 use firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use host::{Addresses, Host};
 use journal::{Entry, Journal};
@@ -45,6 +52,7 @@ pub use reading::{Known, Reading};
 use route::{Link, Route, RouteKey};
 use routing::{NeighbourState, Routing};
 use ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
+use selinux::Selinux;
 use socket::{Listener, Owner, Transport, UnixSocket};
 use unit::Unit;
 use watched::{WatchKey, Watched};
@@ -179,6 +187,15 @@ pub struct Facts {
     /// Attempts the kernel was watched during.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<WatchKey, Reading<Watched>>,
+    /// AppArmor about programs.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub apparmor: BTreeMap<Confined, Reading<Apparmor>>,
+    /// SELinux about programs and ports.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub selinux: BTreeMap<(Confined, Transport, u16), Reading<Selinux>>,
+    /// What security modules denied.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub denials: Reading<Denials>,
 }
 
 /// One answer, as it arrives.
@@ -254,6 +271,12 @@ pub enum Fact {
     Container(ContainerKey, Reading<Inspected>),
     /// To [`Question::Watched`].
     Watched(WatchKey, Reading<Watched>),
+    /// To [`Question::Apparmor`].
+    Apparmor(Confined, Reading<Apparmor>),
+    /// To [`Question::Selinux`].
+    Selinux(Confined, Transport, u16, Reading<Selinux>),
+    /// To [`Question::Denials`].
+    Denials(Reading<Denials>),
 }
 
 impl Facts {
@@ -294,6 +317,9 @@ impl Facts {
             Fact::Containers(r) => self.containers = r,
             Fact::Container(k, r) => drop(self.inspected.insert(k, r)),
             Fact::Watched(k, r) => drop(self.watched.insert(k, r)),
+            Fact::Apparmor(k, r) => drop(self.apparmor.insert(k, r)),
+            Fact::Selinux(k, t, p, r) => drop(self.selinux.insert((k, t, p), r)),
+            Fact::Denials(r) => self.denials = r,
         }
     }
 
@@ -348,6 +374,9 @@ impl Facts {
             Question::Containers => pending(Some(&self.containers)),
             Question::Container(k) => pending(self.inspected.get(k)),
             Question::Watched(k) => pending(self.watched.get(k)),
+            Question::Apparmor(k) => pending(self.apparmor.get(k)),
+            Question::Selinux(k, t, p) => pending(self.selinux.get(&(k.clone(), *t, *p))),
+            Question::Denials => pending(Some(&self.denials)),
         }
     }
 
@@ -399,6 +428,9 @@ impl Fact {
             Question::Containers => Self::Containers(any(reading)),
             Question::Container(k) => Self::Container(k, any(reading)),
             Question::Watched(k) => Self::Watched(k, any(reading)),
+            Question::Apparmor(k) => Self::Apparmor(k, any(reading)),
+            Question::Selinux(k, t, p) => Self::Selinux(k, t, p, any(reading)),
+            Question::Denials => Self::Denials(any(reading)),
         }
     }
 }

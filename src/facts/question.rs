@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::confined::Confined;
 use super::connect::Endpoint;
 use super::container::ContainerKey;
 use super::daemon::Daemon;
@@ -94,4 +95,10 @@ pub enum Question {
     Container(ContainerKey),
     /// The kernel's own word about one attempt. Sends packets; counted as one probe.
     Watched(WatchKey),
+    /// What does AppArmor say about this program?
+    Apparmor(Confined),
+    /// What does SELinux say about this program and this port?
+    Selinux(Confined, Transport, u16),
+    /// What did security modules deny? Asked only where a daemon was denied something.
+    Denials,
 }

@@ -67,6 +67,36 @@ pub enum Action {
     },
     /// A process is asked to end, and made to after a while.
     End(Process),
+    /// The kernel gets a profile of AppArmor as its file says.
+    LoadProfile {
+        /// The file.
+        file: String,
+    },
+    /// A loaded profile of AppArmor forbids, or only logs what it would forbid.
+    ProfileMode {
+        /// Its name.
+        name: String,
+        /// The file it is made from.
+        file: String,
+        /// It only logs.
+        complain: bool,
+    },
+    /// A port gets a type of SELinux.
+    PortLabel(PortLabel),
+    /// A file gets a label of SELinux.
+    Relabel {
+        /// The file.
+        file: String,
+        /// Its new context.
+        context: String,
+    },
+    /// A switch of SELinux's policy, until the next reboot.
+    Switch {
+        /// Its name.
+        name: String,
+        /// Whether it is turned on.
+        on: bool,
+    },
 }
 
 /// What can be done with a unit.
@@ -165,6 +195,19 @@ pub struct UfwEntry {
     pub before: Option<u32>,
 }
 
+/// A type of SELinux for a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortLabel {
+    /// The port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub transport: String,
+    /// The type.
+    pub kind: String,
+    /// The policy itself has an entry for just this port: semanage changes that, rather than to add one.
+    pub of_policy: bool,
+}
+
 /// A process, told from a later one with the same number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -217,7 +260,7 @@ impl Action {
     /// It sets nothing of its own: it makes count what was set, or checks it.
     pub fn is_kick(&self) -> bool {
         match self {
-            Self::DaemonReload | Self::Check { .. } | Self::Reopen { .. } => true,
+            Self::DaemonReload | Self::Check { .. } | Self::Reopen { .. } | Self::LoadProfile { .. } => true,
             Self::Unit { verb, .. } => matches!(verb, Verb::Restart | Verb::Reload | Verb::ResetFailed),
             Self::Edit(_)
             | Self::Create(_)
@@ -227,7 +270,11 @@ impl Action {
             | Self::Firewalld(_)
             | Self::Ufw(_)
             | Self::Unban { .. }
-            | Self::End(_) => false,
+            | Self::End(_)
+            | Self::ProfileMode { .. }
+            | Self::PortLabel(_)
+            | Self::Relabel { .. }
+            | Self::Switch { .. } => false,
         }
     }
 
@@ -238,7 +285,15 @@ impl Action {
             Self::Unit { unit, .. } | Self::Reopen { socket: unit, .. } => is_of_sessions(unit),
             Self::Edit(edit) => is_of_sessions(&edit.file),
             Self::Create(Create { file, .. }) | Self::Remove { file } => is_of_sessions(file),
-            Self::DaemonReload | Self::Check { .. } | Self::Sysctl { .. } | Self::End(_) => false,
+            Self::DaemonReload
+            | Self::Check { .. }
+            | Self::Sysctl { .. }
+            | Self::End(_)
+            | Self::LoadProfile { .. }
+            | Self::ProfileMode { .. }
+            | Self::PortLabel(_)
+            | Self::Relabel { .. }
+            | Self::Switch { .. } => false,
         }
     }
 
@@ -256,7 +311,12 @@ impl Action {
             | Self::Rule(_)
             | Self::Firewalld(_)
             | Self::Ufw(_)
-            | Self::Unban { .. } => false,
+            | Self::Unban { .. }
+            | Self::LoadProfile { .. }
+            | Self::ProfileMode { .. }
+            | Self::PortLabel(_)
+            | Self::Relabel { .. }
+            | Self::Switch { .. } => false,
         }
     }
 
@@ -283,6 +343,13 @@ impl Action {
             Self::Ufw(entry) => shell(&entry.argv(false)),
             Self::Unban { jail, address } => shell(&["fail2ban-client", "set", jail, "unbanip", &address.to_string()]),
             Self::End(process) => format!("kill {}", process.pid),
+            Self::LoadProfile { file } | Self::ProfileMode { file, complain: false, .. } => {
+                shell(&["apparmor_parser", "-r", file])
+            }
+            Self::ProfileMode { file, complain: true, .. } => shell(&["apparmor_parser", "-r", "-C", file]),
+            Self::PortLabel(label) => shell(&label.argv(&label.kind, label.of_policy)),
+            Self::Relabel { file, .. } => shell(&["restorecon", "-v", file]),
+            Self::Switch { name, on } => shell(&["setsebool", name, if *on { "on" } else { "off" }]),
         }
     }
 
@@ -293,7 +360,11 @@ impl Action {
             Self::Create(create) => Some(format!("rm {}", arg(&create.file))),
             Self::Remove { file } => Some(format!("restore {} as it was", arg(file))),
             Self::Unit { unit, verb } => Some(format!("systemctl {} {}", verb.inverse()?.word(), arg(unit))),
-            Self::DaemonReload | Self::Reopen { .. } => Some(self.preview()),
+            Self::DaemonReload | Self::Reopen { .. } | Self::LoadProfile { .. } => Some(self.preview()),
+            Self::ProfileMode { file, .. } => Some(shell(&["apparmor_parser", "-r", file])),
+            Self::PortLabel(label) => Some(shell(&label.back())),
+            Self::Relabel { file, .. } => Some(format!("chcon … {}    # the label it has now", arg(file))),
+            Self::Switch { name, on } => Some(shell(&["setsebool", name, if *on { "off" } else { "on" }])),
             Self::Check { .. } | Self::End(_) => None,
             Self::Sysctl { path, .. } => Some(format!("sysctl -w {}=…    # the value it has now", sysctl::name(path))),
             Self::Rule(rule) => Some(rule.shown(true)),
@@ -389,6 +460,19 @@ impl fmt::Display for FirewalldEntry {
             ZoneEntry::RichRule(rule) => write!(f, "rich rule '{rule}' in {saved} {zone} of firewalld")?,
         }
         if self.timeout > 0 { write!(f, " for {} s", self.timeout) } else { Ok(()) }
+    }
+}
+
+impl PortLabel {
+    /// The command line of semanage that gives the port a type. `changes`: there is an entry for just this port.
+    pub fn argv(&self, kind: &str, changes: bool) -> Vec<String> {
+        let verb = if changes { "-m" } else { "-a" };
+        ["semanage", "port", verb, "-t", kind, "-p", &self.transport, &self.port.to_string()].map(str::to_owned).into()
+    }
+
+    /// The command line that takes away what this host added.
+    pub fn back(&self) -> Vec<String> {
+        ["semanage", "port", "-d", "-p", &self.transport, &self.port.to_string()].map(str::to_owned).into()
     }
 }
 

@@ -7,6 +7,7 @@
 //! maker; let the cause propose it; and let its scenario below `tests/hosts` play it.
 
 pub mod action;
+pub mod apparmor;
 pub mod ban;
 pub mod check;
 pub mod firewalld;
@@ -15,6 +16,7 @@ pub mod listen;
 pub mod plan;
 pub mod port;
 pub mod rule;
+pub mod selinux;
 pub mod socket;
 pub mod sysctl;
 pub mod ufw;

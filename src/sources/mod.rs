@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "sources are the modules that may read the host")]
 
+pub mod apparmor;
+pub mod audit;
 pub mod cgroup;
 pub mod claims;
 pub mod config;
@@ -16,8 +18,10 @@ pub mod firewalls;
 pub mod journal;
 pub mod live;
 pub mod netlink;
+mod patience;
 pub mod procfs;
 pub mod resolver;
+pub mod selinux;
 pub mod tracefs;
 pub mod trouble;
 pub mod watched;
@@ -35,6 +39,7 @@ use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Fact, Question, Reading};
 use dbus::Bus;
 use netlink::nftables;
+pub use patience::patient;
 pub use trouble::Trouble;
 
 /// A fact on its way to whoever asked.
@@ -69,7 +74,7 @@ impl Sources {
         let (arrivals, bus) = (self.arrivals.clone(), Arc::clone(&self.bus));
         tokio::spawn(async move {
             let began = Instant::now();
-            let fact = ended(&question, deadline(&question), answer(&bus, question.clone())).await;
+            let fact = ended(&question, patient(deadline(&question)), answer(&bus, question.clone())).await;
             tracing::debug!(?question, took = ?began.elapsed(), "answered");
             tracing::trace!(?fact);
             // The receiver is gone when the program is leaving.
@@ -114,7 +119,8 @@ fn deadline(question: &Question) -> Duration {
         | Question::Member(..)
         | Question::Recent(_)
         | Question::Ufw
-        | Question::RuleFiles => Duration::from_secs(2),
+        | Question::RuleFiles
+        | Question::Apparmor(_) => Duration::from_secs(2),
         // What was read by then is handed over; the source keeps its own, shorter time.
         Question::ChainRules(_)
         | Question::Elements(_)
@@ -122,7 +128,9 @@ fn deadline(question: &Question) -> Duration {
         | Question::Firewalld
         | Question::Fail2ban
         | Question::Containers
-        | Question::Container(_) => Duration::from_secs(4),
+        | Question::Container(_)
+        | Question::Selinux(..)
+        | Question::Denials => Duration::from_secs(4),
         // Rounds of a second; how far the silent part of a way goes is bounded.
         Question::Path(_) => Duration::from_secs(12),
         Question::Watched(_) => Duration::from_secs(8),
@@ -159,10 +167,7 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             port,
             blocking(move || procfs::other_network(pid, transport, port)).await,
         ),
-        Question::Sysctl(path) => {
-            let asked = path.clone();
-            Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
-        }
+        Question::Sysctl(path) => sysctl(path).await,
         Question::FailedUnits => Fact::FailedUnits(dbus::systemd::failed_units(bus).await),
         Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) | Question::Path(_) => {
             of_the_network(question).await
@@ -180,6 +185,7 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Containers
         | Question::Container(_)
         | Question::Watched(_) => of_the_filter(bus, question).await,
+        Question::Apparmor(_) | Question::Selinux(..) | Question::Denials => of_security_modules(question).await,
     }
 }
 
@@ -200,6 +206,11 @@ async fn of_the_network(question: Question) -> Fact {
         return Fact::Routing(blocking(netlink::rules::routing).await);
     }
     Fact::Links(blocking(netlink::links::links).await)
+}
+
+async fn sysctl(path: String) -> Fact {
+    let asked = path.clone();
+    Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
 }
 
 /// Questions about the packet filter; some no source answers yet.
@@ -232,6 +243,20 @@ async fn of_the_filter(bus: &Bus, question: Question) -> Fact {
     let of_the_managers = of_the_managers(bus, &question).await;
     of_the_managers
         .unwrap_or_else(|| Fact::without_value(&question, Reading::Failed { why: "not looked at yet".into() }))
+}
+
+/// Questions about AppArmor, SELinux, and what they denied.
+async fn of_security_modules(question: Question) -> Fact {
+    if let Question::Apparmor(about) = question {
+        let asked = about.clone();
+        return Fact::Apparmor(about, blocking(move || apparmor::read(&asked)).await);
+    }
+    if let Question::Selinux(about, transport, port) = question {
+        let asked = about.clone();
+        let reading = blocking(move || selinux::read(&asked, transport, port)).await;
+        return Fact::Selinux(about, transport, port, reading);
+    }
+    Fact::Denials(audit::read().await)
 }
 
 /// Questions about what the firewall managers were told, and about containers, whose engines make rules, too.

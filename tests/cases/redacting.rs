@@ -12,6 +12,7 @@ use unrefuse::facts::connect::Endpoint;
 use unrefuse::facts::container::{
     Attached, Container, ContainerKey, Engine, EngineKind, Inspected, Made, Settings, State,
 };
+use unrefuse::facts::denial::{Denial, Denials, Place};
 use unrefuse::facts::firewalls::{Fail2ban, Firewalld, Jail, RuleFile, RuleFormat, Ufw, UfwRule, Zone};
 use unrefuse::facts::host::{Addresses, LocalAddress};
 use unrefuse::facts::path::{Control, Hop, Path};
@@ -494,6 +495,9 @@ fn telling() -> Facts {
     facts.routing = Reading::known(routing());
     facts.paths = secrets().into_iter().map(path).collect();
     facts.neighbours = secrets().into_iter().map(|ip| ((ip, "eth0".into()), Reading::Absent)).collect();
+    let denied = |text: &String| Denial { at_ms: 1, serial: 1, place: Place::Ring, text: format!("avc: laddr={text}") };
+    let lines = words.iter().map(denied).collect();
+    facts.denials = Reading::known(Denials { lines, ..Denials::default() });
     facts
 }
 

@@ -1,4 +1,5 @@
-//! Builds the Debian root that every test host is a throw-away copy of: once, and again when the recipe changes.
+//! Builds the Debian roots that test hosts and virtual machines are throw-away copies of: once, and again when a recipe
+//! changes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -68,7 +69,21 @@ rm -f /etc/resolv.conf
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 "#;
 
-/// The finished root; nobody removes it while this is held.
+/// What goes into a root.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    /// What its directory is called, before the hash of the rest.
+    pub kind: &'static str,
+    /// Packages beyond those that every root has.
+    pub packages: &'static [&'static str],
+    /// Run in the root once they are in.
+    pub after_apt: &'static str,
+}
+
+/// The root of the booted hosts.
+pub(crate) const HOSTS: Recipe = Recipe { kind: "root", packages: PACKAGES, after_apt: AFTER_APT };
+
+/// A finished root, or what was made of it; nobody removes it while this is held.
 #[derive(Debug)]
 pub(crate) struct Root {
     /// Where it lies.
@@ -81,11 +96,17 @@ pub(crate) fn lab_dir() -> PathBuf {
     std::env::var_os("UNREFUSE_LAB").map_or_else(|| PathBuf::from("/var/tmp/unrefuse-tests"), PathBuf::from)
 }
 
-/// The root for this recipe, built now if it is not there yet. Processes that want it at the same time wait for one.
+/// The root of the booted hosts.
 pub(crate) fn ensure() -> Step<Root> {
+    kept(&HOSTS, "", |root| root_of(&HOSTS, root))
+}
+
+/// What `build` makes of this recipe in a directory, made now if it is not there yet. Processes that want it at the same
+/// time wait for one. `more` is what else decides what comes out.
+pub(crate) fn kept(recipe: &Recipe, more: &str, build: impl Fn(&Path) -> Step) -> Step<Root> {
     let lab = lab_dir();
     fs::create_dir_all(&lab).while_(format!("making {}", lab.display()))?;
-    let name = format!("root-{:016x}", recipe_hash(&suite()?));
+    let name = format!("{}-{:016x}", recipe.kind, recipe_hash(&suite()?, recipe, more));
     let (path, lock) = (lab.join(&name), lab.join(format!("{name}.lock")));
     loop {
         let file = File::create(&lock).while_(format!("making {}", lock.display()))?;
@@ -96,43 +117,45 @@ pub(crate) fn ensure() -> Step<Root> {
         file.unlock().while_("passing on the root's lock")?;
         file.lock().while_("waiting for the root's lock")?;
         if !path.exists() {
-            build(&lab, &path)?;
-            remove_others(&lab, &name)?;
+            // The work happens beside the final place and is moved there whole, so that a cut-off build is never taken for
+            // a finished one.
+            eprintln!("building {name} in {} (some minutes, once)", lab.display());
+            let unfinished = path.with_extension("unfinished");
+            remove_tree(&unfinished)?;
+            build(&unfinished)?;
+            fs::rename(&unfinished, &path).while_(format!("finishing {}", path.display()))?;
+            remove_others(&lab, recipe.kind, &name)?;
         }
     }
 }
 
-/// The work happens beside the final place and is moved there whole, so that a cut-off build is never taken for a root.
-fn build(lab: &Path, path: &Path) -> Step {
-    eprintln!("building the test hosts' root in {} (one to three minutes, once)", path.display());
-    let unfinished = path.with_extension("unfinished");
-    remove_tree(&unfinished)?;
-    let debs = lab.join("debs");
+/// Makes a root by this recipe.
+pub(crate) fn root_of(recipe: &Recipe, root: &Path) -> Step {
+    let debs = lab_dir().join("debs");
     fs::create_dir_all(&debs).while_(format!("making {}", debs.display()))?;
     let sources = Sources::of_this_machine()?;
     ok(command(&["unshare", "--mount", "debootstrap", "--variant=minbase"])
         .arg(format!("--cache-dir={}", debs.display()))
         .arg(format!("--include={BASE}"))
         .arg(&sources.suite)
-        .arg(&unfinished)
+        .arg(root)
         .arg(&sources.main))?;
-    let list = unfinished.join("etc/apt/sources.list");
+    let list = root.join("etc/apt/sources.list");
     fs::write(&list, sources.list).while_(format!("writing {}", list.display()))?;
-    fs::copy("/etc/resolv.conf", unfinished.join("etc/resolv.conf")).while_("copying resolv.conf")?;
-    in_chroot(&unfinished, &debs, BEFORE_APT)?;
-    in_chroot(&unfinished, &debs, &format!("apt-get -q update\napt-get -q -y install {}", PACKAGES.join(" ")))?;
-    in_chroot(&unfinished, &debs, AFTER_APT)?;
-    fs::rename(&unfinished, path).while_(format!("finishing {}", path.display()))
+    fs::copy("/etc/resolv.conf", root.join("etc/resolv.conf")).while_("copying resolv.conf")?;
+    in_chroot(root, BEFORE_APT)?;
+    in_chroot(root, &format!("apt-get -q update\napt-get -q -y install {}", recipe.packages.join(" ")))?;
+    in_chroot(root, recipe.after_apt).map(drop)
 }
 
 /// Runs a script in the root. Its mounts are in a mount namespace of their own and cannot outlive it.
-fn in_chroot(root: &Path, debs: &Path, script: &str) -> Step<String> {
+pub(crate) fn in_chroot(root: &Path, script: &str) -> Step<String> {
     const ENTER: &str =
         r#"mount --bind "$2" "$1/var/cache/apt/archives" && mount -t proc proc "$1/proc" && exec chroot "$1" sh -es"#;
     feed(
         command(&["unshare", "--mount", "sh", "-c", ENTER, "sh"])
             .arg(root)
-            .arg(debs)
+            .arg(lab_dir().join("debs"))
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("LC_ALL", "C"),
         script,
@@ -140,10 +163,11 @@ fn in_chroot(root: &Path, debs: &Path, script: &str) -> Step<String> {
 }
 
 /// Removes roots of older recipes, unless a running test still uses one.
-fn remove_others(lab: &Path, keep: &str) -> Step {
+fn remove_others(lab: &Path, kind: &str, keep: &str) -> Step {
+    let begin = format!("{kind}-");
     for entry in fs::read_dir(lab).while_(format!("listing {}", lab.display()))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(old) = name.strip_suffix(".lock").filter(|old| old.starts_with("root-") && *old != keep) else {
+        let Some(old) = name.strip_suffix(".lock").filter(|old| old.starts_with(&begin) && *old != keep) else {
             continue;
         };
         let lock = File::open(entry.path()).while_(format!("opening {name}"))?;
@@ -204,8 +228,9 @@ fn suite() -> Step<String> {
 }
 
 /// A name for everything that decides what is in the root (FNV-1a: short, and the same with every compiler).
-fn recipe_hash(suite: &str) -> u64 {
-    let recipe = [suite, BASE, &PACKAGES.join(" "), BEFORE_APT, AFTER_APT].join("\n");
+fn recipe_hash(suite: &str, recipe: &Recipe, more: &str) -> u64 {
+    let mut recipe = [suite, BASE, &recipe.packages.join(" "), BEFORE_APT, recipe.after_apt].join("\n");
+    recipe.push_str(more);
     recipe.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

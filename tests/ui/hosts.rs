@@ -313,7 +313,10 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         | Question::Fail2ban
         | Question::RuleFiles
         | Question::Containers
-        | Question::Container(_)) => Fact::without_value(&other, Reading::Absent),
+        | Question::Container(_)
+        | Question::Apparmor(_)
+        | Question::Selinux(..)
+        | Question::Denials) => Fact::without_value(&other, Reading::Absent),
     }
 }
 

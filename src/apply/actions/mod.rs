@@ -1,5 +1,6 @@
 //! How each kind of thing is read, set and set back. One file a kind.
 
+mod apparmor;
 mod ban;
 mod check;
 mod file;
@@ -8,6 +9,7 @@ mod kept;
 mod process;
 mod program;
 mod rule;
+mod selinux;
 mod sysctl;
 mod ufw;
 mod unit;
@@ -35,7 +37,11 @@ pub(super) fn thing(action: &Action) -> Result<Thing, Error> {
         Action::Ufw(entry) => Thing::Ufw(entry.clone()),
         Action::Unban { jail, address } => Thing::Ban(jail.clone(), *address),
         Action::End(process) => Thing::Process(process.clone()),
-        Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } => {
+        Action::ProfileMode { name, file, .. } => Thing::ProfileMode { name: name.clone(), file: file.clone() },
+        Action::PortLabel(label) => Thing::PortLabel(label.clone()),
+        Action::Relabel { file, .. } => Thing::Label(file::real(file)?),
+        Action::Switch { name, .. } => Thing::Switch(name.clone()),
+        Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } | Action::LoadProfile { .. } => {
             return Err(Error::broken("this step sets nothing"));
         }
     })
@@ -53,7 +59,11 @@ pub(super) fn planned(action: &Action, old: &Value) -> Result<Value, Error> {
         Action::Firewalld(entry) => Ok(firewalld::planned(entry)),
         Action::Ufw(entry) => ufw::planned(entry, old),
         Action::Unban { .. } | Action::End(_) => Ok(Value::Absent),
-        Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } => {
+        Action::ProfileMode { name, complain, .. } => apparmor::planned(name, *complain, old),
+        Action::PortLabel(label) => Ok(Value::Word(label.kind.clone())),
+        Action::Relabel { context, .. } => Ok(Value::Word(context.clone())),
+        Action::Switch { on, .. } => Ok(selinux::word(*on)),
+        Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } | Action::LoadProfile { .. } => {
             Err(Error::broken("this step sets nothing"))
         }
     }
@@ -72,6 +82,10 @@ pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
         Thing::Zone(entry) => firewalld::read(hands, entry).await,
         Thing::Ufw(entry) => ufw::read(hands, entry).await,
         Thing::Ban(jail, address) => ban::read(hands, jail, *address).await,
+        Thing::ProfileMode { name, .. } => apparmor::read(hands, name).await,
+        Thing::PortLabel(label) => selinux::port(hands, label).await,
+        Thing::Label(file) => selinux::label(file),
+        Thing::Switch(name) => selinux::switch(hands, name).await,
     }
 }
 
@@ -88,6 +102,10 @@ pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<()
         Thing::Ban(jail, address) => ban::set(hands, jail, *address, &change.new).await,
         Thing::Process(process) => process::end(process).await,
         Thing::Rule(rule) => rule::set(hands, rule, &change.new).await,
+        Thing::ProfileMode { file, .. } => apparmor::set(hands, file, &change.new).await,
+        Thing::PortLabel(label) => selinux::set_port(hands, label, &change.old, &change.new).await,
+        Thing::Label(file) => selinux::set_label(file, &change.new),
+        Thing::Switch(name) => selinux::set_switch(hands, name, &change.new).await,
     }
 }
 
@@ -107,7 +125,11 @@ pub(super) async fn restore(hands: &Hands, to: &Change, entry: u64) -> Result<()
         | Thing::Sysctl(_)
         | Thing::Rule(_)
         | Thing::Ban(..)
-        | Thing::Process(_) => Ok(()),
+        | Thing::Process(_)
+        | Thing::ProfileMode { .. }
+        | Thing::PortLabel(_)
+        | Thing::Label(_)
+        | Thing::Switch(_) => Ok(()),
     }
 }
 
@@ -120,6 +142,7 @@ pub(super) async fn kick(hands: &Hands, kick: &Kick) -> Result<(), Error> {
         Kick::Reopen { socket, services } => unit::reopen(hands, socket, services).await,
         Kick::Reload { unit, .. } => unit::reload(hands, unit).await,
         Kick::ResetFailed(unit) => unit::reset_failed(hands, unit).await,
+        Kick::LoadProfile(file) => apparmor::load(hands, file).await,
     }
 }
 

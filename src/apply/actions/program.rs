@@ -13,6 +13,8 @@ use crate::text;
 
 /// Such a program that takes longer hangs.
 const WITHIN: Duration = Duration::from_secs(60);
+/// So long the end of one that an earlier process started is waited for.
+const AT_REST: Duration = Duration::from_secs(150);
 /// How often its end is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 /// Lines of what it said that are told.
@@ -20,7 +22,12 @@ const LINES: usize = 6;
 
 /// Runs it; the error is what it said.
 pub(super) async fn run(state: &Path, argv: &[String]) -> Result<(), Error> {
-    let ran = ended(state, argv).await?;
+    run_within(state, argv, WITHIN).await
+}
+
+/// The same for a program that is known to take its time.
+pub(super) async fn run_within(state: &Path, argv: &[String], within: Duration) -> Result<(), Error> {
+    let ran = ended_within(state, argv, within).await?;
     if ran.status.success() { Ok(()) } else { Err(failure(argv, ran)) }
 }
 
@@ -36,20 +43,24 @@ pub(super) async fn tells(state: &Path, argv: &[String]) -> Result<bool, Error> 
 
 /// Runs it; what it said, however it ended.
 pub(super) async fn ended(state: &Path, argv: &[String]) -> Result<Output, Error> {
+    ended_within(state, argv, WITHIN).await
+}
+
+async fn ended_within(state: &Path, argv: &[String], within: Duration) -> Result<Output, Error> {
     at_rest(state).await?;
     let held = open(state).and_then(|held| held.lock().map(|()| held));
     let held = held.map_err(|e| Error::broken(format!("cannot look into {}", state.display())).because(e))?;
     // Its standard input is the locked file, and nothing else holds that: the lock is free once the program has ended.
-    output(argv, Stdio::from(held)).await
+    output(argv, Stdio::from(held), within).await
 }
 
 /// The same for one that only tells something.
 pub(super) async fn asked(state: &Path, argv: &[String]) -> Result<Output, Error> {
     at_rest(state).await?;
-    output(argv, Stdio::null()).await
+    output(argv, Stdio::null(), WITHIN).await
 }
 
-async fn output(argv: &[String], stdin: Stdio) -> Result<Output, Error> {
+async fn output(argv: &[String], stdin: Stdio, within: Duration) -> Result<Output, Error> {
     let (program, words) = argv.split_first().ok_or_else(|| Error::broken("there is nothing to run"))?;
     let name = text::line(&argv.join(" "));
     let failed = |e: std::io::Error| Error::broken(format!("{name} cannot be run")).because(e);
@@ -58,9 +69,9 @@ async fn output(argv: &[String], stdin: Stdio) -> Result<Output, Error> {
     let child = command.env("LC_ALL", "C.UTF-8").spawn().map_err(failed)?;
     // It holds the standard input of the next one, too.
     drop(command);
-    match tokio::time::timeout(WITHIN, child.wait_with_output()).await {
+    match tokio::time::timeout(within, child.wait_with_output()).await {
         Ok(ran) => ran.map_err(failed),
-        Err(_) => Err(Error::broken(format!("{name} takes longer than {} s", WITHIN.as_secs()))),
+        Err(_) => Err(Error::broken(format!("{name} takes longer than {} s", within.as_secs()))),
     }
 }
 
@@ -78,7 +89,7 @@ pub(super) fn said(ran: Output) -> String {
 
 /// Waits until no such program of an earlier process runs any more.
 pub(super) async fn at_rest(state: &Path) -> Result<(), Error> {
-    let until = Instant::now() + WITHIN;
+    let until = Instant::now() + AT_REST;
     let failed = |e: std::io::Error| Error::broken(format!("cannot look into {}", state.display())).because(e);
     let file = match File::open(place(state)) {
         Ok(file) => file,

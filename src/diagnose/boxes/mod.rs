@@ -311,7 +311,7 @@ fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
 }
 
 /// The boxes that do not look for themselves yet.
-const LATER: &[BoxId] = &[BoxId::Policy, BoxId::Wrappers];
+const LATER: &[BoxId] = &[BoxId::Wrappers];
 
 fn not_looked_at(id: BoxId) -> BoxState {
     unknown(id, "not looked at yet")

@@ -33,7 +33,16 @@ impl Part {
 const PARTS: [fn(&Judged<'_, '_>) -> Part; 3] = [sandbox::part, selinux::part, apparmor::part];
 
 pub(super) fn state(judged: &Judged<'_, '_>) -> BoxState {
-    elsewhere(BoxId::Policy, judged).unwrap_or_else(|| together(PARTS.iter().map(|part| part(judged)).collect()))
+    elsewhere(BoxId::Policy, judged)
+        .unwrap_or_else(|| together(PARTS.iter().map(|part| heard(judged, *part)).collect()))
+}
+
+/// Who is not needed as far as can be seen may be needed all the same where not everything was seen.
+fn heard(judged: &Judged<'_, '_>, part: fn(&Judged<'_, '_>) -> Part) -> Part {
+    let (told, missing) = judged.look.noting(|| part(judged));
+    judged.look.also_missing(&missing);
+    let unsure = missing.open || !missing.blind.is_empty();
+    if unsure && told.verdict == Verdict::Unneeded { Part::new(Verdict::Unknown, "") } else { told }
 }
 
 /// One that cannot be told leaves the whole untold; the box is unneeded where none of them has a say.

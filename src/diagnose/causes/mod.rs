@@ -192,6 +192,9 @@ pub static ALL: &[&Cause] = &[
     &policy::systemd_capability_or_syscall_filter::CAUSE,
     &policy::systemd_ipaddress_deny::CAUSE,
     &policy::systemd_restrict_network_interfaces::CAUSE,
+    &policy::selinux_port_label_lost_after_update::CAUSE,
+    &policy::selinux_port_type::CAUSE,
+    &policy::apparmor_denied_bind::CAUSE,
     // service: what systemd was told, and why a start failed
     &service::svc_masked::CAUSE,
     &service::docker_daemon_down::CAUSE,

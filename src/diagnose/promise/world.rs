@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::diagnose::causes::testing::nothing;
+use crate::facts::apparmor::{Apparmor, Profile, ProfileRule, ProfileText};
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
+use crate::facts::denial::{Denial, Denials, Place};
 use crate::facts::host::{Addresses, Host, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::{HostsLine, Resolution};
@@ -179,12 +181,14 @@ impl World {
             }
             Question::Daemon(daemon) => Fact::Daemon(daemon, Reading::known(dice.list(2, |d| config(d, daemon)))),
             Question::OtherNetwork { pid, transport, port } => {
-                let listeners = dice.list(2, |d| listener(d, transport, port));
-                let there = OtherNetwork { pid, netns: 1, separate: dice.chance(50), listeners };
-                Fact::OtherNetwork(pid, transport, port, Reading::known(there))
+                Fact::OtherNetwork(pid, transport, port, Reading::known(other_network(dice, (pid, transport, port))))
             }
             Question::Sysctl(path) => {
                 Fact::Sysctl(path, Reading::known((*dice.pick(&["0", "1", "1024", "4096", ""])).into()))
+            }
+            Question::Apparmor(about) => Fact::Apparmor(about, Reading::known(apparmor(dice))),
+            Question::Denials => {
+                Fact::Denials(Reading::known(Denials { lines: dice.list(2, denial), ..Denials::default() }))
             }
             Question::FailedUnits => Fact::FailedUnits(Reading::known(dice.list(2, |d| unit(d, "x.service".into())))),
             // The rules of these hosts are made by the tests of `firewall`.
@@ -205,7 +209,8 @@ impl World {
             | Question::RuleFiles
             | Question::Containers
             | Question::Container(_)
-            | Question::Watched(_) => nothing(question),
+            | Question::Watched(_)
+            | Question::Selinux(..) => nothing(question),
         }
     }
 }
@@ -240,6 +245,32 @@ fn path(dice: &mut Dice, to: &Endpoint) -> Reading<Path> {
     let controls = [Control::Beyond([198, 51, 100, distance].into()), Control::Target, Control::Silent];
     let control = dice.some(|d| d.pick(&controls).clone());
     Reading::known(Path { to: *to, hops: (1..distance).map(hop).collect(), end, control, probes: 4 })
+}
+
+fn other_network(dice: &mut Dice, (pid, transport, port): (u32, Transport, u16)) -> OtherNetwork {
+    let listeners = dice.list(2, |d| listener(d, transport, port));
+    OtherNetwork { pid, netns: 1, separate: dice.chance(50), listeners }
+}
+
+fn apparmor(dice: &mut Dice) -> Apparmor {
+    let rule = |dice: &mut Dice| ProfileRule {
+        file: "/etc/apparmor.d/nginx".into(),
+        line: 3,
+        text: (*dice.pick(&["network", "capability", "deny network inet stream"])).into(),
+        alone: dice.chance(50),
+    };
+    let source = dice.some(|dice| ProfileText { rules: dice.list(3, rule), ..ProfileText::default() });
+    let mode = (*dice.pick(&["enforce", "complain"])).into();
+    let profile = dice.some(|_| Profile { name: "nginx".into(), mode, of_process: false, source });
+    Apparmor { enabled: dice.chance(90), profile }
+}
+
+fn denial(dice: &mut Dice) -> Denial {
+    let by_apparmor = r#"apparmor="DENIED" operation="create" profile="nginx" family="inet" sock_type="stream""#;
+    let by_selinux = "avc:  denied  { name_bind } for  comm=\"nginx\" src=80 scontext=a:b:httpd_t:s0 \
+                      tcontext=a:b:unreserved_port_t:s0 tclass=tcp_socket permissive=0";
+    let text = (*dice.pick(&[by_apparmor, by_selinux])).into();
+    Denial { at_ms: u64::from(dice.chance(50)), serial: 0, place: Place::Ring, text }
 }
 
 fn ip(dice: &mut Dice) -> IpAddr {

@@ -97,7 +97,12 @@ fn refusing(action: &Action, way: Way) -> Option<String> {
         | Action::DaemonReload
         | Action::Check { .. }
         | Action::Sysctl { .. }
-        | Action::End(_) => false,
+        | Action::End(_)
+        | Action::LoadProfile { .. }
+        | Action::ProfileMode { .. }
+        | Action::PortLabel(_)
+        | Action::Relabel { .. }
+        | Action::Switch { .. } => false,
     };
     refuses.then(|| action.preview())
 }
@@ -147,7 +152,12 @@ fn socket_of_plan<'a>(look: &Look<'a>, way: Way, plan: &Plan) -> Option<&'a Unit
         | Action::Firewalld(_)
         | Action::Ufw(_)
         | Action::Unban { .. }
-        | Action::End(_) => None,
+        | Action::End(_)
+        | Action::LoadProfile { .. }
+        | Action::ProfileMode { .. }
+        | Action::PortLabel(_)
+        | Action::Relabel { .. }
+        | Action::Switch { .. } => None,
     });
     let held = (Transport::Tcp, way.server.port());
     let mut units = names.filter_map(|name| look.unit(name));
@@ -183,7 +193,12 @@ fn play(look: &Look<'_>, way: Way, holders: &mut Vec<Holder>, action: &Action, b
         | Action::Rule(_)
         | Action::Firewalld(_)
         | Action::Ufw(_)
-        | Action::Unban { .. } => {}
+        | Action::Unban { .. }
+        | Action::LoadProfile { .. }
+        | Action::ProfileMode { .. }
+        | Action::PortLabel(_)
+        | Action::Relabel { .. }
+        | Action::Switch { .. } => {}
     }
 }
 

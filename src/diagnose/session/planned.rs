@@ -122,7 +122,12 @@ fn changed_lines<'a>(config: &DaemonConfig, before: &[&'a Action]) -> Lines<'a> 
             | Action::Firewalld(_)
             | Action::Ufw(_)
             | Action::Unban { .. }
-            | Action::End(_) => {}
+            | Action::End(_)
+            | Action::LoadProfile { .. }
+            | Action::ProfileMode { .. }
+            | Action::PortLabel(_)
+            | Action::Relabel { .. }
+            | Action::Switch { .. } => {}
         }
     }
     lines

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use zbus::connection::{Builder, Connection};
 
-use super::Trouble;
+use super::{Trouble, patient};
 
 /// A healthy bus answers the handshake within 2 ms; one that hangs would make everybody wait.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
@@ -205,7 +205,7 @@ async fn connect(answer: Duration) -> Result<Connection, Trouble> {
 }
 
 async fn within(builder: Builder<'_>, answer: Duration) -> Result<Connection, Trouble> {
-    match tokio::time::timeout(CONNECT_WITHIN, builder.method_timeout(answer).build()).await {
+    match tokio::time::timeout(patient(CONNECT_WITHIN), builder.method_timeout(patient(answer)).build()).await {
         Ok(built) => built.map_err(|error| trouble_of(&error)),
         Err(_) => Err(Trouble::TimedOut { after: CONNECT_WITHIN }),
     }

@@ -28,7 +28,8 @@ pub(super) async fn connect(answer: Duration) -> Option<Connection> {
     if !Path::new(SOCKET).exists() {
         return None;
     }
-    let stream = tokio::time::timeout(CONNECT_WITHIN, UnixStream::connect(SOCKET)).await.ok()?.ok()?;
+    let stream =
+        tokio::time::timeout(crate::sources::patient(CONNECT_WITHIN), UnixStream::connect(SOCKET)).await.ok()?.ok()?;
     within(Builder::socket(Private(stream)).p2p(), answer).await.ok()
 }
 

@@ -101,6 +101,11 @@ fn check(unit: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Entries that journalctl finds with these words of its command line.
+pub(super) async fn matching(words: &[&str]) -> Result<Vec<Entry>, Trouble> {
+    Ok(run(words).await?.into_iter().map(|line| line.entry).collect())
+}
+
 /// Runs journalctl to its end.
 async fn run(arguments: &[&str]) -> Result<Vec<Line>, Trouble> {
     let mut child = spawn(arguments, Stdio::piped())?;

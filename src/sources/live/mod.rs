@@ -134,7 +134,10 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Container(_)
         | Question::Neighbour(..)
         | Question::Path(_)
-        | Question::Watched(_) => return None,
+        | Question::Watched(_)
+        | Question::Apparmor(_)
+        | Question::Selinux(..)
+        | Question::Denials => return None,
     };
     Some(task.abort_handle())
 }

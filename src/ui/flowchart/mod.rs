@@ -125,6 +125,7 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             | Question::Fail2ban
             | Question::RuleFiles
             | Question::Watched(_) => BoxId::Firewall,
+            Question::Apparmor(_) | Question::Selinux(..) | Question::Denials => BoxId::Policy,
             Question::Containers | Question::Container(_) => BoxId::Container,
             Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) | Question::Path(_) => {
                 BoxId::Network

@@ -9,22 +9,22 @@ use crate::diagnose::verdict::{Evidence, arg};
 use crate::facts::unit::Unit;
 
 /// A unit that could not bind.
-pub(super) struct FailedBind<'a> {
+pub(in crate::diagnose::causes) struct FailedBind<'a> {
     /// The unit.
-    pub(super) unit: &'a Unit,
+    pub(in crate::diagnose::causes) unit: &'a Unit,
     /// Its failure.
-    pub(super) failure: Failure,
+    pub(in crate::diagnose::causes) failure: Failure,
     /// The address it wanted, where the message names one.
-    pub(super) ip: Option<IpAddr>,
+    pub(in crate::diagnose::causes) ip: Option<IpAddr>,
     /// The port, likewise; the asked one otherwise.
-    pub(super) port: u16,
+    pub(in crate::diagnose::causes) port: u16,
     /// False where the daemon only said that it could not bind.
-    pub(super) why_told: bool,
+    pub(in crate::diagnose::causes) why_told: bool,
 }
 
 /// What the failure said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(in crate::diagnose::causes) enum Said {
     /// EADDRINUSE.
     AddressInUse,
     /// EADDRNOTAVAIL.
@@ -53,7 +53,7 @@ impl Said {
 }
 
 /// The units meant for the port that are down, or start over and over, because of such a failure.
-pub(super) fn failed_binds<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedBind<'a>> {
+pub(in crate::diagnose::causes) fn failed_binds<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedBind<'a>> {
     let Some(asked) = scene.subject.port else { return Vec::new() };
     let failed = |unit: &'a Unit| {
         let failure = first_failure(scene.look, unit)?;
@@ -66,7 +66,7 @@ pub(super) fn failed_binds<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedB
 }
 
 /// The same, where nobody else took the address that was asked.
-pub(super) fn failed_and_missed<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedBind<'a>> {
+pub(in crate::diagnose::causes) fn failed_and_missed<'a>(scene: &Scene<'a, '_>, said: Said) -> Vec<FailedBind<'a>> {
     let taken = || {
         let (address, port) = (scene.subject.address()?, scene.subject.port?);
         Some(scene.look.listeners(scene.subject.transport, port)?.iter().any(|l| l.takes(address)))
@@ -104,7 +104,7 @@ fn units<'a>(scene: &Scene<'a, '_>) -> Option<Vec<&'a Unit>> {
 
 impl FailedBind<'_> {
     /// What the journal says, or the failure itself where no line was kept.
-    pub(super) fn evidence(&self) -> Evidence {
+    pub(in crate::diagnose::causes) fn evidence(&self) -> Evidence {
         if let Some(entry) = &self.failure.entry {
             return failure::evidence(self.unit, entry);
         }

@@ -25,7 +25,7 @@ pub(super) mod unix_socket_stale;
 mod address_failure;
 mod conflict;
 mod elsewhere;
-mod failed_bind;
+pub(super) mod failed_bind;
 pub(super) mod knob;
 mod planned;
 pub(super) mod rows;

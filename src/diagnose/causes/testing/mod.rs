@@ -346,7 +346,10 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::RuleFiles
         | Question::Containers
         | Question::Container(_)
-        | Question::Watched(_)) => Fact::without_value(&other, Reading::Absent),
+        | Question::Watched(_)
+        | Question::Apparmor(_)
+        | Question::Selinux(..)
+        | Question::Denials) => Fact::without_value(&other, Reading::Absent),
     }
 }
 

@@ -194,7 +194,7 @@ fn trouble(doing: &str, errno: Errno) -> Trouble {
 
 /// A moment from now.
 fn within(limit: Duration) -> Instant {
-    Instant::now() + limit
+    Instant::now() + super::super::patient(limit)
 }
 
 fn number_of(family: Family) -> u8 {
