@@ -116,6 +116,9 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Apparmor(about, _) => Question::Apparmor(about.clone()),
         Fact::Selinux(about, transport, port, _) => Question::Selinux(about.clone(), *transport, *port),
         Fact::Denials(_) => Question::Denials,
+        Fact::Libwrap(pid, program, _) => Question::Libwrap { pid: *pid, program: program.clone() },
+        Fact::HostsAccess(_) => Question::HostsAccess,
+        Fact::ClientName(key, _) => Question::ClientName(*key),
     })
 }
 
@@ -150,6 +153,9 @@ pub fn known_questions(facts: &Facts) -> Vec<Question> {
     all.extend(facts.apparmor.keys().map(|about| Question::Apparmor(about.clone())));
     all.extend(facts.selinux.keys().map(|(about, t, port)| Question::Selinux(about.clone(), *t, *port)));
     all.extend(asked(&facts.denials).then_some(Question::Denials));
+    all.extend(asked(&facts.hosts_access).then_some(Question::HostsAccess));
+    all.extend(facts.libwraps.keys().map(|(pid, program)| Question::Libwrap { pid: *pid, program: program.clone() }));
+    all.extend(facts.client_names.keys().map(|address| Question::ClientName(*address)));
     all.extend(facts.other_networks.keys().map(|(pid, transport, port)| Question::OtherNetwork {
         pid: *pid,
         transport: *transport,

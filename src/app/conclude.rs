@@ -183,6 +183,7 @@ fn worth_watching(chart: &Chart) -> BTreeSet<Question> {
     // What a pane has shown once stays fresh, so that going to and fro neither loses nor restarts anything.
     wanted.extend(answered(here.all_listeners.is_open(), Question::AllListeners));
     wanted.extend(of_the_filter(here));
+    wanted.extend(answered(here.hosts_access.is_open(), Question::HostsAccess));
     if let Some(unit) = &chart.journal_of {
         let open = here.journals.get(unit).is_none_or(Reading::is_open);
         wanted.extend(answered(open, Question::Journal(unit.clone())));

@@ -37,6 +37,7 @@ impl Chart {
             Fact::Elements(set, new) => self.by_hand(set) && differ(here.elements.get(set), new, keys),
             Fact::Containers(new) => differ(Some(&here.containers), new, |engines| states(engines)),
             Fact::Links(new) => differ(Some(&here.links), new, Clone::clone),
+            Fact::HostsAccess(new) => differ(Some(&here.hosts_access), new, Clone::clone),
             Fact::Route(key, new) => differ(here.routes.get(key), new, Clone::clone),
             Fact::Routing(new) => differ(Some(&here.routing), new, Clone::clone),
             Fact::Legacy(new) => differ(Some(&here.legacy), new, |tables| texts(tables)),
@@ -55,6 +56,8 @@ impl Chart {
             | Fact::Apparmor(..)
             | Fact::Selinux(..)
             | Fact::Denials(_)
+            | Fact::Libwrap(..)
+            | Fact::ClientName(..)
             | Fact::Host(_)
             | Fact::Dial(..)
             | Fact::AllListeners(_)

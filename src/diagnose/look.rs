@@ -27,6 +27,7 @@ use crate::facts::selinux::Selinux;
 use crate::facts::socket::{Listener, Owner, Transport, UnixSocket};
 use crate::facts::unit::Unit;
 use crate::facts::watched::{WatchKey, Watched};
+use crate::facts::wrappers::{ClientName, HostsAccess, Libwrap};
 use crate::facts::{Case, Facts, Question, Reading};
 
 /// A case being read, and what reading it showed to be missing.
@@ -325,6 +326,23 @@ impl<'a> Look<'a> {
     /// A container from near.
     pub fn container(&self, key: &ContainerKey) -> Option<&'a Inspected> {
         self.read(self.facts().inspected.get(key), || Question::Container(key.clone()))
+    }
+
+    /// Whether a process, or else a program, uses libwrap.
+    pub fn libwrap(&self, pid: u32, program: &str) -> Option<&'a Libwrap> {
+        let key = (pid, program.to_owned());
+        let question = || Question::Libwrap { pid, program: program.to_owned() };
+        self.read(self.facts().libwraps.get(&key), question)
+    }
+
+    /// hosts.allow and hosts.deny.
+    pub fn hosts_access(&self) -> Option<&'a HostsAccess> {
+        self.read(Some(&self.facts().hosts_access), || Question::HostsAccess)
+    }
+
+    /// The name that libwrap finds for a client. Costs a look-up: only for a line that needs it.
+    pub fn client_name(&self, address: IpAddr) -> Option<&'a ClientName> {
+        self.read(self.facts().client_names.get(&address), || Question::ClientName(address))
     }
 
     /// The kernel's own word about an attempt to there, if it was watched; never causes an attempt.

@@ -27,6 +27,7 @@ pub mod symptom;
 pub mod verdict;
 pub mod ways;
 mod whence;
+pub mod wrappers;
 
 use std::net::SocketAddr;
 
@@ -304,4 +305,7 @@ fn outstanding(case: &Case) -> bool {
         || pending(f.apparmor.values())
         || pending(f.selinux.values())
         || pending([&f.denials])
+        || pending(f.libwraps.values())
+        || pending([&f.hosts_access])
+        || pending(f.client_names.values())
 }

@@ -10,6 +10,7 @@ use super::sandbox;
 use super::subject::{Asker, Subject};
 use super::verdict::{Symptom, Vantage};
 use super::ways::Filter;
+use super::wrappers;
 use crate::facts::Reading;
 use crate::facts::connect::{Dial, Endpoint, Outcome};
 
@@ -69,7 +70,8 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
         tells = !for_others || tells_of_others(look, dial) == Some(true);
         asked = as_asked(filter, look, subject, dial, &mut seen.notes);
         let served = from_the_unit(look, subject, asked?, &mut seen.notes)?;
-        sandbox::outcome(look, subject, dial, served)
+        let reached = sandbox::outcome(look, subject, dial, served)?;
+        wrappers::outcome(look, subject, dial, reached)
     });
     look.also_missing(&missing);
     if asked.is_none() && !missing.open {

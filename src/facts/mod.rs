@@ -27,6 +27,7 @@ pub mod selinux;
 pub mod socket;
 pub mod unit;
 pub mod watched;
+pub mod wrappers;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -56,6 +57,7 @@ use selinux::Selinux;
 use socket::{Listener, Owner, Transport, UnixSocket};
 use unit::Unit;
 use watched::{WatchKey, Watched};
+use wrappers::{ClientName, HostsAccess, Libwrap};
 
 /// What was asked, and the facts of each end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,6 +198,15 @@ pub struct Facts {
     /// What security modules denied.
     #[serde(skip_serializing_if = "Reading::is_not_asked")]
     pub denials: Reading<Denials>,
+    /// Which processes and programs use libwrap.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub libwraps: BTreeMap<(u32, String), Reading<Libwrap>>,
+    /// hosts.allow and hosts.deny.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub hosts_access: Reading<HostsAccess>,
+    /// Names of clients, as libwrap finds them.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub client_names: BTreeMap<IpAddr, Reading<ClientName>>,
 }
 
 /// One answer, as it arrives.
@@ -277,6 +288,12 @@ pub enum Fact {
     Selinux(Confined, Transport, u16, Reading<Selinux>),
     /// To [`Question::Denials`].
     Denials(Reading<Denials>),
+    /// To [`Question::Libwrap`].
+    Libwrap(u32, String, Reading<Libwrap>),
+    /// To [`Question::HostsAccess`].
+    HostsAccess(Reading<HostsAccess>),
+    /// To [`Question::ClientName`].
+    ClientName(IpAddr, Reading<ClientName>),
 }
 
 impl Facts {
@@ -320,6 +337,9 @@ impl Facts {
             Fact::Apparmor(k, r) => drop(self.apparmor.insert(k, r)),
             Fact::Selinux(k, t, p, r) => drop(self.selinux.insert((k, t, p), r)),
             Fact::Denials(r) => self.denials = r,
+            Fact::Libwrap(pid, program, r) => drop(self.libwraps.insert((pid, program), r)),
+            Fact::HostsAccess(r) => self.hosts_access = r,
+            Fact::ClientName(k, r) => drop(self.client_names.insert(k, r)),
         }
     }
 
@@ -377,6 +397,9 @@ impl Facts {
             Question::Apparmor(k) => pending(self.apparmor.get(k)),
             Question::Selinux(k, t, p) => pending(self.selinux.get(&(k.clone(), *t, *p))),
             Question::Denials => pending(Some(&self.denials)),
+            Question::Libwrap { pid, program } => pending(self.libwraps.get(&(*pid, program.clone()))),
+            Question::HostsAccess => pending(Some(&self.hosts_access)),
+            Question::ClientName(k) => pending(self.client_names.get(k)),
         }
     }
 
@@ -431,6 +454,9 @@ impl Fact {
             Question::Apparmor(k) => Self::Apparmor(k, any(reading)),
             Question::Selinux(k, t, p) => Self::Selinux(k, t, p, any(reading)),
             Question::Denials => Self::Denials(any(reading)),
+            Question::Libwrap { pid, program } => Self::Libwrap(pid, program, any(reading)),
+            Question::HostsAccess => Self::HostsAccess(any(reading)),
+            Question::ClientName(k) => Self::ClientName(k, any(reading)),
         }
     }
 }

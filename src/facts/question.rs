@@ -101,4 +101,15 @@ pub enum Question {
     Selinux(Confined, Transport, u16),
     /// What did security modules deny? Asked only where a daemon was denied something.
     Denials,
+    /// Does this process (0: none is known), or else this program, use libwrap?
+    Libwrap {
+        /// The process.
+        pid: u32,
+        /// The program of its unit; may be empty.
+        program: String,
+    },
+    /// What do hosts.allow and hosts.deny say?
+    HostsAccess,
+    /// What name does libwrap find for this client?
+    ClientName(IpAddr),
 }

@@ -21,6 +21,7 @@ pub mod socket;
 pub mod sysctl;
 pub mod ufw;
 pub mod unit;
+pub mod wrappers;
 
 pub use action::Action;
 pub use plan::{Lasting, MadeOn, Plan, Risk, Scope, Step};

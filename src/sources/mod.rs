@@ -25,6 +25,7 @@ pub mod selinux;
 pub mod tracefs;
 pub mod trouble;
 pub mod watched;
+pub mod wrappers;
 pub mod xtables;
 
 use std::collections::BTreeMap;
@@ -98,7 +99,7 @@ fn deadline(question: &Question) -> Duration {
     match question {
         // A dead neighbour answers after 3.1 s, an ICMPv6 reject after 1 s; the dial has its own, shorter limits.
         Question::Dial(_) => Duration::from_secs(6),
-        Question::Name(_) => Duration::from_secs(5),
+        Question::Name(_) | Question::ClientName(_) => Duration::from_secs(5),
         Question::Journal(_) | Question::AllListeners | Question::Claims(..) | Question::Daemon(_) => {
             Duration::from_secs(3)
         }
@@ -120,6 +121,8 @@ fn deadline(question: &Question) -> Duration {
         | Question::Recent(_)
         | Question::Ufw
         | Question::RuleFiles
+        | Question::Libwrap { .. }
+        | Question::HostsAccess
         | Question::Apparmor(_) => Duration::from_secs(2),
         // What was read by then is handed over; the source keeps its own, shorter time.
         Question::ChainRules(_)
@@ -185,8 +188,21 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Containers
         | Question::Container(_)
         | Question::Watched(_) => of_the_filter(bus, question).await,
-        Question::Apparmor(_) | Question::Selinux(..) | Question::Denials => of_security_modules(question).await,
+        Question::Apparmor(_)
+        | Question::Selinux(..)
+        | Question::Denials
+        | Question::Libwrap { .. }
+        | Question::HostsAccess
+        | Question::ClientName(_) => of_who_allows(question).await,
     }
+}
+
+/// Questions about what allows or forbids besides the packet filter.
+async fn of_who_allows(question: Question) -> Fact {
+    if matches!(question, Question::Libwrap { .. } | Question::HostsAccess | Question::ClientName(_)) {
+        return of_the_wrappers(question).await;
+    }
+    of_security_modules(question).await
 }
 
 /// Questions about interfaces, routes and who is on a link.
@@ -211,6 +227,18 @@ async fn of_the_network(question: Question) -> Fact {
 async fn sysctl(path: String) -> Fact {
     let asked = path.clone();
     Fact::Sysctl(path, blocking(move || procfs::sysctl(&asked)).await)
+}
+
+/// Questions about TCP wrappers.
+async fn of_the_wrappers(question: Question) -> Fact {
+    if let Question::Libwrap { pid, program } = question {
+        let asked = program.clone();
+        return Fact::Libwrap(pid, program, blocking(move || wrappers::libwrap(pid, &asked)).await);
+    }
+    if let Question::ClientName(address) = question {
+        return Fact::ClientName(address, blocking(move || wrappers::client_name(address)).await);
+    }
+    Fact::HostsAccess(blocking(wrappers::hosts_access).await)
 }
 
 /// Questions about the packet filter; some no source answers yet.

@@ -55,6 +55,7 @@ mod scenario;
 mod scenarios;
 mod screen;
 mod sessions;
+mod tcpdmatch;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -99,6 +100,7 @@ fn run_trials() -> ExitCode {
     trials.extend(odd_names::trials(missing.as_deref()));
     trials.extend(rights::trials(missing.as_deref()));
     trials.extend(sessions::trials(missing.as_deref()));
+    trials.extend(tcpdmatch::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }

@@ -16,6 +16,7 @@ const PACKAGES: &[&str] = &[
     "haproxy",
     "openssh-server",
     "vsftpd",
+    "tcpd",
     "mariadb-server",
     "postgresql",
     "redis-server",

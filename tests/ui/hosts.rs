@@ -257,6 +257,7 @@ fn journal(unit: &str, lines: &[(&str, &str)]) -> Journal {
 }
 
 /// What a host with these facts answers; whatever nobody set is answered as on a host that has none.
+#[expect(clippy::too_many_lines, reason = "one arm for each question")]
 pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
     match question.clone() {
         Question::Host => Fact::Host(facts.host.clone()),
@@ -316,7 +317,10 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         | Question::Container(_)
         | Question::Apparmor(_)
         | Question::Selinux(..)
-        | Question::Denials) => Fact::without_value(&other, Reading::Absent),
+        | Question::Denials
+        | Question::Libwrap { .. }
+        | Question::HostsAccess
+        | Question::ClientName(_)) => Fact::without_value(&other, Reading::Absent),
     }
 }
 

@@ -67,7 +67,6 @@ pub(in crate::diagnose) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState
             BoxId::Network => network::state(judged),
         }
     });
-    let built = !LATER.contains(&id);
     let waiting = judged.missing.iter().any(|(b, m)| *b == id && m.open);
     let unsure = match state.verdict {
         // Nothing wrong was seen, but not everything that could be wrong was seen either.
@@ -76,11 +75,11 @@ pub(in crate::diagnose) fn state(id: BoxId, judged: &Judged<'_, '_>) -> BoxState
         Verdict::Unknown | Verdict::Unneeded => None,
     };
     let open = own.open || (waiting && state.verdict != Verdict::No);
-    if built && open && state.verdict != Verdict::Unneeded {
+    if open && state.verdict != Verdict::Unneeded {
         state.verdict = Verdict::Unknown;
         state.looking = true;
         state.because = Some("still looking".into());
-    } else if let (true, Some(why)) = (built, unsure) {
+    } else if let Some(why) = unsure {
         state.verdict = Verdict::Unknown;
         state.because = Some(why);
     } else if state.verdict == Verdict::Unknown && state.because.is_none() {
@@ -308,11 +307,4 @@ fn elsewhere(id: BoxId, judged: &Judged<'_, '_>) -> Option<BoxState> {
             Some(unknown(id, blind.unwrap_or_else(|| "it is not known yet which host the target is".into())))
         }
     }
-}
-
-/// The boxes that do not look for themselves yet.
-const LATER: &[BoxId] = &[BoxId::Wrappers];
-
-fn not_looked_at(id: BoxId) -> BoxState {
-    unknown(id, "not looked at yet")
 }

@@ -244,6 +244,7 @@ pub static ALL: &[&Cause] = &[
     &service::svc_not_running::CAUSE,
     &service::no_listener_unknown_service::CAUSE,
     // wrappers: who hangs up after the handshake
+    &wrappers::tcp_wrappers_deny::CAUSE,
     // connect: what the program says after it
 ];
 

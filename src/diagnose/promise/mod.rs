@@ -57,6 +57,9 @@ fn answered(facts: &Facts) -> Vec<Question> {
         port: *port,
     }));
     all.extend(facts.sysctls.keys().cloned().map(Question::Sysctl));
+    all.extend(facts.libwraps.keys().map(|(pid, program)| Question::Libwrap { pid: *pid, program: program.clone() }));
+    all.extend(matches!(facts.hosts_access, Reading::Known(_)).then_some(Question::HostsAccess));
+    all.extend(facts.client_names.keys().map(|address| Question::ClientName(*address)));
     all.extend(of_the_filter(facts));
     all
 }

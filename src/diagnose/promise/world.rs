@@ -17,8 +17,10 @@ use crate::facts::namespace::OtherNetwork;
 use crate::facts::path::{Control, End, EndAnswer, Hop, Path};
 use crate::facts::route::{Route, RouteKind};
 use crate::facts::routing::NeighbourState;
+use crate::facts::sandbox::{List, Network, Sandbox};
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, SocketUnit, Unit};
+use crate::facts::wrappers::{ClientName, HostsAccess, Libwrap, Used};
 use crate::facts::{Fact, Question, Reading};
 use crate::target::{From, Target};
 
@@ -157,7 +159,7 @@ impl World {
         if dice.chance(6) {
             return Fact::without_value(question, dice.pick(&none).clone());
         }
-        if let Some(fact) = of_the_network(dice, question) {
+        if let Some(fact) = of_the_network(dice, question).or_else(|| of_who_allows(dice, question)) {
             return fact;
         }
         match question.clone() {
@@ -186,10 +188,6 @@ impl World {
             Question::Sysctl(path) => {
                 Fact::Sysctl(path, Reading::known((*dice.pick(&["0", "1", "1024", "4096", ""])).into()))
             }
-            Question::Apparmor(about) => Fact::Apparmor(about, Reading::known(apparmor(dice))),
-            Question::Denials => {
-                Fact::Denials(Reading::known(Denials { lines: dice.list(2, denial), ..Denials::default() }))
-            }
             Question::FailedUnits => Fact::FailedUnits(Reading::known(dice.list(2, |d| unit(d, "x.service".into())))),
             // The rules of these hosts are made by the tests of `firewall`.
             Question::Ruleset
@@ -210,9 +208,32 @@ impl World {
             | Question::Containers
             | Question::Container(_)
             | Question::Watched(_)
+            | Question::Libwrap { .. }
+            | Question::HostsAccess
+            | Question::ClientName(_)
+            | Question::Apparmor(_)
+            | Question::Denials
             | Question::Selinux(..) => nothing(question),
         }
     }
+}
+
+/// What AppArmor says; who asks libwrap, and what its files say.
+fn of_who_allows(dice: &mut Dice, question: &Question) -> Option<Fact> {
+    if let Question::Libwrap { pid, program } = question {
+        return Some(Fact::Libwrap(*pid, program.clone(), Reading::known(libwrap(dice))));
+    }
+    if let Question::Apparmor(about) = question {
+        return Some(Fact::Apparmor(about.clone(), Reading::known(apparmor(dice))));
+    }
+    if let Question::Denials = question {
+        let denials = Denials { lines: dice.list(2, denial), ..Denials::default() };
+        return Some(Fact::Denials(Reading::known(denials)));
+    }
+    if let Question::ClientName(address) = question {
+        return Some(Fact::ClientName(*address, Reading::known(client_name(dice))));
+    }
+    (*question == Question::HostsAccess).then(|| Fact::HostsAccess(Reading::known(hosts_access(dice))))
 }
 
 /// Now and then a way leads nowhere or a neighbour is gone.
@@ -287,6 +308,51 @@ fn host(dice: &mut Dice) -> Host {
         user: dice.some(|_| "root".into()),
         systemd: dice.chance(90),
         container: None,
+    }
+}
+
+fn client_name(dice: &mut Dice) -> ClientName {
+    let names = [ClientName::Unknown, ClientName::Paranoid, ClientName::Named("a.example.org".into())];
+    dice.pick(&names).clone()
+}
+
+fn libwrap(dice: &mut Dice) -> Libwrap {
+    let used = [Used::Yes, Used::No("it was not told to".into()), Used::Unknown("it does not say".into())];
+    Libwrap {
+        program: "/usr/sbin/sshd".into(),
+        by: dice.some(|_| "libwrap is loaded".into()),
+        used: dice.pick(&used).clone(),
+        daemon: dice.some(|_| "sshd".into()),
+    }
+}
+
+fn hosts_access(dice: &mut Dice) -> HostsAccess {
+    const LINES: [&str; 6] = [
+        "sshd: ALL\n",
+        "ALL: 10.\n",
+        "ALL: .example.org : deny\n",
+        "sshd: @group\n",
+        "nginx: ALL\n",
+        "ALL: ALL EXCEPT 10.2.0.2 : spawn x\n",
+    ];
+    let text = |d: &mut Dice| d.list(3, |d| *d.pick(&LINES)).concat();
+    HostsAccess { allow: dice.some(text), deny: dice.some(text), ..HostsAccess::default() }
+}
+
+/// Mostly one that forbids nothing; recordings of before have none.
+fn sandbox(dice: &mut Dice) -> Sandbox {
+    let any = || Network { address: "0.0.0.0".parse().unwrap(), prefix: 0 };
+    let ours = || Network { address: "10.2.0.2".parse().unwrap(), prefix: 32 };
+    Sandbox {
+        families: dice.chance(10).then(|| List { allow: true, names: vec!["AF_UNIX".into()] }),
+        bounding: dice.some(|d| if d.chance(80) { u64::MAX } else { 0 }),
+        system_calls: dice.chance(10).then(|| List { allow: false, names: vec!["bind".into()] }),
+        protect_system: (*dice.pick(&["no", "strict"])).into(),
+        address_deny: dice.chance(15).then(any).into_iter().collect(),
+        address_allow: dice.chance(20).then(ours).into_iter().collect(),
+        interfaces: dice.chance(10).then(|| List { allow: true, names: vec!["lo".into()] }),
+        slice: (*dice.pick(&["", "system.slice"])).into(),
+        ..Sandbox::default()
     }
 }
 
@@ -428,6 +494,7 @@ fn unit(dice: &mut Dice, name: String) -> Unit {
         job: dice.chance(15).then(|| "start".into()),
         service: name.ends_with(".service").then(|| service(dice, active)),
         socket: name.ends_with(".socket").then(|| socket_unit(dice)),
+        sandbox: dice.chance(70).then(|| Box::new(sandbox(dice))),
         name,
         ..Unit::default()
     }

@@ -5,7 +5,7 @@
 
 mod address;
 mod apache;
-pub(super) mod files;
+pub(in crate::sources) mod files;
 pub(super) mod glob;
 mod haproxy;
 mod installed;

@@ -119,7 +119,10 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         Question::Firewalld => tokio::spawn(polled::watch_files(teller, polled::FIREWALLD_FILES, seconds(2))),
         Question::RuleFiles => tokio::spawn(polled::watch_files(teller, polled::RULE_FILES, seconds(2))),
         Question::Containers => tokio::spawn(polled::watch(bus, teller, seconds(3))),
+        Question::HostsAccess => tokio::spawn(polled::watch_files(teller, polled::HOSTS_ACCESS_FILES, seconds(2))),
         Question::Host
+        | Question::Libwrap { .. }
+        | Question::ClientName(_)
         | Question::Dial(_)
         | Question::Owner { .. }
         | Question::Claims(..)

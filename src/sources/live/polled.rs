@@ -29,6 +29,8 @@ pub(super) const FIREWALLD_FILES: &[&str] = &[
     "/etc/firewalld/policies",
     "/etc/firewalld/ipsets",
 ];
+/// Files of TCP wrappers.
+pub(super) const HOSTS_ACCESS_FILES: &[&str] = &["/etc/hosts.allow", "/etc/hosts.deny"];
 /// Files that rules are loaded from, and directories of such files.
 pub(super) const RULE_FILES: &[&str] = &[
     "/etc/nftables.conf",

@@ -130,6 +130,7 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) | Question::Path(_) => {
                 BoxId::Network
             }
+            Question::Libwrap { .. } | Question::HostsAccess | Question::ClientName(_) => BoxId::Wrappers,
         })
         .collect()
 }

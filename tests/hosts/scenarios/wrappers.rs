@@ -16,6 +16,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         seen: &[client("10.2.0.2:22", Open), client("hold:10.2.0.2:22", Closed)],
         target: "22",
         expect: fails("tcp-wrappers-deny", "closed", &["/etc/hosts.deny"]),
+        fix: Some("allow-everyone"),
         repair: Some(|host| host.sh("sed -i '$d' /etc/hosts.deny")),
         ..SCENARIO
     },
@@ -32,6 +33,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         target: "21",
         ask: &["--from", "10.1.0.2"],
         expect: fails("tcp-wrappers-deny", "closed", &["/etc/hosts.deny"]),
+        fix: Some("allow-client"),
         repair: Some(|host| host.sh("sed -i '$d' /etc/hosts.deny")),
         ..SCENARIO
     },

@@ -18,6 +18,7 @@ use crate::facts::routing::Routing;
 use crate::facts::ruleset::{ChainRules, Elements, Ruleset};
 use crate::facts::socket::{Listener, Owner, Process, Transport, UnixBound, UnixFile, UnixSocket};
 use crate::facts::unit::{Service, Unit};
+use crate::facts::wrappers::{HostsAccess, Libwrap, Used};
 use crate::facts::{Case, Fact, Facts, Question, Reading};
 use crate::target::{From, Target};
 
@@ -327,6 +328,11 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         }
         Question::Links => Fact::Links(Reading::known(Vec::new())),
         Question::Routing => Fact::Routing(Reading::known(Routing::default())),
+        Question::Libwrap { pid, program } => {
+            let none = Libwrap { program: program.clone(), by: None, used: Used::Yes, daemon: None };
+            Fact::Libwrap(pid, program, Reading::known(none))
+        }
+        Question::HostsAccess => Fact::HostsAccess(Reading::known(HostsAccess::default())),
         other @ (Question::Host
         | Question::Addresses
         | Question::Name(_)
@@ -346,6 +352,7 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::RuleFiles
         | Question::Containers
         | Question::Container(_)
+        | Question::ClientName(_)
         | Question::Watched(_)
         | Question::Apparmor(_)
         | Question::Selinux(..)

@@ -1,1 +1,3 @@
-//! Causes of the wrappers box.
+//! Causes of the wrappers box: the connection stands, and then the server hangs up.
+
+pub(super) mod tcp_wrappers_deny;
