@@ -160,15 +160,9 @@ fn untold(report: &Report<'_>, out: &mut String) {
 }
 
 fn chart(report: &Report<'_>, style: Style, out: &mut String) {
-    const LATER: &str = "not looked at yet";
     let _ = writeln!(out);
-    let (later, judged): (Vec<_>, Vec<_>) = report.diagnosis.boxes.iter().partition(|b| b.summary == LATER);
-    for state in judged {
+    for state in &report.diagnosis.boxes {
         box_line(state, style, out);
-    }
-    if !later.is_empty() {
-        let ids: Vec<&str> = later.iter().map(|b| b.id.word()).collect();
-        let _ = writeln!(out, "  ? {LATER}: {}", ids.join(", "));
     }
 }
 

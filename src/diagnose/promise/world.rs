@@ -156,10 +156,9 @@ impl World {
         let dice = &mut dice;
         let denied = Reading::Denied { needs: "root".into() };
         let none = [Reading::Absent, denied, Reading::Failed { why: "it broke".into() }];
-        if dice.chance(6) {
-            return Fact::without_value(question, dice.pick(&none).clone());
-        }
-        if let Some(fact) = of_the_network(dice, question).or_else(|| of_who_allows(dice, question)) {
+        let missing = dice.chance(6).then(|| Fact::without_value(question, dice.pick(&none).clone()));
+        let special = missing.or_else(|| of_the_network(dice, question)).or_else(|| of_who_allows(dice, question));
+        if let Some(fact) = special {
             return fact;
         }
         match question.clone() {

@@ -143,10 +143,7 @@ fn untold(diagnosis: &Diagnosis) -> String {
         return note.clone();
     }
     let unknown = |b: &&BoxState| b.verdict == Verdict::Unknown && b.id != BoxId::Connect;
-    // A box that has something of its own to say tells more than one that was not looked into.
-    let telling = |b: &&BoxState| unknown(b) && b.because.as_deref().is_some_and(|why| why != "not looked at yet");
-    let boxes = &diagnosis.boxes;
-    let blind = boxes.iter().find(telling).or_else(|| boxes.iter().find(unknown));
+    let blind = diagnosis.boxes.iter().find(unknown);
     match blind.and_then(|b| Some((b, b.because.as_ref()?))) {
         Some((state, because)) => format!("no cause found; {}: {because}", state.id.word()),
         None => "no cause found".into(),
