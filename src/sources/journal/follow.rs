@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::{Child, ChildStdout};
 
 use super::lines::Lines;
-use super::{FIELDS, check, parse, spawn};
+use super::{FIELDS, check, of_unit, parse, spawn};
 use crate::facts::journal::Entry;
 use crate::sources::Trouble;
 
@@ -21,8 +21,10 @@ pub(in crate::sources) fn follow(unit: &str, cursor: Option<&str>) -> Result<Fol
     check(unit)?;
     let after = cursor.map(|cursor| format!("--after-cursor={cursor}"));
     // `--lines=all`: following alone begins with the last ten lines, whatever the cursor.
-    let mut arguments = vec!["--follow", "--lines=all", "--unit", unit, FIELDS];
+    let mut arguments = vec!["--follow", "--lines=all", FIELDS];
     arguments.push(after.as_deref().unwrap_or("--boot"));
+    let of_unit = of_unit(unit);
+    arguments.extend(of_unit.iter().map(String::as_str));
     let mut reader = spawn(&arguments, Stdio::null())?;
     let stdout = reader.stdout.take().ok_or_else(|| Trouble::failed("journalctl has no output"))?;
     Ok(Follow { lines: Lines::new(stdout), _reader: reader })

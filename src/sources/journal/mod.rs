@@ -52,7 +52,8 @@ pub(super) struct Snapshot {
 /// Reads the last entries of a unit in this boot, and whether it ran in the boot before.
 pub(super) async fn snapshot(unit: &str) -> Result<Snapshot, Trouble> {
     check(unit)?;
-    let latest = ["--unit", unit, "--boot", LAST, FIELDS];
+    let of_unit = of_unit(unit);
+    let latest: Vec<&str> = ["--boot", LAST, FIELDS].into_iter().chain(of_unit.iter().map(String::as_str)).collect();
     let mut found = run(&latest).await?;
     if found.last().is_some_and(|line| just_ended(&line.entry, trouble::now_ms())) {
         tokio::time::sleep(LATE_WORDS).await;
@@ -91,6 +92,15 @@ async fn ran_before(unit: &str) -> Option<bool> {
         return Some(true);
     }
     earlier(&run(&["--boot=-1", "--lines=1"]).await.ok()?).then_some(false)
+}
+
+/// What `journalctl --unit` matches, and what else root says of the unit: the last words of a child of systemd that could
+/// not become the program (`Failed at step NAMESPACE`) are often filed only after it, and its control group, are gone.
+fn of_unit(unit: &str) -> [String; 10] {
+    let is = |field: &str| format!("{field}={unit}");
+    let (or, root) = (|| "+".to_owned(), || "_UID=0".to_owned());
+    let object = is("OBJECT_SYSTEMD_UNIT");
+    [is("_SYSTEMD_UNIT"), or(), root(), is("UNIT"), or(), root(), object, or(), root(), is("COREDUMP_UNIT")]
 }
 
 /// journalctl takes a name with these for a pattern, and shows the journals of others. No unit has such a name.

@@ -49,6 +49,11 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
 
 fn without_capability(scene: &Scene<'_, '_>, confined: &Confined<'_>) -> Option<Found> {
     let bounding = confined.sandbox.bounding.filter(|set| set & NET_BIND_SERVICE == 0)?;
+    // Another user than root would not have it without the setting either: that is privileged-port-eacces.
+    let user = confined.unit.service.as_ref().map_or("", |s| s.user.as_str());
+    if !matches!(user, "" | "root" | "0") {
+        return None;
+    }
     let port = scene.subject.port?;
     let first_free: u16 = scene.look.sysctl(FIRST_FREE)?.trim().parse().ok()?;
     if port >= first_free {
@@ -57,13 +62,9 @@ fn without_capability(scene: &Scene<'_, '_>, confined: &Confined<'_>) -> Option<
     let unit = &confined.unit.name;
     let setting = format!("CapabilityBoundingSet= without CAP_NET_BIND_SERVICE (0x{bounding:x})");
     let summary = format!("{unit} may not bind port {port}: {setting}");
-    let mut line = "CapabilityBoundingSet=CAP_NET_BIND_SERVICE".to_owned();
-    let user = confined.unit.service.as_ref().map_or("", |s| s.user.as_str());
-    if !matches!(user, "" | "root" | "0") {
-        line.push_str("\nAmbientCapabilities=CAP_NET_BIND_SERVICE");
-    }
+    let line = "CapabilityBoundingSet=CAP_NET_BIND_SERVICE";
     let title = format!("let {unit} bind ports below {first_free}");
-    Some(confined.found(scene, &setting, summary).fix(confined.loosened("allow-capability", title, "ports", &line)))
+    Some(confined.found(scene, &setting, summary).fix(confined.loosened("allow-capability", title, "ports", line)))
 }
 
 fn by_error(scene: &Scene<'_, '_>, confined: &Confined<'_>) -> Option<Found> {
