@@ -32,6 +32,10 @@ const COMPLAINTS: u64 = 4096;
 /// How late a daemon's last words may come.
 const LATE_WORDS: Duration = Duration::from_millis(LATE_WORDS_MS);
 const LATE_WORDS_MS: u64 = 150;
+/// How often a busy journald is given that time.
+const LATE_LOOKS: u64 = 3;
+/// Entries among which a daemon's last words are looked for.
+const LAST_WORDS: usize = 6;
 /// MESSAGE_ID of "a start job is done" (sd-messages.h, SD_MESSAGE_UNIT_STARTED).
 const STARTED: &str = "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf";
 const FIELDS: &str = "--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID";
@@ -55,9 +59,16 @@ pub(super) async fn snapshot(unit: &str) -> Result<Snapshot, Trouble> {
     let of_unit = of_unit(unit);
     let latest: Vec<&str> = ["--boot", LAST, FIELDS].into_iter().chain(of_unit.iter().map(String::as_str)).collect();
     let mut found = run(&latest).await?;
-    if found.last().is_some_and(|line| just_ended(&line.entry, trouble::now_ms())) {
+    for _ in 0..LATE_LOOKS {
+        if !found.last().is_some_and(|line| just_ended(&line.entry, trouble::now_ms())) {
+            break;
+        }
         tokio::time::sleep(LATE_WORDS).await;
         found = run(&latest).await?;
+        // Its own words are there: nothing more is waited for.
+        if found.iter().rev().take(LAST_WORDS).any(|line| !line.entry.is_systemd()) {
+            break;
+        }
     }
     let cursor = found.last().and_then(|line| line.cursor.clone());
     let mut journal = Journal { unit: unit.into(), ..Journal::default() };
@@ -78,7 +89,7 @@ pub(super) async fn snapshot(unit: &str) -> Result<Snapshot, Trouble> {
 /// what systemd says of them (seen on an idle host with systemd 252).
 fn just_ended(entry: &Entry, now_ms: u64) -> bool {
     let ended = ["exited, code=", "Failed with result", "Failed to start", "repeated too quickly", "Scheduled restart"];
-    let young = (entry.at_us / 1000).saturating_add(LATE_WORDS_MS) >= now_ms;
+    let young = (entry.at_us / 1000).saturating_add(LATE_LOOKS * LATE_WORDS_MS) >= now_ms;
     young && entry.is_systemd() && ended.iter().any(|words| entry.message.contains(words))
 }
 
