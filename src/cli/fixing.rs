@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Asked, asker, complain, limit, rights, runtime, say, style};
+use super::{Asked, asker, ended, limit, rights, runtime, say, served, style};
 use crate::apply::log::Log;
 use crate::apply::rights::call::{Ends, Turn, call};
 use crate::apply::rights::order::{Job, Over, Wanted};
@@ -420,30 +420,11 @@ pub(super) fn serve_guard() -> Option<std::process::ExitCode> {
     let (state, number) = (words.next()?, words.next()?.into_string().ok()?);
     let hands = Hands { state: state.into(), ..Hands::new() };
     let watched = runtime().and_then(|runtime| runtime.block_on(apply::guard::watch(&hands, number.parse().ok())));
-    Some(match watched {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.report());
-            std::process::ExitCode::from(error.exit_code())
-        }
-    })
+    Some(ended(watched))
 }
 
 /// What an ordinary user orders, when the program is run for that.
 pub(super) fn serve_order() -> Option<std::process::ExitCode> {
     std::env::args_os().nth(1).filter(|word| word == handed::WORD)?;
-    let served = handed::helper::clean().and_then(|()| {
-        let runtime = runtime()?;
-        let served = runtime.block_on(handed::helper::serve());
-        runtime.shutdown_background();
-        crate::sources::tracefs::remove_all();
-        served
-    });
-    Some(match served {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.report());
-            std::process::ExitCode::from(error.exit_code())
-        }
-    })
+    Some(ended(handed::helper::clean().and_then(|()| served(handed::helper::serve()))))
 }

@@ -191,36 +191,38 @@ fn logged(file: Option<&Path>) -> Result<(), Error> {
     file.map_or(Ok(()), |file| crate::trace::log_to(file, filter.as_deref()))
 }
 
+/// Serves to the end, and leaves nothing behind.
+fn served(serving: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(serving);
+    runtime.shutdown_background();
+    crate::sources::tracefs::remove_all();
+    ended
+}
+
+/// The status to exit with; what went wrong is said.
+fn ended(result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.report());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
 /// The service of a demo is this program, run once more with words of its own.
 fn serve_demo() -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);
     words.next().filter(|word| word == demo::SERVE)?;
     let (cause, dir) = (words.next()?.into_string().ok()?, PathBuf::from(words.next()?));
-    Some(match demo::serve(&cause, &dir) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.report());
-            ExitCode::from(error.exit_code())
-        }
-    })
+    Some(ended(demo::serve(&cause, &dir)))
 }
 
 /// What another host's unrefuse asks by ssh is answered here.
 fn serve_far() -> Option<ExitCode> {
     std::env::args_os().nth(1).filter(|word| word == crate::sources::far::ANSWER)?;
-    let answered = runtime().and_then(|runtime| {
-        let ended = runtime.block_on(crate::sources::far::serve());
-        runtime.shutdown_background();
-        crate::sources::tracefs::remove_all();
-        ended
-    });
-    Some(match answered {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.report());
-            ExitCode::from(error.exit_code())
-        }
-    })
+    Some(ended(served(crate::sources::far::serve())))
 }
 
 fn run_mode(mode: Mode) -> Result<u8, Error> {

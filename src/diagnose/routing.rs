@@ -124,22 +124,7 @@ mod tests {
     const TO: &str = "203.0.113.9";
 
     fn rule(priority: u32, action: RuleAction) -> RoutingRule {
-        RoutingRule {
-            v6: false,
-            priority,
-            from: None,
-            to: None,
-            mark: None,
-            input: None,
-            output: None,
-            users: None,
-            protocol: None,
-            ports: None,
-            vrf: false,
-            other: false,
-            not: false,
-            action,
-        }
+        RoutingRule::new(priority, action)
     }
 
     fn route(to: &str, kind: RouteKind, table: u32) -> RefusingRoute {

@@ -85,6 +85,26 @@ impl RuleAction {
 }
 
 impl RoutingRule {
+    /// A rule that takes every packet of IPv4.
+    pub fn new(priority: u32, action: RuleAction) -> Self {
+        Self {
+            v6: false,
+            priority,
+            from: None,
+            to: None,
+            mark: None,
+            input: None,
+            output: None,
+            users: None,
+            protocol: None,
+            ports: None,
+            vrf: false,
+            other: false,
+            not: false,
+            action,
+        }
+    }
+
     /// What follows `ip rule add` to make it.
     pub fn words(&self) -> String {
         let mut words = vec![format!("priority {}", self.priority)];

@@ -20,6 +20,7 @@ pub mod live;
 pub mod netlink;
 mod patience;
 pub mod procfs;
+mod program;
 pub mod resolver;
 pub mod selinux;
 pub mod tracefs;

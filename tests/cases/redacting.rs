@@ -513,19 +513,9 @@ fn routing() -> Routing {
     let net = |ip: IpAddr| Prefix::new(ip, if ip.is_ipv4() { 32 } else { 128 });
     let rule = |ip: IpAddr| RoutingRule {
         v6: ip.is_ipv6(),
-        priority: 90,
         from: Some(net(ip)),
         to: Some(net(ip)),
-        mark: None,
-        input: None,
-        output: None,
-        users: None,
-        protocol: None,
-        ports: None,
-        vrf: false,
-        other: false,
-        not: false,
-        action: RuleAction::Prohibit,
+        ..RoutingRule::new(90, RuleAction::Prohibit)
     };
     let route = |ip: IpAddr| RefusingRoute { to: net(ip), kind: RouteKind::Blackhole, table: 254, metric: 0 };
     Routing {

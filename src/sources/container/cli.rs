@@ -1,15 +1,11 @@
 //! podman without a socket: asked by its own command, since where it keeps what is its own affair.
 
-use std::ffi::OsStr;
-use std::process::Stdio;
-
 use serde_json::Value;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
 
 use super::{LINES, MOST_IDLE, parse};
 use crate::facts::container::{Container, Inspected};
 use crate::sources::Trouble;
+use crate::sources::program::printed;
 
 const PROGRAM: &str = "podman";
 const MOST_BYTES: u64 = 8 << 20;
@@ -46,23 +42,5 @@ fn json(printed: &[u8]) -> Result<Value, Trouble> {
 
 async fn run(words: &[&str]) -> Result<Vec<u8>, Trouble> {
     let what = format!("{PROGRAM} {}", words.first().unwrap_or(&""));
-    let failed = |e: &std::io::Error| Trouble::io(&what, e);
-    let mut child = Command::new(PROGRAM)
-        .args(words.iter().map(OsStr::new))
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| failed(&e))?;
-    let mut printed = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(MOST_BYTES).read_to_end(&mut printed).await.map_err(|e| failed(&e))?;
-    }
-    if printed.len() as u64 >= MOST_BYTES {
-        return Err(Trouble::failed(format!("{what} prints more than {} MiB", MOST_BYTES >> 20)));
-    }
-    let status = child.wait().await.map_err(|e| failed(&e))?;
-    if status.success() { Ok(printed) } else { Err(Trouble::failed(format!("{what} ended with {status}"))) }
+    printed(PROGRAM, words, &what, MOST_BYTES).await
 }

@@ -1,22 +1,18 @@
 //! Whom fail2ban has banned, and until when: asked of its own client, as its database and socket protocol are its own
 //! affair.
 
-use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
-use tokio::process::Command;
 
 use crate::facts::Reading;
 use crate::facts::firewalls::{Fail2ban, Jail};
-use crate::sources::{Trouble, trouble};
+use crate::sources::{Trouble, program, trouble};
 
 const SOCKET: &str = "/run/fail2ban/fail2ban.sock";
 const CLIENT: &str = "fail2ban-client";
@@ -58,27 +54,7 @@ async fn jail(name: String, zone: &TimeZone) -> Result<Jail, Trouble> {
 /// What the client prints to this command.
 async fn run(words: &[&str]) -> Result<String, Trouble> {
     let what = format!("{CLIENT} {}", words.join(" "));
-    let failed = |e: &std::io::Error| Trouble::io(&what, e);
-    let mut child = Command::new(CLIENT)
-        .args(words.iter().map(OsStr::new))
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| failed(&e))?;
-    let mut printed = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(MOST_BYTES).read_to_end(&mut printed).await.map_err(|e| failed(&e))?;
-    }
-    if printed.len() as u64 >= MOST_BYTES {
-        return Err(Trouble::failed(format!("{what} prints more than {} MiB", MOST_BYTES >> 20)));
-    }
-    let status = child.wait().await.map_err(|e| failed(&e))?;
-    if !status.success() {
-        return Err(Trouble::failed(format!("{what} ended with {status}")));
-    }
+    let printed = program::printed(CLIENT, words, &what, MOST_BYTES).await?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 

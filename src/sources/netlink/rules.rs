@@ -72,19 +72,9 @@ fn rule(message: &Message<'_>) -> Option<RoutingRule> {
     let (mut table, mut goto, mut mark, mut marked) = (u32::from(u8_at(body, 4)?), 0, None, None);
     let mut rule = RoutingRule {
         v6: family == FAMILY_V6,
-        priority: 0,
-        from: None,
-        to: None,
-        mark: None,
-        input: None,
-        output: None,
-        users: None,
-        protocol: None,
-        ports: None,
-        vrf: false,
         other: tos != 0,
         not: u32_at(body, 8)? & INVERT != 0,
-        action: RuleAction::Nop,
+        ..RoutingRule::new(0, RuleAction::Nop)
     };
     for (kind, value) in attributes(body.get(12..)?) {
         match kind {

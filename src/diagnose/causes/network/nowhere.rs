@@ -180,20 +180,8 @@ pub(super) mod tests {
     /// The usual three rules, one more before them, and these routes.
     pub(in super::super) fn routing(action: Option<RuleAction>, routes: &[(&str, RouteKind)]) -> Reading<Routing> {
         let rule = |priority, action, to: Option<&str>| RoutingRule {
-            v6: false,
-            priority,
-            from: None,
             to: to.map(|to| to.parse().unwrap()),
-            mark: None,
-            input: None,
-            output: None,
-            users: None,
-            protocol: None,
-            ports: None,
-            vrf: false,
-            other: false,
-            not: false,
-            action,
+            ..RoutingRule::new(priority, action)
         };
         let own = action.map(|action| rule(90, action, Some("203.0.113.0/24")));
         let usual = [(0, 255), (32766, 254), (32767, 253)].map(|(p, table)| rule(p, RuleAction::Table(table), None));
