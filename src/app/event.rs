@@ -84,6 +84,10 @@ pub enum ChartCommand {
     Retest,
     /// Look again and again.
     Continuous,
+    /// The boxes on the left.
+    Left,
+    /// The boxes on the right.
+    Right,
     /// The next pane.
     NextPane,
     /// The pane before.
@@ -210,6 +214,8 @@ pub struct Shown {
     pub help: Extent,
     /// A fix.
     pub fix: Extent,
+    /// Boxes in a column of the flowchart, where they stand in several; else 0.
+    pub column: usize,
 }
 
 /// Times that can be asked for.

@@ -6,7 +6,7 @@
 //!          └───────────────────┘                           └──────────▶ Ended: put back
 //! ```
 
-use super::chart::{Chart, Origin};
+use super::chart::{Chart, Origin, Selection};
 use super::event::{Effect, Extent, Step};
 use super::picker::scroll;
 use super::state::{Overlay, Screen, State};
@@ -74,6 +74,21 @@ pub enum End {
     Failed(String),
 }
 
+/// What a fix asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Which plan?
+    Plan,
+    /// Yes or no?
+    Question,
+    /// Nothing: it is at work.
+    Nothing,
+    /// It is over: on to what stands in the way next?
+    Next,
+    /// It is over.
+    Over,
+}
+
 /// What can be asked for while a fix is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FixCommand {
@@ -105,6 +120,17 @@ impl Fixing {
     /// It was said yes to.
     pub fn applied(&self) -> bool {
         matches!(self.stage, Stage::Running | Stage::Confirming(_) | Stage::Ended(_))
+    }
+
+    /// What it asks; with `more` to fix once it is over.
+    pub(super) fn asks(&self, more: bool) -> Ask {
+        match self.stage {
+            Stage::Choosing => Ask::Plan,
+            Stage::Asking | Stage::Confirming(_) => Ask::Question,
+            Stage::Running => Ask::Nothing,
+            Stage::Ended(_) if more => Ask::Next,
+            Stage::Ended(_) => Ask::Over,
+        }
     }
 
     /// The host is being changed, or is changed and not kept yet.
@@ -142,6 +168,11 @@ fn plans_of(chart: &Chart) -> Vec<Plan> {
         return of_box;
     }
     chart.diagnosis.culprit().into_iter().flat_map(|f| f.plans().cloned()).collect()
+}
+
+/// Something stands in the way that this program can do something about.
+pub(super) fn more(chart: &Chart) -> bool {
+    chart.diagnosis.settled && chart.diagnosis.culprit().is_some_and(|found| found.plans().next().is_some())
 }
 
 fn undo(state: &mut State) -> Vec<Effect> {
@@ -286,9 +317,14 @@ pub(super) fn ticked(state: &State) -> Vec<Effect> {
 }
 
 /// It is over: everything is looked at again.
-pub(super) fn ended(state: &mut State, end: End) -> Vec<Effect> {
+pub(super) fn ended(state: &mut State, end: &End) -> Vec<Effect> {
     let Some(fixing) = &mut state.fixing else { return Vec::new() };
     let changed = !matches!(end, End::Failed(_));
-    fixing.stage = Stage::Ended(end);
+    fixing.stage = Stage::Ended(end.clone());
+    super::happened::fixed(state, end);
+    if let (true, Screen::Chart(chart)) = (changed, &mut state.screen) {
+        // What stands in the way now is looked at next.
+        (chart.selection, chart.detail_top) = (Selection::Following, 0);
+    }
     if changed { retest(state) } else { Vec::new() }
 }

@@ -19,6 +19,7 @@ pub mod conclude;
 pub mod engine;
 pub mod event;
 pub mod fixing;
+pub mod happened;
 pub mod history;
 pub mod listening;
 mod panes;
@@ -64,10 +65,6 @@ pub struct Start {
     pub open: Open,
     /// Who asks.
     pub from: From,
-    /// Draw with ASCII only.
-    pub ascii: bool,
-    /// Use colours.
-    pub color: bool,
     /// File of recent targets (see [`recent::file`]); none: keep none.
     pub recent: Option<PathBuf>,
     /// How this host can be changed.

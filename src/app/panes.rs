@@ -88,6 +88,33 @@ pub(super) fn back(state: &mut State) {
     }
 }
 
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// To the box in the column beside, where the boxes stand in columns; else right opens what the box says.
+pub(super) fn aside(state: &mut State, side: Side) {
+    let column = state.shown.column;
+    let Screen::Chart(chart) = &mut state.screen else { return };
+    let at = BoxId::ALL.iter().position(|id| *id == chart.selected()).unwrap_or_default();
+    // The first of all is the symptom, which stands above.
+    let to = match side {
+        Side::Left => at.checked_sub(column).filter(|to| *to > 0),
+        Side::Right => Some(at + column).filter(|to| at > 0 && *to < BoxId::ALL.len()),
+    };
+    match to.filter(|_| column > 0).and_then(|to| BoxId::ALL.get(to)) {
+        Some(id) => {
+            chart.selection = Selection::Chosen(*id);
+            chart.detail_top = 0;
+        }
+        None if side == Side::Right => chart.focus = Focus::Detail,
+        None => {}
+    }
+}
+
 fn choose(chart: &mut Chart, step: Step) {
     let at = BoxId::ALL.iter().position(|id| *id == chart.selected()).unwrap_or_default();
     let last = BoxId::ALL.len() - 1;

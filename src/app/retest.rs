@@ -65,6 +65,11 @@ impl Retest {
         self.before = outcome;
     }
 
+    /// What the attempt before got.
+    pub fn before(&self) -> Option<Outcome> {
+        self.before
+    }
+
     /// An attempt ended: true when it got something else than the one before.
     pub fn ended(&mut self, outcome: Option<Outcome>) -> bool {
         let differs = self.before.is_some() && outcome != self.before;

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::asking::Asking;
 use super::chart::{Chart, Focus, Origin};
 use super::event::{Effect, Shown, Size};
-use super::fixing::Fixing;
+use super::fixing::{Ask, Fixing};
+use super::happened::Happened;
 use super::listening::{Attention, Listening};
 use super::picker::Picker;
 use super::table::Table;
-use super::{Open, Start};
+use super::{Open, Start, fixing};
 use crate::facts::{Case, Facts, Question};
 use crate::target::{From, Target};
 
@@ -26,6 +27,10 @@ pub struct State {
     pub overlay: Overlay,
     /// A fix that is shown over the screen.
     pub fixing: Option<Box<Fixing>>,
+    /// What happened last.
+    pub happened: Option<Happened>,
+    /// The change of this session that `undo` takes back: its number in the log, and what it did.
+    pub standing: Option<(u64, String)>,
     /// Said in passing, until the next key.
     pub notice: Option<String>,
     /// Recent targets, the last one first.
@@ -87,8 +92,8 @@ pub(super) enum Stale {
 pub enum Mode {
     /// The help is open.
     Help,
-    /// A fix is shown.
-    Fix,
+    /// A fix is shown, and it asks that.
+    Fix(Ask),
     /// The picker, whose line takes what is typed.
     Picker,
     /// The filter takes what is typed.
@@ -101,6 +106,28 @@ pub enum Mode {
     Pane(Focus),
 }
 
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Help,
+        Self::Fix(Ask::Plan),
+        Self::Fix(Ask::Question),
+        Self::Fix(Ask::Nothing),
+        Self::Fix(Ask::Next),
+        Self::Fix(Ask::Over),
+        Self::Picker,
+        Self::Filter,
+        Self::Client,
+        Self::Table,
+        Self::Pane(Focus::Chart),
+        Self::Pane(Focus::Detail),
+        Self::Pane(Focus::Rules),
+        Self::Pane(Focus::Listeners),
+        Self::Pane(Focus::Filter),
+        Self::Pane(Focus::Journal),
+    ];
+}
+
 impl State {
     /// The state a session begins with.
     pub fn new(start: Start, recent: Vec<String>, size: Size, now_ms: u64) -> Self {
@@ -110,6 +137,8 @@ impl State {
             screen: Screen::Picker(Box::default()),
             overlay: Overlay::None,
             fixing: None,
+            happened: None,
+            standing: None,
             notice: None,
             recent,
             now_ms,
@@ -143,6 +172,7 @@ impl State {
         self.asking.forget();
         self.cases += 1;
         self.screen = Screen::Chart(Box::new(Chart::new(case, origin, self.cases)));
+        self.happened = None;
         self.stale = Stale::Yes;
     }
 
@@ -167,11 +197,18 @@ impl State {
         if self.fixing.is_some() { Overlay::Fix } else { Overlay::None }
     }
 
+    /// What the shown fix asks.
+    fn asks(&self) -> Ask {
+        let Some(fixing) = &self.fixing else { return Ask::Over };
+        let more = matches!(&self.screen, Screen::Chart(chart) if fixing::more(chart));
+        fixing.asks(more)
+    }
+
     /// Where keys go now.
     pub fn mode(&self) -> Mode {
         match (&self.overlay, &self.screen) {
             (Overlay::Help(_), _) => Mode::Help,
-            (Overlay::Fix, _) => Mode::Fix,
+            (Overlay::Fix, _) => Mode::Fix(self.asks()),
             (Overlay::None, Screen::Picker(_)) => Mode::Picker,
             (Overlay::None, Screen::Listeners(all)) => match all.attention {
                 Attention::Rows => Mode::Table,

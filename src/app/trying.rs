@@ -17,7 +17,11 @@ pub(super) fn attempted(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     let outcome = chart.dial().map(|dial| dial.outcome);
-    if !chart.retest.ended(outcome) {
+    let before = chart.retest.before();
+    let differs = chart.retest.ended(outcome);
+    super::happened::tried(state, before);
+    let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    if !differs {
         return Vec::new();
     }
     let others: Vec<Question> =

@@ -8,7 +8,7 @@ use super::event::{
 };
 use super::fixing::{self, PENDING};
 use super::listening::Attention;
-use super::panes::{back, enter, show_rules, turn, type_client, walk_pane};
+use super::panes::{Side, aside, back, enter, show_rules, turn, type_client, walk_pane};
 use super::picker::{Picker, keep, scroll, walk};
 use super::state::{Overlay, Screen, Stale, State};
 use super::table::Table;
@@ -48,7 +48,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         What::Fixing(progress) => fixing::told(state, &progress),
-        What::Fixed(end) => fixing::ended(state, end),
+        What::Fixed(end) => fixing::ended(state, &end),
         What::Asking(true) => vec![Effect::LendTerminal],
         What::Asking(false) => vec![Effect::TakeTerminal],
         What::Changed(Change::Note(text)) | What::Notice(text) => {
@@ -349,6 +349,8 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::CopyFix => {
             return copy(state, |chart| chart.advice().map(|a| a.run.clone()), "there is nothing to do here");
         }
+        ChartCommand::Left => aside(state, Side::Left),
+        ChartCommand::Right => aside(state, Side::Right),
         ChartCommand::NextPane => refocus(state, Focus::next),
         ChartCommand::PreviousPane => refocus(state, Focus::previous),
         ChartCommand::Listeners => refocus(state, |_| Focus::Listeners),

@@ -2,6 +2,7 @@
 
 mod far;
 mod fixing;
+mod settings;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -319,7 +320,7 @@ fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
         return run_check(&asked, Form::Text, None);
     }
     // The target means something in the sandbox only: it is not remembered.
-    show(Start { recent: None, ..asked_of(&asked)? })
+    show(Start { recent: None, ..asked_of(&asked)? }, asked.ascii)
 }
 
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
@@ -339,7 +340,7 @@ fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
 
 fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
     if !once && !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        return show(Start { open: Open::Listeners, ..start(false) });
+        return show(Start { open: Open::Listeners, ..start() }, false);
     }
     let runtime = runtime()?;
     let found = runtime.block_on(check::listeners());
@@ -354,29 +355,30 @@ fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
 
 fn run_replay(file: &Path) -> Result<u8, Error> {
     let recording = load(file)?;
-    show(Start { open: Open::Recording(Box::new(recording.case)), ..start(false) })
+    show(Start { open: Open::Recording(Box::new(recording.case)), ..start() }, false)
 }
 
 fn screen(asked: &Asked) -> Result<u8, Error> {
     if asked.ends.any() {
         // ssh may ask for a password: that comes before the screen.
         let (case, _) = settle(asked)?;
-        return show(Start { open: Open::Recording(Box::new(case)), ..start(asked.ascii) });
+        return show(Start { open: Open::Recording(Box::new(case)), ..start() }, asked.ascii);
     }
-    show(asked_of(asked)?)
+    show(asked_of(asked)?, asked.ascii)
 }
 
 fn asked_of(asked: &Asked) -> Result<Start, Error> {
     let target = asked.target.as_deref().map(Target::parse).transpose()?;
-    Ok(Start { open: target.map_or(Open::Picker, Open::Target), from: asker(asked)?, ..start(asked.ascii) })
+    Ok(Start { open: target.map_or(Open::Picker, Open::Target), from: asker(asked)?, ..start() })
 }
 
-fn show(start: Start) -> Result<u8, Error> {
+fn show(start: Start, ascii: bool) -> Result<u8, Error> {
     if dumb_terminal() {
         return Err(Error::input("the full screen needs more than a dumb terminal").hint("use: unrefuse check TARGET"));
     }
+    let settings = settings::settings(style(ascii))?;
     let runtime = runtime()?;
-    let ended = runtime.block_on(crate::ui::run(start));
+    let ended = runtime.block_on(crate::ui::run(start, settings));
     // A resolver that does not answer must not keep the program.
     runtime.shutdown_background();
     crate::sources::tracefs::remove_all();
@@ -384,11 +386,10 @@ fn show(start: Start) -> Result<u8, Error> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
-fn start(ascii: bool) -> Start {
-    let Style { color, ascii } = style(ascii);
+fn start() -> Start {
     let set = |name: &str| std::env::var_os(name);
     let recent = crate::app::recent::file(set("XDG_STATE_HOME").as_deref(), set("HOME").as_deref());
-    Start { ascii, color, recent, rights: rights(), ..Start::default() }
+    Start { recent, rights: rights(), ..Start::default() }
 }
 
 /// How this host can be changed; an ordinary user may say who is to be asked.

@@ -1,27 +1,42 @@
 //! The keys: one table, from which keys get their meaning, the help its text and the bottom line its words.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::collections::BTreeMap;
 
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use serde::Deserialize;
+
+use super::settings::{Source, trouble};
 use crate::app::What;
 use crate::app::chart::Focus;
 use crate::app::event::{ChartCommand, Command, Edit, Goal, RulesCommand, Session, Step, TableCommand};
+use crate::app::fixing::Ask;
 use crate::app::state::Mode;
+use crate::error::Error;
 
-/// A key and what it does.
+/// Something that can be asked for, and the keys that ask for it.
 #[derive(Debug)]
-pub struct Key {
+pub struct Action {
+    /// Its name in the user's file.
+    pub name: &'static str,
     /// What is pressed.
-    pub press: Press,
-    /// How that is written.
-    pub shown: &'static str,
+    pub presses: &'static [Press],
     /// What it does.
     pub command: Command,
     /// Where it does so.
     pub place: Place,
-    /// What it does, in words; keys with the same words are one line of the help.
+    /// What it does, in words.
     pub help: &'static str,
-    /// How it is written in the bottom line and its word there, if it has a place there.
-    pub bar: Option<(&'static str, &'static str)>,
+    /// Its word in the bottom line, if it has a place there.
+    pub bar: Option<Bar>,
+}
+
+/// How an action is told in the bottom line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bar {
+    /// In a word.
+    pub word: &'static str,
+    /// Name of the action whose key is shown before its own.
+    pub with: Option<&'static str>,
 }
 
 /// What is pressed.
@@ -44,8 +59,14 @@ pub enum Place {
     Untyped,
     /// While a diagnosis is shown.
     Chart,
-    /// Where a fix is shown.
-    Fix,
+    /// Where a box of the diagnosis is selected.
+    Boxes,
+    /// Where a fix asks something.
+    Asked,
+    /// While a fix is applied.
+    Working,
+    /// Where a fix is over.
+    Over,
     /// Where the keys go to the rules.
     Rules,
     /// Where listeners are shown: beside a diagnosis, or alone.
@@ -58,9 +79,12 @@ pub enum Place {
 
 impl Place {
     /// All places, in the order of the help, with their headings.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Chart, "Diagnosis"),
-        (Self::Fix, "A fix"),
+        (Self::Boxes, "Flowchart"),
+        (Self::Asked, "A fix that asks"),
+        (Self::Working, "A fix at work"),
+        (Self::Over, "A fix that is over"),
         (Self::Rules, "Rules"),
         (Self::Table, "Listeners"),
         (Self::Looking, "To another screen"),
@@ -76,7 +100,10 @@ impl Place {
             Self::Everywhere => true,
             Self::Untyped => !typing,
             Self::Chart => matches!(mode, Mode::Pane(_)),
-            Self::Fix => mode == Mode::Fix,
+            Self::Boxes => mode == Mode::Pane(Focus::Chart),
+            Self::Asked => mode == Mode::Fix(Ask::Question),
+            Self::Working => mode == Mode::Fix(Ask::Nothing),
+            Self::Over => mode == Mode::Fix(Ask::Next),
             Self::Rules => mode == Mode::Pane(Focus::Rules),
             Self::Table | Self::Looking => matches!(mode, Mode::Pane(_) | Mode::Table),
             Self::Typing => typing,
@@ -90,85 +117,302 @@ impl Place {
     }
 }
 
-const fn key(press: Press, shown: &'static str, command: Command, place: Place, help: &'static str) -> Key {
-    Key { press, shown, command, place, help, bar: None }
+const fn does(
+    name: &'static str,
+    presses: &'static [Press],
+    command: Command,
+    place: Place,
+    help: &'static str,
+) -> Action {
+    Action { name, presses, command, place, help, bar: None }
 }
 
-impl Key {
-    const fn bar_as(mut self, shown: &'static str, word: &'static str) -> Self {
-        self.bar = Some((shown, word));
-        self
-    }
-
+impl Action {
     const fn bar(mut self, word: &'static str) -> Self {
-        self.bar = Some((self.shown, word));
+        self.bar = Some(Bar { word, with: None });
+        self
+    }
+
+    const fn bar_with(mut self, with: &'static str, word: &'static str) -> Self {
+        self.bar = Some(Bar { word, with: Some(with) });
         self
     }
 }
+
+impl Press {
+    /// How it is written: in the help and in the user's file.
+    pub fn shown(self) -> String {
+        match self {
+            Char(' ') => "Space".into(),
+            Char(c) => c.to_string(),
+            Ctrl(c) => format!("Ctrl-{}", c.to_ascii_uppercase()),
+            Code(KeyCode::Up) => "↑".into(),
+            Code(KeyCode::Down) => "↓".into(),
+            Code(KeyCode::Left) => "←".into(),
+            Code(KeyCode::Right) => "→".into(),
+            Code(KeyCode::PageUp) => "PgUp".into(),
+            Code(KeyCode::PageDown) => "PgDn".into(),
+            Code(KeyCode::BackTab) => "Shift-Tab".into(),
+            Code(KeyCode::F(number)) => format!("F{number}"),
+            Code(code) => format!("{code:?}"),
+        }
+    }
+
+    /// How it is written in the bottom line.
+    fn brief(self) -> String {
+        if self == Code(KeyCode::Enter) { "↵".into() } else { self.shown() }
+    }
+
+    /// Reads what a user's file says: `r`, `Ctrl-R`, `F5`, `Enter`.
+    pub fn parse(word: &str) -> Option<Self> {
+        let mut letters = word.chars();
+        if let (Some(c), None) = (letters.next(), letters.next()) {
+            let arrow = [('↑', KeyCode::Up), ('↓', KeyCode::Down), ('←', KeyCode::Left), ('→', KeyCode::Right)];
+            let code = arrow.iter().find(|(sign, _)| *sign == c).map(|(_, code)| Code(*code));
+            return code.or((!c.is_control() && c != ' ').then_some(Char(c)));
+        }
+        let lower = word.to_lowercase();
+        if let Some(letter) = lower.strip_prefix("ctrl-") {
+            let mut letters = letter.chars();
+            let (c, None) = (letters.next()?, letters.next()) else { return None };
+            return c.is_ascii_lowercase().then_some(Ctrl(c));
+        }
+        if let Some(number) = lower.strip_prefix('f').and_then(|number| number.parse::<u8>().ok()) {
+            return (1..=12).contains(&number).then_some(Code(KeyCode::F(number)));
+        }
+        NAMED.iter().find(|(name, _)| *name == lower).map(|(_, press)| *press)
+    }
+
+    /// Would it be taken for text where text is typed?
+    fn is_text(self) -> bool {
+        matches!(self, Char(_))
+    }
+}
+
+/// Keys with names.
+const NAMED: [(&str, Press); 18] = [
+    ("up", Code(KeyCode::Up)),
+    ("down", Code(KeyCode::Down)),
+    ("left", Code(KeyCode::Left)),
+    ("right", Code(KeyCode::Right)),
+    ("pgup", Code(KeyCode::PageUp)),
+    ("pgdn", Code(KeyCode::PageDown)),
+    ("pageup", Code(KeyCode::PageUp)),
+    ("pagedown", Code(KeyCode::PageDown)),
+    ("home", Code(KeyCode::Home)),
+    ("end", Code(KeyCode::End)),
+    ("enter", Code(KeyCode::Enter)),
+    ("esc", Code(KeyCode::Esc)),
+    ("tab", Code(KeyCode::Tab)),
+    ("shift-tab", Code(KeyCode::BackTab)),
+    ("backspace", Code(KeyCode::Backspace)),
+    ("delete", Code(KeyCode::Delete)),
+    ("insert", Code(KeyCode::Insert)),
+    ("space", Char(' ')),
+];
 
 use crate::app::fixing::FixCommand;
 use ChartCommand as Do;
 use Command::{Back, Chart, Edit as Line, Fix, Go, Move, Open, Rules as Tree, Session as Us, Table};
-use Place::{Chart as InChart, Everywhere, Fix as InFix, Looking, Rules as InRules, Table as InTable, Typing, Untyped};
+use Place::{
+    Asked, Boxes, Chart as InChart, Everywhere, Looking, Over, Rules as InRules, Table as InTable, Typing, Untyped,
+    Working,
+};
 use Press::{Char, Code, Ctrl};
 
-/// The table.
-pub const KEYS: &[Key] = &[
-    key(Code(KeyCode::Up), "↑", Move(Step::Up), Everywhere, "one up"),
-    key(Code(KeyCode::Down), "↓", Move(Step::Down), Everywhere, "one down").bar_as("↑↓", "move"),
-    key(Char('k'), "k", Move(Step::Up), Untyped, "one up"),
-    key(Char('j'), "j", Move(Step::Down), Untyped, "one down"),
-    key(Code(KeyCode::PageUp), "PgUp", Move(Step::PageUp), Everywhere, "a page up"),
-    key(Code(KeyCode::PageDown), "PgDn", Move(Step::PageDown), Everywhere, "a page down"),
-    key(Code(KeyCode::Home), "Home", Move(Step::Top), Everywhere, "to the beginning"),
-    key(Code(KeyCode::End), "End", Move(Step::Bottom), Everywhere, "to the end"),
-    key(Code(KeyCode::Enter), "Enter", Open, Everywhere, "open what is selected").bar_as("↵", "open"),
-    key(Code(KeyCode::Esc), "Esc", Back, Everywhere, "back; twice: follow the culprit again"),
-    key(Char('f'), "f", Fix(FixCommand::Show), InChart, "fix: what can be done about the box, with what it changes")
-        .bar("fix"),
-    key(Char('u'), "u", Fix(FixCommand::Undo), InChart, "undo the last change of this host").bar("undo"),
-    key(Char('y'), "y", Fix(FixCommand::Yes), InFix, "yes: apply it, or keep it").bar("yes"),
-    key(Char('n'), "n", Fix(FixCommand::No), InFix, "no: do not apply it, or put it back").bar("no"),
-    key(Char('r'), "r", Chart(Do::Retest), InChart, "retest: look at everything again").bar("retest"),
-    key(Char('l'), "l", Chart(Do::Listeners), InChart, "listeners: every socket that waits for connections")
-        .bar("listeners"),
-    key(Char('w'), "w", Chart(Do::Rules), InChart, "rules of the packet filter, the packet's way lit").bar("rules"),
-    key(Char('g'), "g", Chart(Do::Journal), InChart, "journal of the unit that serves the target").bar("journal"),
-    key(Char('c'), "c", Chart(Do::Client), InChart, "client: whose way is shown; none is any client").bar("client"),
-    key(Code(KeyCode::Right), "→", Tree(RulesCommand::Unfold), InRules, "show what is in the line; Enter too"),
-    key(Code(KeyCode::Left), "←", Tree(RulesCommand::Fold), InRules, "no longer, or to what the line is in")
-        .bar_as("→←", "open, close"),
-    key(Char('/'), "/", Table(TableCommand::Filter), InTable, "filter the listeners").bar("filter"),
-    key(Char('s'), "s", Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
-    key(Char('y'), "y", Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
-    key(Char('Y'), "Y", Chart(Do::CopyFix), InChart, "copy what to do about it"),
-    key(Char('t'), "t", Go(Goal::Picker), Looking, "choose another target").bar("target"),
-    key(Char('L'), "L", Go(Goal::Listeners), Looking, "all listeners, on the whole screen"),
-    key(Char('R'), "R", Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
-    key(Code(KeyCode::Tab), "Tab", Chart(Do::NextPane), InChart, "next pane"),
-    key(Code(KeyCode::BackTab), "Shift-Tab", Chart(Do::PreviousPane), InChart, "pane before"),
-    key(Code(KeyCode::Backspace), "Backspace", Line(Edit::Erase), Typing, "remove the last character"),
-    key(Ctrl('u'), "Ctrl-U", Line(Edit::Clear), Typing, "remove everything typed"),
-    key(Char('?'), "?", Us(Session::Help), Untyped, "this help").bar("help"),
-    key(Code(KeyCode::F(1)), "F1", Us(Session::Help), Everywhere, "this help").bar("help"),
-    key(Char('q'), "q", Us(Session::Quit), Untyped, "quit").bar("quit"),
-    key(Ctrl('c'), "Ctrl-C", Us(Session::Quit), Everywhere, "quit").bar("quit"),
-    key(Ctrl('l'), "Ctrl-L", Us(Session::Redraw), Everywhere, "paint everything again"),
-    key(Ctrl('z'), "Ctrl-Z", Us(Session::Suspend), Everywhere, "stop; `fg` comes back"),
+/// The table: what can be asked for, with the keys that ask for it unless the user's file says otherwise.
+pub const ACTIONS: &[Action] = &[
+    does("up", &[Code(KeyCode::Up)], Move(Step::Up), Everywhere, "one up"),
+    does("down", &[Code(KeyCode::Down)], Move(Step::Down), Everywhere, "one down").bar_with("up", "move"),
+    does("up-too", &[Char('k')], Move(Step::Up), Untyped, "one up"),
+    does("down-too", &[Char('j')], Move(Step::Down), Untyped, "one down"),
+    does("page-up", &[Code(KeyCode::PageUp)], Move(Step::PageUp), Everywhere, "a page up"),
+    does("page-down", &[Code(KeyCode::PageDown)], Move(Step::PageDown), Everywhere, "a page down"),
+    does("beginning", &[Code(KeyCode::Home)], Move(Step::Top), Everywhere, "to the beginning"),
+    does("end", &[Code(KeyCode::End)], Move(Step::Bottom), Everywhere, "to the end"),
+    does("open", &[Code(KeyCode::Enter)], Open, Everywhere, "open what is selected").bar("open"),
+    does("back", &[Code(KeyCode::Esc)], Back, Everywhere, "back; twice: follow the culprit again"),
+    does("left", &[Code(KeyCode::Left)], Chart(Do::Left), Boxes, "to the boxes on the left"),
+    does("right", &[Code(KeyCode::Right)], Chart(Do::Right), Boxes, "to the boxes on the right, or to what one says"),
+    does(
+        "fix",
+        &[Char('f')],
+        Fix(FixCommand::Show),
+        InChart,
+        "fix: what can be done about the box, with what it changes",
+    )
+    .bar("fix"),
+    does("next-fix", &[Char('f')], Fix(FixCommand::Show), Over, "fix what stands in the way next").bar("next cause"),
+    does("undo", &[Char('u')], Fix(FixCommand::Undo), InChart, "undo the last change of this host").bar("undo"),
+    does("yes", &[Char('y')], Fix(FixCommand::Yes), Asked, "yes: apply it, or keep it").bar("yes"),
+    does("no", &[Char('n')], Fix(FixCommand::No), Asked, "no: do not apply it, or put it back").bar("no"),
+    does("put-back", &[Char('n')], Fix(FixCommand::No), Working, "put back what is being applied").bar("put it back"),
+    does("retest", &[Char('r')], Chart(Do::Retest), InChart, "retest: look at everything again").bar("retest"),
+    does(
+        "listeners",
+        &[Char('l')],
+        Chart(Do::Listeners),
+        InChart,
+        "listeners: every socket that waits for connections",
+    )
+    .bar("listeners"),
+    does("rules", &[Char('w')], Chart(Do::Rules), InChart, "rules of the packet filter, the packet's way lit")
+        .bar("rules"),
+    does("journal", &[Char('g')], Chart(Do::Journal), InChart, "journal of the unit that serves the target")
+        .bar("journal"),
+    does("client", &[Char('c')], Chart(Do::Client), InChart, "client: whose way is shown; none is any client")
+        .bar("client"),
+    does("unfold", &[Code(KeyCode::Right)], Tree(RulesCommand::Unfold), InRules, "show what is in the line; Enter too"),
+    does("fold", &[Code(KeyCode::Left)], Tree(RulesCommand::Fold), InRules, "no longer, or to what the line is in")
+        .bar_with("unfold", "open, close"),
+    does("filter", &[Char('/')], Table(TableCommand::Filter), InTable, "filter the listeners").bar("filter"),
+    does("sort", &[Char('s')], Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
+    does("copy", &[Char('y')], Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
+    does("copy-fix", &[Char('Y')], Chart(Do::CopyFix), InChart, "copy what to do about it"),
+    does("target", &[Char('t')], Go(Goal::Picker), Looking, "choose another target").bar("target"),
+    does("all-listeners", &[Char('L')], Go(Goal::Listeners), Looking, "all listeners, on the whole screen"),
+    does("repeat", &[Char('R')], Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
+    does("next-pane", &[Code(KeyCode::Tab)], Chart(Do::NextPane), InChart, "next pane"),
+    does("pane-before", &[Code(KeyCode::BackTab)], Chart(Do::PreviousPane), InChart, "pane before"),
+    does("erase", &[Code(KeyCode::Backspace)], Line(Edit::Erase), Typing, "remove the last character"),
+    does("clear", &[Ctrl('u')], Line(Edit::Clear), Typing, "remove everything typed"),
+    does("help", &[Char('?')], Us(Session::Help), Untyped, "this help").bar("help"),
+    does("help-too", &[Code(KeyCode::F(1))], Us(Session::Help), Everywhere, "this help").bar("help"),
+    does("quit", &[Char('q')], Us(Session::Quit), Untyped, "quit").bar("quit"),
+    does("quit-too", &[Ctrl('c')], Us(Session::Quit), Everywhere, "quit").bar("quit"),
+    does("repaint", &[Ctrl('l')], Us(Session::Redraw), Everywhere, "paint everything again"),
+    does("suspend", &[Ctrl('z')], Us(Session::Suspend), Everywhere, "stop; `fg` comes back"),
 ];
 
-/// What a key means where the keys go now.
-pub fn meaning(event: KeyEvent, mode: Mode) -> Option<What> {
-    if event.kind == KeyEventKind::Release {
-        return None;
+/// Which keys do what here: the table with what the user's file changed.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    all: Vec<(&'static Action, Vec<Press>)>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { all: ACTIONS.iter().map(|action| (action, action.presses.to_vec())).collect() }
     }
-    let press = pressed(event)?;
-    if let Some(key) = KEYS.iter().find(|key| key.press == press && key.place.holds(mode)) {
-        return Some(What::Command(key.command));
+}
+
+/// A line of the user's file.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Wanted {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Keys {
+    /// What a user's file says: an action a line, with its key or keys.
+    pub fn read(source: &Source) -> Result<Self, Error> {
+        let wrong = |what: &str, at| trouble(source, what, at);
+        let file: BTreeMap<toml::Spanned<String>, toml::Spanned<Wanted>> = toml::from_str(&source.text)
+            .map_err(|e| wrong(e.message(), e.span()).hint("like this: retest = \"F5\" or retest = [\"r\", \"F5\"]"))?;
+        let mut keys = Self::default();
+        for (name, wanted) in file {
+            let at = Some(name.span());
+            let Some(action) = keys.all.iter_mut().find(|(action, _)| action.name == name.get_ref()) else {
+                let names: Vec<&str> = ACTIONS.iter().map(|action| action.name).collect();
+                let what = format!("`{}` is nothing that a key could do", crate::text::line(name.get_ref()));
+                return Err(wrong(&what, at).hint(format!("allowed: {}", names.join(", "))));
+            };
+            let words = match wanted.into_inner() {
+                Wanted::One(word) => vec![word],
+                Wanted::Several(words) => words,
+            };
+            action.1 = Vec::new();
+            for word in words {
+                let press = Press::parse(&word).ok_or_else(|| {
+                    let named: Vec<&str> = NAMED.iter().map(|(name, _)| *name).collect();
+                    wrong(&format!("`{}` is no key", crate::text::line(&word)), at.clone())
+                        .hint(format!("allowed: a character, Ctrl-A to Ctrl-Z, F1 to F12, {}", named.join(", ")))
+                })?;
+                if press.is_text() && matches!(action.0.place, Everywhere | Typing) {
+                    let what =
+                        format!("`{}` holds while text is typed: {} would be text", action.0.name, press.shown());
+                    return Err(wrong(&what, at).hint("allowed: a key with Ctrl, a function key or one with a name"));
+                }
+                action.1.push(press);
+            }
+        }
+        keys.checked().map_err(|what| wrong(&what, Some(0..0)))
     }
-    match press {
-        Char(c) if Typing.holds(mode) && !c.is_control() => Some(What::Typed(c)),
-        Char(_) | Ctrl(_) | Code(_) => None,
+
+    /// No key may mean two things in one place, and there must be a way out.
+    fn checked(self) -> Result<Self, String> {
+        for mode in Mode::ALL {
+            let here: Vec<_> = self.all.iter().filter(|(action, _)| action.place.holds(mode)).collect();
+            for (index, (action, presses)) in here.iter().enumerate() {
+                let mut others = here.iter().skip(index + 1);
+                if let Some((other, _)) = others.find(|(_, keys)| keys.iter().any(|key| presses.contains(key))) {
+                    return Err(format!("one key means `{}` and `{}` in the same place", action.name, other.name));
+                }
+            }
+            if !here.iter().any(|(action, presses)| action.command == Us(Session::Quit) && !presses.is_empty()) {
+                return Err("`quit-too` needs a key: there would be no way out".into());
+            }
+        }
+        Ok(self)
+    }
+
+    /// What a key means where the keys go now.
+    pub fn meaning(&self, event: KeyEvent, mode: Mode) -> Option<What> {
+        if event.kind == KeyEventKind::Release {
+            return None;
+        }
+        let press = pressed(event)?;
+        let holds = |(action, presses): &&(&Action, Vec<Press>)| presses.contains(&press) && action.place.holds(mode);
+        if let Some((action, _)) = self.all.iter().find(holds) {
+            return Some(What::Command(action.command));
+        }
+        match press {
+            Char(c) if Typing.holds(mode) && !c.is_control() => Some(What::Typed(c)),
+            Char(_) | Ctrl(_) | Code(_) => None,
+        }
+    }
+
+    /// The key of an action, as it is shown; empty where it has none.
+    pub fn of(&self, name: &str) -> String {
+        let found = self.all.iter().find(|(action, _)| action.name == name);
+        found.and_then(|(_, presses)| presses.first()).map(|press| press.brief()).unwrap_or_default()
+    }
+
+    /// Keys with the words of the bottom line that hold in a mode; of actions that do the same, the first.
+    pub fn bar(&self, mode: Mode) -> Vec<(String, &'static str)> {
+        let mut shown: Vec<(Command, (String, &'static str))> = Vec::new();
+        for (action, presses) in self.all.iter().filter(|(action, _)| action.place.matters(mode)) {
+            let (Some(bar), Some(press)) = (action.bar, presses.first()) else { continue };
+            if shown.iter().any(|(command, _)| *command == action.command) {
+                continue;
+            }
+            let before = bar.with.map(|name| self.of(name)).unwrap_or_default();
+            shown.push((action.command, (format!("{before}{}", press.brief()), bar.word)));
+        }
+        shown.into_iter().map(|(_, bar)| bar).collect()
+    }
+
+    /// The lines of the help: headings and their keys with what they do.
+    pub fn help(&self) -> Vec<(&'static str, Vec<(String, &'static str)>)> {
+        let mut told: Vec<&'static str> = Vec::new();
+        let mut sections = Vec::new();
+        for (place, heading) in Place::ALL {
+            let mut lines = Vec::new();
+            for (action, _) in self.all.iter().filter(|(action, _)| action.place == place) {
+                if told.contains(&action.help) {
+                    continue;
+                }
+                told.push(action.help);
+                let same = self.all.iter().filter(|(other, _)| other.help == action.help);
+                let keys: Vec<String> = same.flat_map(|(_, presses)| presses).map(|press| press.shown()).collect();
+                if !keys.is_empty() {
+                    lines.push((keys.join(" "), action.help));
+                }
+            }
+            sections.push((heading, lines));
+        }
+        sections
     }
 }
 
@@ -180,62 +424,21 @@ fn pressed(event: KeyEvent) -> Option<Press> {
     Some(if event.modifiers.contains(KeyModifiers::CONTROL) { Ctrl(c.to_ascii_lowercase()) } else { Char(c) })
 }
 
-/// Keys with the words of the bottom line that hold in a mode; of keys that do the same, the first.
-pub fn bar(mode: Mode) -> Vec<(&'static str, &'static str)> {
-    let mut shown: Vec<(Command, (&'static str, &'static str))> = Vec::new();
-    for key in KEYS.iter().filter(|key| key.place.matters(mode)) {
-        if let (Some(bar), false) = (key.bar, shown.iter().any(|(command, _)| *command == key.command)) {
-            shown.push((key.command, bar));
-        }
-    }
-    shown.into_iter().map(|(_, bar)| bar).collect()
-}
-
-/// The lines of the help: headings and their keys with what they do.
-pub fn help() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
-    let mut told: Vec<&'static str> = Vec::new();
-    let mut sections = Vec::new();
-    for (place, heading) in Place::ALL {
-        let mut lines = Vec::new();
-        for key in KEYS.iter().filter(|key| key.place == place) {
-            if told.contains(&key.help) {
-                continue;
-            }
-            told.push(key.help);
-            let same: Vec<&str> = KEYS.iter().filter(|k| k.help == key.help).map(|k| k.shown).collect();
-            lines.push((same.join(" "), key.help));
-        }
-        sections.push((heading, lines));
-    }
-    sections
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn press(code: KeyCode, modifiers: KeyModifiers, mode: Mode) -> Option<String> {
-        meaning(KeyEvent::new(code, modifiers), mode).map(|what| format!("{what:?}"))
+        Keys::default().meaning(KeyEvent::new(code, modifiers), mode).map(|what| format!("{what:?}"))
+    }
+
+    fn read(text: &str) -> Result<Keys, Error> {
+        Keys::read(&Source { name: "keys.toml".into(), text: text.into() })
     }
 
     #[test]
     fn no_key_has_two_meanings_in_one_place() {
-        let modes = [
-            Mode::Help,
-            Mode::Picker,
-            Mode::Filter,
-            Mode::Client,
-            Mode::Table,
-            Mode::Pane(Focus::Chart),
-            Mode::Pane(Focus::Rules),
-            Mode::Pane(Focus::Journal),
-        ];
-        for mode in modes {
-            for key in KEYS.iter().filter(|key| key.place.holds(mode)) {
-                let same = KEYS.iter().filter(|other| other.press == key.press && other.place.holds(mode)).count();
-                assert_eq!(same, 1, "{} in {mode:?}", key.shown);
-            }
-        }
+        assert_eq!(Keys::default().checked().map(|_| ()), Ok(()));
     }
 
     #[test]
@@ -249,13 +452,63 @@ mod tests {
 
     #[test]
     fn ctrl_c_always_quits_and_help_says_so() {
-        for mode in [Mode::Help, Mode::Picker, Mode::Filter, Mode::Pane(Focus::Detail)] {
+        for mode in Mode::ALL {
             let quit = Some("Command(Session(Quit))".to_owned());
             assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL, mode), quit);
         }
-        let lines: Vec<_> = help().into_iter().flat_map(|(_, lines)| lines).collect();
+        let lines: Vec<_> = Keys::default().help().into_iter().flat_map(|(_, lines)| lines).collect();
         assert!(lines.contains(&("q Ctrl-C".to_owned(), "quit")), "{lines:?}");
         let told: usize = lines.iter().map(|(keys, _)| keys.split(' ').count()).sum();
-        assert_eq!(told, KEYS.len(), "every key of the table is in the help");
+        let all: usize = ACTIONS.iter().map(|action| action.presses.len()).sum();
+        assert_eq!(told, all, "every key of the table is in the help");
+    }
+
+    #[test]
+    fn yes_and_no_are_offered_only_where_something_is_asked() {
+        let offered = |mode: Mode| Keys::default().bar(mode).iter().any(|(_, word)| matches!(*word, "yes" | "no"));
+        for mode in Mode::ALL {
+            assert_eq!(offered(mode), mode == Mode::Fix(Ask::Question), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_that_is_shown_can_be_written_into_the_file() {
+        for action in ACTIONS {
+            for press in action.presses {
+                assert_eq!(Press::parse(&press.shown()), Some(*press), "{}", press.shown());
+            }
+        }
+        for word in ["", "Ctrl-1", "F13", "Hyper-x", " ", "\u{7}"] {
+            assert_eq!(Press::parse(word), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn the_users_file_changes_keys_and_what_is_shown_of_them() {
+        let keys = read("retest = [\"F5\", \"r\"]\nlisteners = \"o\"").unwrap();
+        let mode = Mode::Pane(Focus::Chart);
+        let meaning =
+            |code| keys.meaning(KeyEvent::new(code, KeyModifiers::NONE), mode).map(|what| format!("{what:?}"));
+        assert_eq!(meaning(KeyCode::F(5)), Some("Command(Chart(Retest))".into()));
+        assert_eq!(meaning(KeyCode::Char('l')), None);
+        assert!(keys.bar(mode).contains(&("F5".into(), "retest")));
+        assert!(keys.help().iter().any(|(_, lines)| lines.iter().any(|(keys, _)| keys == "F5 r")));
+    }
+
+    #[test]
+    fn a_mistake_in_the_users_file_is_told_with_its_line_and_what_is_allowed() {
+        for (text, says, hint) in [
+            ("\nretset = \"r\"", "line 2: `retset` is nothing that a key could do", "allowed: up, down"),
+            ("retest = \"Hyper-x\"", "line 1: `Hyper-x` is no key", "allowed: a character, Ctrl-A to Ctrl-Z"),
+            ("retest = 5", "line 1: ", "like this: retest ="),
+            ("retest = \"w\"", "one key means `retest` and `rules` in the same place", ""),
+            ("quit-too = []", "there would be no way out", ""),
+            ("up = \"e\"", "`up` holds while text is typed", "allowed: a key with Ctrl"),
+        ] {
+            let error = read(text).unwrap_err();
+            let report = error.report();
+            assert!(report.starts_with("keys.toml, ") && report.contains(says) && report.contains(hint), "{report}");
+            assert_eq!(error.exit_code(), 2);
+        }
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! 40x15            80x24                 120x40                  200x60
-//! ┌────────┐       ┌──────────────┐      ┌───────────────┐       ┌────────────────────┐
-//! │symptom │       │symptom       │      │symptom        │       │symptom             │
-//! │list of │       ├─────┬────────┤      ├──────┬────────┤       ├───────┬────────────┤
-//! │boxes   │       │chart│the pane│      │chart │detail  │       │chart  │detail      │
-//! │or the  │       │     │with the│      │      ├────────┤       │       ├────────────┤
-//! │pane    │       │     │keys    │      │      │list or │       │       │listeners   │
-//! └────────┘       └─────┴────────┘      │      │journal │       │       ├────────────┤
-//!                                        └──────┴────────┘       │       │journal     │
-//!                                                                └───────┴────────────┘
+//! ┌────────┐       ┌──────────────┐      ┌───────────────┐       ┌──────────────────────────┐
+//! │symptom │       │symptom       │      │symptom        │       │symptom                   │
+//! │list of │       ├─────┬────────┤      ├──────┬────────┤       ├────────┬────────┬────────┤
+//! │boxes   │       │chart│the pane│      │chart │detail  │       │boxes 1 │boxes 5 │detail  │
+//! │or the  │       │     │with the│      │      ├────────┤       │to 4 as │to 8 as │        │
+//! │pane    │       │     │keys    │      │      │list or │       │live    │live    │        │
+//! ├────────┤       ├─────┴────────┤      │      │journal │       │panes   │panes   │        │
+//! │guide   │       │guide         │      ├──────┴────────┤       ├────────┴────────┴────────┤
+//! └────────┘       └──────────────┘      │guide          │       │guide                     │
+//!                                        └───────────────┘       └──────────────────────────┘
 //! ```
+//!
+//! Where the keys go to the rules, the listeners or the journal, those get the room of the boxes at 200x60 too.
 
 use ratatui::layout::Rect;
 
@@ -35,10 +38,14 @@ pub struct Layout {
     pub listeners: Rect,
     /// The journal.
     pub journal: Rect,
+    /// What will happen, what just happened, how to go back.
+    pub guide: Rect,
     /// The bottom line.
     pub footer: Rect,
     /// Panes have frames.
     pub framed: bool,
+    /// The flowchart has two columns of live panes.
+    pub columns: bool,
 }
 
 /// Which of them shares a place with the detail.
@@ -80,63 +87,74 @@ pub struct Wish {
 /// Rows of the symptom, frame included, where it has to be short.
 const SHORT: u16 = 5;
 /// Rows that the flowchart needs for boxes with frames.
-const FLOWCHART: u16 = 26;
+const FLOWCHART: u16 = 24;
 
 /// Places the panes of a diagnosis.
-pub fn of(area: Rect, Wish { focus, beside, symptom }: Wish) -> Layout {
+pub fn of(area: Rect, wish: Wish) -> Layout {
     let (header, main, footer) = bars(area);
-    let mut layout = Layout { header, footer, ..Layout::default() };
+    let (main, guide) = split_top(main, main.height.saturating_sub(guide_rows(main.height)));
+    let mut layout = Layout { header, guide, footer, ..Layout::default() };
     if !framed(main) {
-        narrow(&mut layout, main, focus);
+        narrow(&mut layout, main, wish.focus);
         return layout;
     }
     layout.framed = true;
-    let large = area.width >= 150 && main.height >= 46;
-    let medium = area.width >= 100 && main.height >= 30;
-    let tall = (medium || large) && main.height >= symptom.saturating_add(FLOWCHART);
-    let (symptom, rest) = split_top(main, if tall { symptom } else { SHORT });
+    let large = area.width >= 150 && main.height >= 42;
+    let medium = area.width >= 100 && main.height >= 28;
+    let tall = (medium || large) && main.height >= wish.symptom.saturating_add(FLOWCHART);
+    let (symptom, rest) = split_top(main, if tall { wish.symptom } else { SHORT });
     layout.symptom = symptom;
-    if focus == Focus::Rules && !medium {
+    if large && matches!(wish.focus, Focus::Chart | Focus::Detail) {
+        layout.columns = true;
+        (layout.chart, layout.detail) = split_left(rest, rest.width * 2 / 3);
+    } else if wish.focus == Focus::Rules && !medium {
         // A tree needs the width more than the boxes need to be seen.
         layout.rules = rest;
-        return layout;
-    }
-    let column = if large {
-        58
-    } else if medium {
-        46
     } else {
-        (area.width * 47 / 100).clamp(28, 40)
-    };
-    let (chart, right) = split_left(rest, column);
-    layout.chart = chart;
-    if large {
-        let (detail, below) = split_top(right, right.height * 45 / 100);
-        let (listeners, journal) = split_top(below, below.height / 2);
-        layout.detail = detail;
-        match beside {
-            Beside::Rules => layout.rules = below,
-            Beside::Listeners | Beside::Journal => (layout.listeners, layout.journal) = (listeners, journal),
+        let column = if large {
+            58
+        } else if medium {
+            46
+        } else {
+            (area.width * 47 / 100).clamp(28, 40)
+        };
+        let (chart, right) = split_left(rest, column);
+        layout.chart = chart;
+        if large || medium {
+            two_panes(&mut layout, right, wish, large);
+        } else {
+            one_pane(&mut layout, right, wish.focus);
         }
-    } else if medium {
-        // A tree is read in many lines, and what it decides is in the other boxes already.
-        let detail = if focus == Focus::Rules { 35 } else { 60 };
-        let (detail, below) = split_top(right, right.height * detail / 100);
-        layout.detail = detail;
-        match beside {
-            Beside::Rules => layout.rules = below,
-            Beside::Listeners => layout.listeners = below,
-            Beside::Journal => layout.journal = below,
-        }
-    } else {
-        one_pane(&mut layout, right, focus);
     }
     layout
 }
 
+/// The detail, and below it what goes beside it.
+fn two_panes(layout: &mut Layout, right: Rect, Wish { focus, beside, .. }: Wish, large: bool) {
+    // A tree is read in many lines, and what it decides is in the other boxes already.
+    let of_ten = if focus == Focus::Rules || large { 35 } else { 60 };
+    let (detail, below) = split_top(right, right.height * of_ten / 100);
+    layout.detail = detail;
+    match beside {
+        Beside::Rules => layout.rules = below,
+        Beside::Listeners => layout.listeners = below,
+        Beside::Journal => layout.journal = below,
+    }
+}
+
+/// Rows of the guide, by those there are.
+fn guide_rows(height: u16) -> u16 {
+    match height {
+        0..13 => 0,
+        13..18 => 1,
+        18..30 => 2,
+        _ => 3,
+    }
+}
+
 /// Is there room for frames?
 pub fn framed(main: Rect) -> bool {
-    main.width >= 60 && main.height >= 14
+    main.width >= 60 && main.height >= 13
 }
 
 /// The lines at the top and at the bottom, where there is room for them, and what is between.
@@ -149,7 +167,7 @@ pub fn bars(area: Rect) -> (Rect, Rect, Rect) {
 
 fn narrow(layout: &mut Layout, main: Rect, focus: Focus) {
     if focus == Focus::Chart {
-        let rows = if main.height >= 12 { 4 } else { u16::from(main.height >= 2) };
+        let rows = if main.height >= 11 { 4 } else { u16::from(main.height >= 2) };
         (layout.symptom, layout.chart) = split_top(main, rows);
     } else {
         one_pane(layout, main, focus);
@@ -203,6 +221,7 @@ mod tests {
             layout.rules,
             layout.listeners,
             layout.journal,
+            layout.guide,
             layout.footer,
         ];
         all.into_iter().filter(|rect| !rect.is_empty()).collect()

@@ -5,9 +5,12 @@
 
 pub mod flowchart;
 pub mod keys;
+mod late;
 pub mod layout;
+pub mod palette;
 pub mod panes;
 mod run;
+pub mod settings;
 mod terminal;
 pub mod theme;
 pub mod words;
@@ -22,20 +25,21 @@ use crate::app::picker::Picker;
 use crate::app::state::{Overlay, Screen, State};
 use crate::diagnose::chart::BoxId;
 use layout::Layout;
-use panes::{bars, detail, fixing, help, journal, listeners, picker, rules, symptom};
-pub use run::run;
+use panes::{bars, detail, fixing, guide, help, journal, listeners, picker, rules, symptom};
+pub use run::{ground, run};
+use settings::Settings;
 use theme::Theme;
 
 /// Draws the state; yields where the cursor belongs, if it is to be seen.
-pub fn draw(buffer: &mut Buffer, state: &State, theme: &Theme) -> Option<Position> {
+pub fn draw(buffer: &mut Buffer, state: &State, settings: &Settings) -> Option<Position> {
     let area = buffer.area;
     let cursor = match &state.screen {
-        Screen::Picker(picker) => draw_picker(buffer, area, state, picker, theme),
+        Screen::Picker(picker) => draw_picker(buffer, area, state, picker, settings),
         Screen::Listeners(all) => {
-            draw_listening(buffer, area, state, all, theme);
+            draw_listening(buffer, area, state, all, settings);
             None
         }
-        Screen::Chart(chart) => draw_chart(buffer, area, state, chart, theme),
+        Screen::Chart(chart) => draw_chart(buffer, area, state, chart, settings),
     };
     let cursor = match state.overlay {
         Overlay::None => cursor,
@@ -46,38 +50,45 @@ pub fn draw(buffer: &mut Buffer, state: &State, theme: &Theme) -> Option<Positio
             None
         }
         Overlay::Help(top) => {
-            help::draw(buffer, area, top);
+            help::draw(buffer, area, &settings.keys, top);
             None
         }
     };
-    theme.finish(buffer);
+    settings.theme.finish(buffer);
     cursor
 }
 
-fn draw_picker(buffer: &mut Buffer, area: Rect, state: &State, picker: &Picker, theme: &Theme) -> Option<Position> {
+fn draw_picker(
+    buffer: &mut Buffer,
+    area: Rect,
+    state: &State,
+    picker: &Picker,
+    settings: &Settings,
+) -> Option<Position> {
     let (header, main, footer) = layout::bars(area);
-    bars::header(buffer, header, state, theme);
+    bars::header(buffer, header, state, &settings.theme);
     let cursor = picker::draw(buffer, main, picker);
-    bars::footer(buffer, footer, state);
+    bars::footer(buffer, footer, state, &settings.keys);
     cursor
 }
 
-fn draw_listening(buffer: &mut Buffer, area: Rect, state: &State, all: &Listening, theme: &Theme) {
+fn draw_listening(buffer: &mut Buffer, area: Rect, state: &State, all: &Listening, settings: &Settings) {
     let (header, main, footer) = layout::bars(area);
-    bars::header(buffer, header, state, theme);
+    bars::header(buffer, header, state, &settings.theme);
     if !main.is_empty() {
         listeners::draw(buffer, main, layout::framed(main), listeners::View::alone(all));
     }
-    bars::footer(buffer, footer, state);
+    bars::footer(buffer, footer, state, &settings.keys);
 }
 
-fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, theme: &Theme) -> Option<Position> {
+fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, settings: &Settings) -> Option<Position> {
+    let theme = &settings.theme;
     let places = places(area, chart);
     let framed = places.framed;
     let again = flowchart::looked_at_again(state.asking.again());
     bars::header(buffer, places.header, state, theme);
     symptom::draw(buffer, places.symptom, framed, chart, again.contains(&BoxId::Connect));
-    draw_flowchart(buffer, &places, chart, &again);
+    draw_flowchart(buffer, &places, (chart, theme), &again);
     if !places.detail.is_empty() {
         detail::draw(buffer, places.detail, framed, chart, theme);
     }
@@ -90,21 +101,23 @@ fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, the
     if !places.journal.is_empty() {
         journal::draw(buffer, places.journal, framed, chart, theme);
     }
-    bars::footer(buffer, places.footer, state);
+    guide::draw(buffer, places.guide, (state, chart), settings);
+    bars::footer(buffer, places.footer, state, &settings.keys);
     chart.client.as_ref().and_then(|line| bars::client(buffer, line))
 }
 
-fn draw_flowchart(buffer: &mut Buffer, places: &Layout, chart: &Chart, again: &[BoxId]) {
+fn draw_flowchart(buffer: &mut Buffer, places: &Layout, (chart, theme): (&Chart, &Theme), again: &[BoxId]) {
     if places.chart.is_empty() {
         return;
     }
     let focused = chart.focus == crate::app::chart::Focus::Chart;
-    let inner = if places.framed {
+    // Boxes that are panes themselves need no frame around them.
+    let inner = if places.framed && !places.columns {
         panes::frame(buffer, places.chart, words::Row::new().say("Flowchart"), "", focused)
     } else {
         places.chart
     };
-    flowchart::draw(buffer, inner, chart, again);
+    flowchart::draw(buffer, inner, (chart, theme), (again, places.columns));
 }
 
 fn places(area: Rect, chart: &Chart) -> Layout {
@@ -114,10 +127,11 @@ fn places(area: Rect, chart: &Chart) -> Layout {
 }
 
 /// How much of each pane is on a screen of this size: what `update` needs to know to scroll and to ask for.
-pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
+pub fn measure(state: &State, size: Size, settings: &Settings) -> Shown {
+    let theme = &settings.theme;
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
     let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, fixing)).unwrap_or_default();
-    let mut shown = Shown { help: help::extent(area), fix, ..Shown::default() };
+    let mut shown = Shown { help: help::extent(area, &settings.keys), fix, ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),
         Screen::Listeners(all) => {
@@ -138,6 +152,11 @@ pub fn measure(state: &State, size: Size, theme: &Theme) -> Shown {
             }
             if !places.journal.is_empty() {
                 shown.journal = journal::extent(places.journal, framed, chart);
+            }
+            if let (true, Some(grid)) = (places.columns, flowchart::columns::grid(places.chart)) {
+                shown.column = flowchart::columns::EACH;
+                // The box of the service holds the journal's end.
+                shown.journal = grid.boxes.get(1).map(|b| journal::extent(*b, true, chart)).unwrap_or_default();
             }
         }
     }

@@ -8,9 +8,10 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::late::Late;
+use super::measure;
+use super::settings::{Ground, Settings};
 use super::terminal::{Panics, Screen, Stopped, stop_job};
-use super::theme::Theme;
-use super::{keys, measure};
 use crate::app::engine::{Engine, Inbox, listen_for_signals, now_ms};
 use crate::app::event::{Effect, Event, Leave, Signal, Size, What};
 use crate::app::{Start, State, conclude, recent, update};
@@ -25,11 +26,11 @@ const BATCH: usize = 512;
 ///
 /// Ends well when the user quits or the terminal goes away; SIGTERM and SIGHUP end it as an error (exit status 4), with
 /// the terminal restored.
-pub async fn run(start: Start) -> Result<(), Error> {
+pub async fn run(start: Start, settings: Settings) -> Result<(), Error> {
     let (inbox, events) = Inbox::new();
     let screen = Screen::take()?;
     let panics = Panics::watch(inbox.clone());
-    let ended = AssertUnwindSafe(session(start, screen, inbox, events)).catch_unwind().await;
+    let ended = AssertUnwindSafe(session(start, settings, screen, inbox, events)).catch_unwind().await;
     let panicked = panics.last();
     match ended {
         Ok(Ok(leave)) => leave_result(leave),
@@ -50,16 +51,31 @@ fn leave_result(leave: Leave) -> Result<(), Error> {
     }
 }
 
-async fn session(start: Start, screen: Screen, inbox: Inbox, events: mpsc::Receiver<Event>) -> Result<Leave, Error> {
+async fn session(
+    start: Start,
+    settings: Settings,
+    screen: Screen,
+    inbox: Inbox,
+    events: mpsc::Receiver<Event>,
+) -> Result<Leave, Error> {
     listen_for_signals(&inbox)?;
-    let theme = Theme { color: start.color, ascii: start.ascii, zone: jiff::tz::TimeZone::system() };
     let (recent_file, rights) = (start.recent.clone(), start.rights.clone());
     let recent = recent_file.as_deref().map(recent::read).unwrap_or_default();
     let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
     let state = State::new(start, recent, Size { width, height }, now_ms());
     let engine = Engine::new(&inbox, recent_file, rights);
     let keys = Some(EventStream::new());
-    let mut session = Session { screen, theme, state, engine, events, keys, lent: false, drawn: Instant::now() };
+    let mut session = Session {
+        screen,
+        settings,
+        late: Late::default(),
+        state,
+        engine,
+        events,
+        keys,
+        lent: false,
+        drawn: Instant::now(),
+    };
     // The first picture comes before the first question.
     session.draw()?;
     let left = session.run().await;
@@ -69,7 +85,9 @@ async fn session(start: Start, screen: Screen, inbox: Inbox, events: mpsc::Recei
 
 struct Session {
     screen: Screen,
-    theme: Theme,
+    settings: Settings,
+    /// An answer of the terminal that comes too late is no key.
+    late: Late,
     state: State,
     engine: Engine,
     events: mpsc::Receiver<Event>,
@@ -120,7 +138,8 @@ impl Session {
         let what = tokio::select! {
             event = self.events.recv() => return event,
             input = typed(self.keys.as_mut().filter(|_| !self.lent)) => match input {
-                Some(Ok(Input::Key(key))) => keys::meaning(key, self.state.mode())?,
+                Some(Ok(Input::Key(key))) if self.late.swallows(&key) => return None,
+                Some(Ok(Input::Key(key))) => self.settings.keys.meaning(key, self.state.mode())?,
                 Some(Ok(Input::Resize(width, height))) => What::Resized(Size { width, height }),
                 Some(Ok(Input::Paste(text))) => What::Pasted(text),
                 Some(Ok(Input::FocusGained | Input::FocusLost | Input::Mouse(_))) => return None,
@@ -142,7 +161,7 @@ impl Session {
         if let Some(leave) = self.perform(effects)? {
             return Ok(Some(leave));
         }
-        let shown = measure(&self.state, self.state.size, &self.theme);
+        let shown = measure(&self.state, self.state.size, &self.settings);
         if shown == self.state.shown {
             return Ok(None);
         }
@@ -213,9 +232,22 @@ impl Session {
         if self.lent {
             return Ok(());
         }
-        self.screen.draw(&self.state, &self.theme).map_err(gone)?;
+        self.screen.draw(&self.state, &self.settings).map_err(gone)?;
         self.drawn = Instant::now();
         Ok(())
+    }
+}
+
+/// How long a terminal has to tell what its background is.
+const GROUND_WITHIN: Duration = Duration::from_millis(100);
+
+/// The background that the terminal tells of when it is asked (OSC 11); none where it does not do so at once.
+pub fn ground() -> Option<Ground> {
+    let mut options = terminal_colorsaurus::QueryOptions::default();
+    options.timeout = GROUND_WITHIN;
+    match terminal_colorsaurus::theme_mode(options).ok()? {
+        terminal_colorsaurus::ThemeMode::Dark => Some(Ground::Dark),
+        terminal_colorsaurus::ThemeMode::Light => Some(Ground::Light),
     }
 }
 

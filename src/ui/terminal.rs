@@ -17,7 +17,7 @@ use nix::unistd::{Pid, getpgrp, getppid, getsid};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::theme::Theme;
+use super::settings::Settings;
 use crate::app::State;
 use crate::app::engine::Inbox;
 use crate::app::event::What;
@@ -56,10 +56,10 @@ impl Screen {
     }
 
     /// Draws the state.
-    pub(super) fn draw(&mut self, state: &State, theme: &Theme) -> io::Result<()> {
+    pub(super) fn draw(&mut self, state: &State, settings: &Settings) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| {
-            if let Some(cursor) = super::draw(frame.buffer_mut(), state, theme) {
+            if let Some(cursor) = super::draw(frame.buffer_mut(), state, settings) {
                 frame.set_cursor_position(cursor);
             }
         })?;

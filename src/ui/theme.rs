@@ -1,11 +1,14 @@
-//! Colours and signs: sixteen colours the terminal's own palette decides, none with NO_COLOR, ASCII where need be.
+//! Colours and signs. Panes speak of roles in sixteen colours; the last step of every frame turns those into the colours
+//! of the theme, or leaves them to the terminal's own palette, takes them away with `NO_COLOR`, and draws in ASCII where
+//! need be.
 //!
 //! Meaning is never in the colour alone: every verdict has a sign and a word, and what is bold or reversed stays so.
 
 use jiff::tz::TimeZone;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
 
+use super::palette::Palette;
 use crate::diagnose::verdict::{BoxState, Verdict};
 use crate::facts::connect::Outcome;
 
@@ -16,6 +19,8 @@ pub struct Theme {
     pub color: bool,
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// The colours of roles.
+    pub palette: Palette,
     /// Zone that times are shown in.
     pub zone: TimeZone,
 }
@@ -28,9 +33,8 @@ pub const BAD: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 pub const WARN: Style = Style::new().fg(Color::Yellow);
 /// Of less weight.
 pub const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
-/// Frames: dim, not grey. Some palettes give dark grey the colour of the background, and without colours the frame of the
-/// pane that the keys go to still stands out.
-pub const FRAME: Style = Style::new().add_modifier(Modifier::DIM);
+/// Frames: dim, not grey. Some palettes give dark grey the colour of the background, so that a terminal's own never is it.
+pub const FRAME: Style = Style::new().fg(Color::DarkGray).add_modifier(Modifier::DIM);
 /// The frame of the pane the keys go to.
 pub const FOCUS: Style = Style::new().fg(Color::Cyan);
 /// Headings.
@@ -83,17 +87,16 @@ pub fn outcome_mark(outcome: Outcome) -> Mark {
 }
 
 impl Theme {
-    /// The last step of every frame: takes away what this terminal has not.
+    /// The last step of every frame: gives roles their colours and takes away what this terminal has not.
     pub fn finish(&self, buffer: &mut Buffer) {
-        if self.color && !self.ascii {
-            return;
-        }
         for cell in &mut buffer.content {
-            if !self.color {
+            if self.color {
+                self.palette.dress(cell);
+            } else {
                 (cell.fg, cell.bg) = (Color::Reset, Color::Reset);
             }
-            if self.ascii && !cell.symbol().is_ascii() {
-                cell.set_symbol(ascii(cell.symbol()));
+            if self.ascii {
+                spell(cell);
             }
         }
     }
@@ -105,22 +108,30 @@ impl Theme {
     }
 }
 
+fn spell(cell: &mut Cell) {
+    if !cell.symbol().is_ascii() {
+        cell.set_symbol(ascii(cell.symbol()));
+    }
+}
+
 /// The nearest ASCII character.
 fn ascii(symbol: &str) -> &'static str {
     match symbol {
         "–" | "─" | "━" | "┄" => "-",
         "…" => "~",
-        "│" | "┃" | "▏" => "|",
-        "═" => "=",
+        "│" | "┃" | "▏" | "┊" => "|",
+        "═" | "▄" | "▅" => "=",
         "✔" | "╭" | "╮" | "╰" | "╯" | "┌" | "┐" | "└" | "┘" | "├" | "┤" | "┬" | "┴" | "┏" | "┓" | "┗" | "┛" | "┣"
-        | "┯" | "┷" => "+",
+        | "┫" | "┯" | "┷" | "┼" => "+",
         "▶" | "→" | "▸" => ">",
-        "◀" | "↵" => "<",
+        "◀" | "↵" | "←" | "↶" => "<",
         "●" => "*",
-        "·" => ".",
+        "○" => "o",
+        "·" | "▂" | "▃" => ".",
         "█" => "#",
         "▁" => "_",
-        "↑" => "^",
+        "▆" | "▇" => "%",
+        "↑" | "▲" => "^",
         "↓" | "▼" => "v",
         "✘" | "×" => "x",
         "µ" => "u",
@@ -137,7 +148,7 @@ mod tests {
     fn without_colours_signs_and_weight_remain() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 2, 1));
         buffer.set_string(0, 0, "✘x", BAD);
-        Theme { color: false, ascii: true, zone: TimeZone::UTC }.finish(&mut buffer);
+        Theme { color: false, ascii: true, palette: Palette::terminal(), zone: TimeZone::UTC }.finish(&mut buffer);
         let cell = &buffer[(0, 0)];
         assert_eq!((cell.symbol(), cell.fg), ("x", Color::Reset));
         assert!(cell.modifier.contains(Modifier::BOLD));
@@ -145,7 +156,7 @@ mod tests {
 
     #[test]
     fn clock_reads_microseconds() {
-        let theme = Theme { color: true, ascii: false, zone: TimeZone::UTC };
+        let theme = Theme { color: true, ascii: false, palette: Palette::terminal(), zone: TimeZone::UTC };
         assert_eq!(theme.clock(1_700_000_000_000_000), "22:13:20");
         assert_eq!(theme.clock(u64::MAX), "");
     }

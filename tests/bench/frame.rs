@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unrefuse::app::event::{ChartCommand, Command, Event, RulesCommand, Size, Step, What};
@@ -16,7 +15,7 @@ use unrefuse::facts::ruleset::{
 use unrefuse::facts::socket::{Listener, Transport};
 use unrefuse::facts::{Case, Reading};
 use unrefuse::target::{From, Target};
-use unrefuse::ui::theme::Theme;
+use unrefuse::ui::settings::{Able, Depth, Settings};
 use unrefuse::ui::{draw, measure};
 
 use crate::Row;
@@ -40,12 +39,12 @@ fn shown(frame: Duration) -> String {
 
 /// A frame, while what has the keys is scrolled.
 fn scrolled(mut state: State, holds: &str) -> Duration {
-    let theme = theme();
+    let settings = settings();
     let mut scroll = || {
         command(&mut state, Command::Move(Step::Down));
         let began = Instant::now();
         let mut buffer = Buffer::empty(AREA);
-        draw(&mut buffer, &state, &theme);
+        draw(&mut buffer, &state, &settings);
         (began.elapsed(), buffer)
     };
     let (_, first) = scroll();
@@ -54,8 +53,9 @@ fn scrolled(mut state: State, holds: &str) -> Duration {
     median((0..200).map(|_| scroll().0).collect::<Vec<Duration>>())
 }
 
-fn theme() -> Theme {
-    Theme { color: true, ascii: false, zone: TimeZone::UTC }
+fn settings() -> Settings {
+    let able = Able { colours: Depth::Sixteen, ascii: false, ground: None };
+    Settings::new(able, None, None).expect("no files")
 }
 
 fn crowded() -> State {
@@ -72,7 +72,7 @@ fn begun(case: Case, pane: ChartCommand) -> State {
         State::new(Start { open: Open::Recording(Box::new(case)), ..Start::default() }, Vec::new(), size, 0);
     let _ = conclude(&mut state);
     command(&mut state, Command::Chart(pane));
-    let shown = measure(&state, size, &theme());
+    let shown = measure(&state, size, &settings());
     let _ = update(&mut state, Event { at_ms: 0, what: What::Shown(shown) });
     state
 }

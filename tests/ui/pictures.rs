@@ -2,10 +2,12 @@
 
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
+use ratatui::style::Color;
 use unicode_width::UnicodeWidthStr;
 use unrefuse::app::What;
 use unrefuse::facts::{Fact, Facts};
 use unrefuse::sources::live::Change;
+use unrefuse::ui::palette::{Base, Palette};
 
 use crate::hosts;
 use crate::session::Session;
@@ -95,12 +97,44 @@ fn journal() {
 #[test]
 fn without_colours_and_in_ascii() {
     let mut session = of(hosts::loopback_only)((80, 24));
-    session.theme.color = false;
+    session.settings.theme.color = false;
     check("no-color-80x24", &session.picture());
-    session.theme.ascii = true;
+    session.settings.theme.ascii = true;
     let picture = session.picture();
     assert!(picture.content.iter().all(|cell| cell.symbol().is_ascii()));
     check("ascii-80x24", &picture);
+}
+
+/// The main screen in the themes that are built in, and every one of them legible where it matters.
+#[test]
+fn themes() {
+    for (name, base) in Base::ALL.into_iter().skip(1) {
+        let mut session = of(hosts::loopback_only)((80, 24));
+        session.settings.theme.palette = Palette::of(base);
+        let picture = session.picture();
+        let ground = picture.content[0].bg;
+        assert!(picture.content.iter().all(|cell| cell.fg != cell.bg && cell.bg != Color::Reset), "{name}");
+        assert!(picture.content.iter().any(|cell| cell.bg != ground), "{name}: the selected box stands out");
+        if matches!(base, Base::Dark | Base::Light) {
+            check(&format!("{name}-80x24"), &picture);
+        }
+    }
+    for (name, base) in [("dark", Base::Dark), ("light", Base::Light)] {
+        for (width, height) in SIZES {
+            let mut session = of(hosts::stopped_service)((width, height));
+            session.settings.theme.palette = Palette::of(base);
+            check(&format!("{name}-stopped-{width}x{height}"), &session.picture());
+        }
+    }
+}
+
+#[test]
+fn without_colours_at_all_sizes() {
+    at_all_sizes("plain-stopped", |size| {
+        let mut session = of(hosts::stopped_service)(size);
+        session.settings.theme.color = false;
+        session
+    });
 }
 
 pub(crate) fn harmless(picture: &Buffer, when: &str) {

@@ -45,9 +45,9 @@ fn pictures_of_the_tree() {
         check(&format!("rules-{width}x{height}"), &opened((width, height)).picture());
     }
     let mut session = opened((80, 24));
-    session.theme.color = false;
+    session.settings.theme.color = false;
     check("rules-no-color-80x24", &session.picture());
-    session.theme.ascii = true;
+    session.settings.theme.ascii = true;
     let picture = session.picture();
     assert!(picture.content.iter().all(|cell| cell.symbol().is_ascii()));
     check("rules-ascii-80x24", &picture);

@@ -9,14 +9,17 @@ use unrefuse::app::{Effect, Event, Open, Start, State, conclude, update};
 use unrefuse::facts::Facts;
 use unrefuse::sources::Arrival;
 use unrefuse::target::Target;
+use unrefuse::ui::keys::Keys;
+use unrefuse::ui::palette::Palette;
+use unrefuse::ui::settings::Settings;
 use unrefuse::ui::theme::Theme;
-use unrefuse::ui::{draw, keys, measure};
+use unrefuse::ui::{draw, measure};
 
 use crate::hosts::{NOW_MS, answer};
 
 pub(crate) struct Session {
     pub(crate) state: State,
-    pub(crate) theme: Theme,
+    pub(crate) settings: Settings,
     pub(crate) host: Facts,
     pub(crate) now_ms: u64,
     /// Every effect so far that was not a question.
@@ -25,8 +28,9 @@ pub(crate) struct Session {
     pub(crate) asked: Vec<(unrefuse::facts::Question, u64)>,
 }
 
-pub(crate) fn theme() -> Theme {
-    Theme { color: true, ascii: false, zone: TimeZone::UTC }
+pub(crate) fn settings() -> Settings {
+    let theme = Theme { color: true, ascii: false, palette: Palette::terminal(), zone: TimeZone::UTC };
+    Settings { theme, keys: Keys::default() }
 }
 
 impl Session {
@@ -39,7 +43,8 @@ impl Session {
     pub(crate) fn from_start(start: Start, host: Facts, (width, height): (u16, u16)) -> Self {
         let recent = vec!["db1:5432".into(), "nginx".into()];
         let state = State::new(start, recent, Size { width, height }, NOW_MS);
-        let mut session = Self { state, theme: theme(), host, now_ms: NOW_MS, effects: Vec::new(), asked: Vec::new() };
+        let mut session =
+            Self { state, settings: settings(), host, now_ms: NOW_MS, effects: Vec::new(), asked: Vec::new() };
         session.settle();
         session
     }
@@ -67,7 +72,7 @@ impl Session {
     fn settle(&mut self) {
         let effects = conclude(&mut self.state);
         self.perform(effects);
-        let shown = measure(&self.state, self.state.size, &self.theme);
+        let shown = measure(&self.state, self.state.size, &self.settings);
         if shown != self.state.shown {
             let effects = update(&mut self.state, Event { at_ms: self.now_ms, what: What::Shown(shown) });
             self.perform(effects);
@@ -104,7 +109,7 @@ impl Session {
     }
 
     pub(crate) fn press_with(&mut self, code: KeyCode, modifiers: KeyModifiers) {
-        if let Some(what) = keys::meaning(KeyEvent::new(code, modifiers), self.state.mode()) {
+        if let Some(what) = self.settings.keys.meaning(KeyEvent::new(code, modifiers), self.state.mode()) {
             self.event(what);
         }
     }
@@ -123,7 +128,7 @@ impl Session {
     pub(crate) fn picture(&self) -> Buffer {
         let Size { width, height } = self.state.size;
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        draw(&mut buffer, &self.state, &self.theme);
+        draw(&mut buffer, &self.state, &self.settings);
         buffer
     }
 

@@ -11,15 +11,15 @@ use crate::ui::theme::{self, FRAME, GOOD, QUIET, SELECTED, STRONG};
 use crate::ui::words::Row;
 
 /// The lines of a frame.
-struct Frame {
-    corners: [&'static str; 4],
-    across: &'static str,
-    down: &'static str,
-    out: &'static str,
+pub(super) struct Lines {
+    pub(super) corners: [&'static str; 4],
+    pub(super) across: &'static str,
+    pub(super) down: &'static str,
+    pub(super) out: &'static str,
 }
 
-const LIGHT: Frame = Frame { corners: ["╭", "╮", "╰", "╯"], across: "─", down: "│", out: "├" };
-const HEAVY: Frame = Frame { corners: ["┏", "┓", "┗", "┛"], across: "━", down: "┃", out: "┣" };
+pub(super) const LIGHT: Lines = Lines { corners: ["╭", "╮", "╰", "╯"], across: "─", down: "│", out: "├" };
+pub(super) const HEAVY: Lines = Lines { corners: ["┏", "┓", "┗", "┛"], across: "━", down: "┃", out: "┣" };
 
 pub(super) fn draw(buffer: &mut Buffer, plan: &Plan, faces: &[Face]) {
     for (at, placed) in plan.boxes.iter().enumerate() {
@@ -41,7 +41,12 @@ pub(super) fn draw(buffer: &mut Buffer, plan: &Plan, faces: &[Face]) {
 }
 
 /// `✘ 2 Service running?          NO`, as wide as asked.
-fn title(face: &Face, width: usize) -> Row {
+fn headed(face: &Face, width: usize) -> Row {
+    title(face).right(Row::of(face.mark.word, face.mark.style), width).cut(width)
+}
+
+/// `✘ 2 Service running?`
+pub(super) fn title(face: &Face) -> Row {
     let weight = if face.selected { STRONG } else { Style::new() };
     let quiet = if face.verdict == Verdict::Unneeded { QUIET } else { weight };
     let again = if face.again { " …" } else { "" };
@@ -49,11 +54,9 @@ fn title(face: &Face, width: usize) -> Row {
         .put(format!(" {} ", face.number), QUIET)
         .put(face.question, quiet)
         .put(again, theme::WARN)
-        .right(Row::of(face.mark.word, face.mark.style), width)
-        .cut(width)
 }
 
-fn border(face: &Face) -> Style {
+pub(super) fn border(face: &Face) -> Style {
     match face.verdict {
         Verdict::Yes => GOOD,
         Verdict::No => theme::BAD,
@@ -75,12 +78,12 @@ fn framed(buffer: &mut Buffer, placed: &Placed, face: &Face) {
     let put = |buffer: &mut Buffer, y: u16, row: Row| row.draw(buffer, area.x, y, area.width);
     put(buffer, area.y, Row::of(format!("{top_left}{across}{top_right}"), style));
     let text = inner.saturating_sub(2);
-    let head = title(face, text);
+    let head = headed(face, text);
     let side = |row: Row, right: &str| Row::of(lines.down, style).say(" ").then(row).to(inner + 1).put(right, style);
     let exit = face.verdict == Verdict::No;
     put(buffer, area.y + 1, side(head, if exit { lines.out } else { lines.down }));
     if exit {
-        Row::of("─no▶", style).draw(buffer, area.right(), area.y + 1, super::plan::EXIT);
+        face.way_out().draw(buffer, area.right(), area.y + 1, super::plan::EXIT);
     }
     for (line, y) in told(face, placed.body, text).iter().zip(area.y + 2..) {
         put(buffer, y, side(Row::of(line, body_style(face)).cut(text), lines.down));
@@ -100,7 +103,7 @@ fn told(face: &Face, room: usize, width: usize) -> Vec<String> {
 }
 
 /// What the arrow to the next box says.
-fn then(face: &Face) -> (&'static str, Style) {
+pub(super) fn then(face: &Face) -> (&'static str, Style) {
     match face.verdict {
         Verdict::Yes => ("yes", GOOD),
         Verdict::No => ("once fixed", QUIET),
@@ -112,7 +115,7 @@ fn middle(area: Rect) -> u16 {
     area.x + area.width / 2
 }
 
-fn arrow(buffer: &mut Buffer, row: Rect, face: &Face) {
+pub(super) fn arrow(buffer: &mut Buffer, row: Rect, face: &Face) {
     let (word, style) = then(face);
     let middle = middle(row);
     let width = u16::try_from(word.len()).unwrap_or_default();
@@ -141,7 +144,7 @@ fn joints(buffer: &mut Buffer, placed: &Placed, face: &Face, comes: bool, goes: 
 fn line(buffer: &mut Buffer, placed: &Placed, face: &Face, follows: bool) {
     let area = placed.area;
     let width = usize::from(area.width);
-    let head = title(face, width);
+    let head = headed(face, width);
     let head = if face.selected { head.to(width).over(SELECTED) } else { head };
     head.draw(buffer, area.x, area.y, area.width);
     let stem = if follows { "│ " } else { "  " };

@@ -1,13 +1,16 @@
 //! The flowchart: boxes that turn green, red, or grey with a reason, and the arrows between them.
 
 mod boxes;
+pub mod columns;
+pub(in crate::ui) mod live;
 pub mod plan;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
 
-use super::theme::{self, Mark};
-use super::words::wrap;
+use super::theme::{self, BAD, Mark, Theme};
+use super::words::{Row, wrap};
 use crate::app::chart::Chart;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{BoxState, Verdict};
@@ -17,6 +20,7 @@ use plan::{Wish, plan};
 /// What a box shows.
 #[derive(Debug)]
 struct Face {
+    id: BoxId,
     number: usize,
     question: &'static str,
     mark: Mark,
@@ -27,6 +31,18 @@ struct Face {
     said: usize,
     selected: bool,
     again: bool,
+    /// Number of the first cause in it, in the order they bite.
+    cause: Option<usize>,
+    /// The culprit is in it.
+    culprit: bool,
+}
+
+impl Face {
+    /// `─no▶1`: where a red box leads, with the number of the cause that was found in it.
+    fn way_out(&self) -> Row {
+        let style = if self.culprit { BAD } else { Style::new().fg(Color::Red) };
+        Row::of("─no▶", style).put(self.cause.map(|number| number.to_string()).unwrap_or_default(), style)
+    }
 }
 
 /// The boxes of the chart: the symptom has a pane of its own.
@@ -35,15 +51,26 @@ pub fn boxes() -> impl Iterator<Item = BoxId> {
 }
 
 /// Draws the chart into what the frame leaves.
-pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, again: &[BoxId]) {
+pub fn draw(buffer: &mut Buffer, area: Rect, (chart, theme): (&Chart, &Theme), (again, several): (&[BoxId], bool)) {
+    let faces = faces(chart, area, again);
+    if let (true, Some(grid)) = (several, columns::grid(area)) {
+        return columns::draw(buffer, &grid, &faces, (chart, theme));
+    }
+    let wishes: Vec<Wish> = faces.iter().map(wish).collect();
+    boxes::draw(buffer, &plan(area, &wishes), &faces);
+}
+
+fn faces(chart: &Chart, area: Rect, again: &[BoxId]) -> Vec<Face> {
     let selected = chart.selected();
     let states: Vec<&BoxState> = boxes().filter_map(|id| chart.diagnosis.get(id)).collect();
     let width = usize::from(plan::text_width(area, states.len()));
-    let faces: Vec<Face> = states
+    let culprit = chart.diagnosis.culprit().map(|found| found.in_box);
+    states
         .iter()
         .zip(1..)
         .map(|(state, number)| (state, number, body(chart, state, width)))
         .map(|(state, number, (body, said))| Face {
+            id: state.id,
             number,
             question: state.id.question(),
             mark: theme::mark(state),
@@ -52,10 +79,10 @@ pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, again: &[BoxId]) {
             said,
             selected: state.id == selected,
             again: again.contains(&state.id),
+            cause: chart.diagnosis.causes.iter().position(|found| found.in_box == state.id).map(|index| index + 1),
+            culprit: culprit == Some(state.id),
         })
-        .collect();
-    let wishes: Vec<Wish> = faces.iter().map(wish).collect();
-    boxes::draw(buffer, &plan(area, &wishes), &faces);
+        .collect()
 }
 
 /// What a box says below its question.

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 /// Columns right of the boxes, where the way out of a red box goes.
-pub const EXIT: u16 = 4;
+pub const EXIT: u16 = 5;
 
 /// How the boxes are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::app::retest::Mode;
 use crate::app::state::{Screen, State};
 use crate::diagnose::subject::Asker;
 use crate::facts::Facts;
-use crate::ui::keys;
+use crate::ui::keys::Keys;
 use crate::ui::theme::{BAD, FOCUS, GOOD, QUIET, STRONG, Theme, WARN};
 use crate::ui::words::Row;
 
@@ -96,7 +96,7 @@ fn pulse(chart: &Chart, state: &State) -> Row {
 }
 
 /// Draws the line at the bottom.
-pub fn footer(buffer: &mut Buffer, area: Rect, state: &State) {
+pub fn footer(buffer: &mut Buffer, area: Rect, state: &State, keys: &Keys) {
     let width = usize::from(area.width);
     if let Some(notice) = &state.notice {
         Row::of(" ", WARN).put(notice, WARN).draw(buffer, area.x, area.y, area.width);
@@ -104,10 +104,10 @@ pub fn footer(buffer: &mut Buffer, area: Rect, state: &State) {
     }
     let gap = if width < 100 { "" } else { " " };
     let mut row = Row::new();
-    let all = keys::bar(state.mode());
+    let all = keys.bar(state.mode());
     // The last ones (help, quit) are kept when there is no room for all.
-    let cost = |(key, word): &(&str, &str)| key.chars().count() + word.chars().count() + 2 + gap.len();
-    let mut kept: Vec<&(&str, &str)> = all.iter().collect();
+    let cost = |(key, word): &(String, &str)| key.chars().count() + word.chars().count() + 2 + gap.len();
+    let mut kept: Vec<&(String, &str)> = all.iter().collect();
     while kept.iter().map(|item| cost(item)).sum::<usize>() > width && kept.len() > 2 {
         kept.remove(kept.len() - 3);
     }

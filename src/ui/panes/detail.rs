@@ -129,8 +129,30 @@ fn found(out: &mut Lines, chart: &Chart, finding: &Finding) {
         (false, false) => "found too",
     };
     out.push(Row::of(format!("  {} · {role}", finding.cause), QUIET));
+    stacked(out, chart, finding);
     advice(out, &finding.advice, finding.then);
     evidence(out, &finding.evidence);
+}
+
+/// All causes in the order they bite, and what the asked side gets after each, where there is more than one.
+fn stacked(out: &mut Lines, chart: &Chart, shown: &Finding) {
+    let all = &chart.diagnosis.causes;
+    if all.len() < 2 {
+        return;
+    }
+    out.gap();
+    out.push(heading("In the way, in the order they bite"));
+    for (cause, number) in all.iter().zip(1..) {
+        let here = std::ptr::eq(cause, shown);
+        let lead = Row::of(if here { "▸ " } else { "  " }, STRONG).put(format!("{number} "), BAD);
+        out.led(lead, &cause.summary, if here { STRONG } else { Style::new() });
+        let place = super::super::flowchart::boxes().position(|id| id == cause.in_box);
+        let place = place.map(|at| format!("box {}", at + 1));
+        let then = cause.then.map(|then| (format!("then: {}", then.word()), then));
+        let style = then.as_ref().map_or(QUIET, |(_, then)| outcome_mark(*then).style);
+        let row = Row::new().to(4).put(place.unwrap_or_default(), QUIET).say("  ");
+        out.push(row.put(then.map(|(words, _)| words).unwrap_or_default(), style));
+    }
 }
 
 fn advice(out: &mut Lines, all: &[Advice], then: Option<Outcome>) {

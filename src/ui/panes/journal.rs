@@ -36,11 +36,17 @@ pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart, theme:
     let height = usize::from(place.height);
     let lines = match journal(chart) {
         Some(Reading::Known(known)) if !known.value.entries.is_empty() => {
-            entries(&known.value, chart.journal_top, width, height, theme)
+            entries(&known.value, chart.journal_top, (width, height), theme)
         }
         reading => wrap(&nothing(chart, reading), width).iter().map(|line| Row::of(line, QUIET)).collect(),
     };
     rows(buffer, place, &lines);
+}
+
+/// Its last lines, as many as there is room for; none where there is nothing to show.
+pub(in crate::ui) fn tail(chart: &Chart, (width, height): (usize, usize), theme: &Theme) -> Vec<Row> {
+    let known = journal(chart).and_then(Reading::value).filter(|journal| !journal.entries.is_empty());
+    known.map(|journal| entries(journal, Follow::End, (width, height), theme)).unwrap_or_default()
 }
 
 fn journal(chart: &Chart) -> Option<&Reading<Journal>> {
@@ -66,7 +72,7 @@ fn nothing(chart: &Chart, reading: Option<&Reading<Journal>>) -> String {
 }
 
 /// The rows on the screen: only the entries that are on it are built.
-fn entries(journal: &Journal, top: Follow, width: usize, height: usize, theme: &Theme) -> Vec<Row> {
+fn entries(journal: &Journal, top: Follow, (width, height): (usize, usize), theme: &Theme) -> Vec<Row> {
     let mut lines: Vec<Row> = Vec::new();
     match top {
         Follow::From(first) => {

@@ -3,12 +3,14 @@
 pub mod bars;
 pub mod detail;
 pub mod fixing;
+pub mod guide;
 pub mod help;
+pub mod hops;
 pub mod journal;
 pub mod listeners;
 pub mod matrix;
 pub mod picker;
-mod rule_line;
+pub(super) mod rule_line;
 pub mod rules;
 pub mod sources;
 pub mod symptom;

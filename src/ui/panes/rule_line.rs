@@ -18,7 +18,7 @@ const FOLD: usize = 2;
 
 /// Which columns there is room for, by their widths; 0: there is none.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Columns {
+pub(in crate::ui) struct Columns {
     width: usize,
     word: usize,
     handle: usize,
@@ -27,7 +27,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn of(width: usize) -> Self {
+    pub(in crate::ui) fn of(width: usize) -> Self {
         let from = |least: usize, wide: usize| if width >= least { wide } else { 0 };
         Self { width, word: from(56, 10), handle: from(84, 8), packets: from(44, 8), moved: from(44, 7) }
     }
@@ -41,7 +41,7 @@ impl Columns {
     }
 
     /// A line, as wide as the tree leaves it.
-    pub(super) fn row(self, chart: &Chart, line: &Line) -> Row {
+    pub(in crate::ui) fn row(self, chart: &Chart, line: &Line) -> Row {
         let mark = mark(line);
         let own = Own::of(chart, line);
         let sign = if signed(&line.node) { Row::of(mark.sign, mark.style).say(" ") } else { Row::new() };
