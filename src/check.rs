@@ -117,6 +117,19 @@ pub fn replayed(case: Case) -> (Case, Diagnosis) {
     unasked(case, "it is not in the recording")
 }
 
+/// How long to leave a target alone before it is tried again. An attempt at this host spends nothing unless it starts a
+/// unit; elsewhere a limit may count it that cannot be seen from here (`ufw limit` refuses the sixth within 30 s).
+pub fn pace(case: &Case, diagnosis: &Diagnosis) -> Duration {
+    const FREE: Duration = Duration::from_secs(1);
+    const COUNTED: Duration = Duration::from_secs(7);
+    let subject = &diagnosis.subject;
+    let look = Look::new(case);
+    let listeners = subject.port.and_then(|port| look.listeners(subject.transport, port)).unwrap_or_default();
+    let starts_a_unit = |listener| look.owner(listener).is_some_and(Owner::is_systemd);
+    let free = subject.local == Some(true) && !listeners.iter().any(starts_a_unit);
+    if free { FREE } else { COUNTED }
+}
+
 /// Takes in what has arrived, all of it, so that many answers cost one diagnosis.
 fn learn(case: &mut Case, memory: &mut Memory, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
     let mut learn = |fact: Fact| {

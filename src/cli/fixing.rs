@@ -72,7 +72,7 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
     let target = fixing.asked.target.as_deref();
     let target = target.ok_or_else(|| Error::input("no target given").hint("try `unrefuse fix 8080`"))?;
     let asked = Case::new(Target::parse(target)?, asker(&fixing.asked)?);
-    let limit = limit(fixing.asked.timeout)?;
+    let limit = limit("--timeout", fixing.asked.timeout)?;
     let session = Session { fixing, hands: Hands::new(), rights: rights(), asked: asked.clone() };
     let (mut case, mut diagnosis) = check::settle(asked, limit).await;
     let (mut kept, mut tried) = (Vec::new(), BTreeSet::new());
@@ -233,7 +233,7 @@ impl Session<'_> {
         }));
         match Box::pin(call(job, &self.rights, Ends { turns: nobody_draws(), progress, answers })).await? {
             Over::Kept { entry } => {
-                let seen = check::settle(self.asked.clone(), limit(self.fixing.asked.timeout)?).await;
+                let seen = check::settle(self.asked.clone(), limit("--timeout", self.fixing.asked.timeout)?).await;
                 Ok(Applied::Kept { entry, seen: Box::new(seen) })
             }
             Over::Reverted { entry, why, left } => Ok(Applied::Reverted { entry, why, left }),

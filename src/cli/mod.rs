@@ -1,5 +1,6 @@
 //! Flags and subcommands, and what each does.
 
+mod checking;
 mod far;
 mod fixing;
 mod settings;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::app::{Open, Start};
 use crate::apply::rights::Rights;
@@ -19,7 +20,7 @@ use crate::error::Error;
 use crate::facts::recording::Recording;
 use crate::facts::{Case, redact};
 use crate::report::text::Style;
-use crate::report::{Report, explain, json, markdown, reference, text as plain};
+use crate::report::{Report, explain, reference};
 use crate::sources::{files, trouble};
 use crate::target::{From, Target};
 
@@ -78,19 +79,7 @@ const DEFAULT_SECONDS: f64 = 15.0;
 #[derive(Debug, Subcommand)]
 enum Mode {
     /// One diagnosis without a screen
-    Check {
-        #[command(flatten)]
-        asked: Asked,
-        /// One JSON object (schema unrefuse.diagnosis/1)
-        #[arg(long, conflicts_with = "markdown")]
-        json: bool,
-        /// Markdown for a ticket, with a mermaid flowchart
-        #[arg(long)]
-        markdown: bool,
-        /// Diagnose a recording instead of this host
-        #[arg(long, value_name = "FILE", conflicts_with = "target")]
-        replay: Option<PathBuf>,
-    },
+    Check(checking::Checking),
     /// Show a fix, ask, apply it, look again, and keep it or put it back
     Fix(fixing::Fixing),
     /// Put back what a fix changed
@@ -151,14 +140,6 @@ enum Mode {
     },
     /// The manual page
     Man,
-}
-
-/// How a diagnosis is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Text,
-    Json,
-    Markdown,
 }
 
 /// Runs what the command line asks for; the status to exit with.
@@ -228,16 +209,7 @@ fn serve_far() -> Option<ExitCode> {
 
 fn run_mode(mode: Mode) -> Result<u8, Error> {
     match mode {
-        Mode::Check { asked, json, markdown, replay } => {
-            let form = if json {
-                Form::Json
-            } else if markdown {
-                Form::Markdown
-            } else {
-                Form::Text
-            };
-            run_check(&asked, form, replay)
-        }
+        Mode::Check(checking) => checking::check(&checking),
         Mode::Fix(fixing) => fixing::fix(&fixing),
         Mode::Undo { entry } => fixing::undo(entry),
         Mode::History => fixing::history(),
@@ -258,36 +230,6 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
             say(&String::from_utf8_lossy(&page))
         }
     }
-}
-
-fn run_check(asked: &Asked, form: Form, replay: Option<PathBuf>) -> Result<u8, Error> {
-    let began = now();
-    let mut origin = String::new();
-    let (case, diagnosis, took) = if let Some(file) = replay {
-        let recording = load(&file)?;
-        origin = recorded(&recording);
-        let (case, diagnosis) = check::replayed(recording.case);
-        (case, diagnosis, Duration::from_millis(recording.took_ms))
-    } else {
-        let (case, diagnosis) = settle(asked)?;
-        (case, diagnosis, began.elapsed())
-    };
-    let report = Report { case: &case, diagnosis: &diagnosis, took };
-    let told = match form {
-        Form::Text => format!("{origin}{}", plain::diagnosis(&report, style(asked.ascii))),
-        Form::Markdown => markdown::diagnosis(&report),
-        Form::Json => pretty(&json::diagnosis(&report)),
-    };
-    say(&told)?;
-    Ok(report.exit_code())
-}
-
-/// Says that what follows was seen elsewhere, or earlier.
-fn recorded(recording: &Recording) -> String {
-    let at = i64::try_from(recording.recorded_at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    let when = at.map(|t| t.strftime(" of %Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
-    let how = if recording.redacted { ", with stand-ins for names and addresses" } else { "" };
-    format!("recording{when}{how}\n")
 }
 
 fn run_record(asked: &Asked, output: &Path, raw: bool) -> Result<u8, Error> {
@@ -313,11 +255,11 @@ fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
     let sandbox = demo::enter(cause)?;
     let asked = Asked::plain(&sandbox.target);
     if json {
-        return run_check(&asked, Form::Json, None);
+        return checking::check(&checking::Checking::of(&sandbox.target, true));
     }
     if check {
         say(&format!("{}\n$ unrefuse check {}\n\n", sandbox.story, sandbox.target))?;
-        return run_check(&asked, Form::Text, None);
+        return checking::check(&checking::Checking::of(&sandbox.target, false));
     }
     // The target means something in the sandbox only: it is not remembered.
     show(Start { recent: None, ..asked_of(&asked)? }, asked.ascii)
@@ -406,7 +348,7 @@ fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), 
     let target =
         asked.target.as_deref().ok_or_else(|| Error::input("no target given").hint("try `unrefuse check 8080`"))?;
     let case = Case::new(Target::parse(target)?, asker(asked)?);
-    let limit = limit(asked.timeout)?;
+    let limit = limit("--timeout", asked.timeout)?;
     let runtime = runtime()?;
     let settled = runtime.block_on(async {
         match far::settle(&asked.ends, &case.target, limit).await? {
@@ -424,11 +366,11 @@ fn asker(asked: &Asked) -> Result<From, Error> {
     asked.from.as_deref().map_or(Ok(From::Unsaid), From::parse)
 }
 
-fn limit(seconds: f64) -> Result<Duration, Error> {
+fn limit(flag: &str, seconds: f64) -> Result<Duration, Error> {
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|d| !d.is_zero() && d.as_secs() <= 3600)
-        .ok_or_else(|| Error::input("--timeout takes seconds, more than 0 and at most 3600"))
+        .ok_or_else(|| Error::input(format!("{flag} takes seconds, more than 0 and at most 3600")))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {

@@ -3,6 +3,7 @@
 pub mod explain;
 mod firewall;
 pub mod json;
+pub mod line;
 pub mod listeners;
 pub mod markdown;
 pub mod reference;

@@ -9,4 +9,5 @@ mod commands;
 mod imports;
 mod recordings;
 mod redacting;
+mod scripts;
 mod tree;
