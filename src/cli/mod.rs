@@ -4,6 +4,7 @@ mod checking;
 mod far;
 mod fixing;
 mod settings;
+mod manual;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -138,8 +139,14 @@ enum Mode {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The manual page
-    Man,
+    /// A manual page, as roff
+    Man {
+        /// Of this subcommand; the program's own by default
+        command: Option<String>,
+        /// List the subcommands that have one
+        #[arg(long, conflicts_with = "command")]
+        list: bool,
+    },
 }
 
 /// Runs what the command line asks for; the status to exit with.
@@ -223,12 +230,8 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
             clap_complete::generate(shell, &mut Cli::command(), "unrefuse", &mut script);
             say(&String::from_utf8_lossy(&script))
         }
-        Mode::Man => {
-            let mut page = Vec::new();
-            let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            rendered.map_err(|e| Error::broken("the manual page cannot be made").because(e))?;
-            say(&String::from_utf8_lossy(&page))
-        }
+        Mode::Man { list: true, .. } => say(&manual::list()),
+        Mode::Man { command, .. } => manual::page(command.as_deref()),
     }
 }
 

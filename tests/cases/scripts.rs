@@ -71,7 +71,8 @@ fn known(schema: &Value, value: &Value, at: &str) {
         Value::Object(keys) => {
             for (key, value) in keys {
                 let inner = schema["properties"].get(key);
-                let inner = inner.unwrap_or_else(|| panic!("the schema lacks {key} in {at}"));
+                assert!(inner.is_some(), "the schema lacks {key} in {at}");
+                let inner = inner.unwrap();
                 known(inner, value, &format!("{at}.{key}"));
             }
         }

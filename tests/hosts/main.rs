@@ -42,6 +42,7 @@ mod lab;
 mod meddling;
 mod needs;
 mod odd_names;
+mod packaging;
 mod pending;
 #[path = "../terminal/pty.rs"]
 #[expect(dead_code, reason = "the tests of the terminal use all of it")]
@@ -98,6 +99,7 @@ fn run_trials() -> ExitCode {
     trials.extend(rebooting::trials(missing.as_deref()));
     trials.extend(meddling::trials(missing.as_deref()));
     trials.extend(odd_names::trials(missing.as_deref()));
+    trials.extend(packaging::trials(missing.as_deref()));
     trials.extend(rights::trials(missing.as_deref()));
     trials.extend(sessions::trials(missing.as_deref()));
     trials.extend(tcpdmatch::trials(missing.as_deref()));

@@ -5,6 +5,10 @@ pub mod links;
 pub mod lookup;
 pub mod namespace;
 pub mod neighbour;
+#[cfg(feature = "libnftnl")]
+pub mod nftables;
+#[cfg(not(feature = "libnftnl"))]
+#[path = "without_libnftnl.rs"]
 pub mod nftables;
 pub mod route;
 pub mod rules;

@@ -170,6 +170,7 @@ impl Netlink {
         }
     }
 
+    #[cfg(feature = "libnftnl")]
     /// Sends several messages at once, which the kernel carries out all together or not at all. `first` to `last` are
     /// their sequence numbers; one of them asks to be acknowledged. The inner error is the kernel's answer.
     pub(super) fn transact(

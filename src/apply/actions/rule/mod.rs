@@ -1,6 +1,10 @@
 //! Rules of the packet filter, each by whoever speaks to its table.
 
 mod iptables;
+#[cfg(feature = "libnftnl")]
+mod nft;
+#[cfg(not(feature = "libnftnl"))]
+#[path = "without_libnftnl.rs"]
 mod nft;
 
 use crate::apply::Hands;
