@@ -113,7 +113,7 @@ fn wait(words: &Checking, most: Duration) -> Result<(Case, Diagnosis), Error> {
             return Ok((case, diagnosis));
         }
         (looks, probes) = (looks + 1, probes + case.probes());
-        runtime()?.block_on(tokio::time::sleep(pause));
+        runtime()?.block_on(async { tokio::time::sleep(pause).await });
     }
 }
 
