@@ -3,8 +3,8 @@
 mod checking;
 mod far;
 mod fixing;
-mod settings;
 mod manual;
+mod settings;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
