@@ -75,6 +75,32 @@ impl Target {
         let kind = parse_kind(input)?;
         Ok(Self { input: input.to_owned(), kind })
     }
+
+    /// What is asked for with HTTP, where the target says so.
+    pub fn url(&self) -> Option<Url> {
+        let (scheme, rest) = self.input.split_once("://")?;
+        let tls = match scheme.to_ascii_lowercase().as_str() {
+            "http" => false,
+            "https" => true,
+            _ => return None,
+        };
+        let uri: http::Uri = format!("x://{rest}").parse().ok()?;
+        let host = uri.authority()?.as_str().rsplit('@').next().filter(|host| !host.is_empty())?;
+        let host = if host.starts_with(':') { format!("localhost{host}") } else { host.to_owned() };
+        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        Some(Url { tls, host, path })
+    }
+}
+
+/// What is asked for with HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// With TLS.
+    pub tls: bool,
+    /// Host, with its port where one was given.
+    pub host: String,
+    /// Path and query; at least `/`.
+    pub path: String,
 }
 
 impl From {
@@ -295,6 +321,18 @@ mod tests {
         assert_eq!(kind("server:ssh"), host(Transport::Tcp, "server", 22));
         assert_eq!(kind("53/udp"), TargetKind::Port { transport: Transport::Udp, port: 53 });
         assert_eq!(kind("unix:@bus"), TargetKind::Abstract { name: "bus".into() });
+    }
+
+    #[test]
+    fn a_url_tells_what_is_asked_for() {
+        let url = |input: &str| Target::parse(input).unwrap().url().map(|url| (url.tls, url.host, url.path));
+        let told = |tls, host: &str, path: &str| Some((tls, host.to_owned(), path.to_owned()));
+        assert_eq!(url("https://example.org/a?b=c#d"), told(true, "example.org", "/a?b=c"));
+        assert_eq!(url("http://u:p@h:8080"), told(false, "h:8080", "/"));
+        assert_eq!(url("http://[fd00::2]:81/x"), told(false, "[fd00::2]:81", "/x"));
+        assert_eq!(url("http://:8080/"), told(false, "localhost:8080", "/"));
+        assert_eq!(url("example.org:443"), None);
+        assert_eq!(url("postgres://h/db"), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::facts::exchange::Request;
 use crate::facts::{Fact, Facts, Question, Reading};
 
 /// The questions under way, each with the number it was last asked under.
@@ -71,6 +72,9 @@ fn key(question: &Question) -> Question {
     if let Question::Owner { inode, .. } = question {
         return Question::Owner { inode: *inode, cgroup: None };
     }
+    if let Question::Exchange(request) = question {
+        return Question::Exchange(Request::key(request.to, request.tls));
+    }
     question.clone()
 }
 
@@ -119,6 +123,8 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Libwrap(pid, program, _) => Question::Libwrap { pid: *pid, program: program.clone() },
         Fact::HostsAccess(_) => Question::HostsAccess,
         Fact::ClientName(key, _) => Question::ClientName(*key),
+        // As a key: what is asked for is not part of the answer.
+        Fact::Exchange(to, tls, _) => Question::Exchange(Request::key(*to, *tls)),
     })
 }
 

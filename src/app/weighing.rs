@@ -58,6 +58,7 @@ impl Chart {
             | Fact::Denials(_)
             | Fact::Libwrap(..)
             | Fact::ClientName(..)
+            | Fact::Exchange(..)
             | Fact::Host(_)
             | Fact::Dial(..)
             | Fact::AllListeners(_)

@@ -28,8 +28,8 @@ pub struct Retest {
     pub diagnosis: Diagnosis,
 }
 
-/// Looks until the target gives what was promised (or is open), or the time is over.
-pub async fn retest(asked: &Case, promised: Option<Outcome>) -> Retest {
+/// Looks until the target gives what was promised (or is open), and no longer for this cause, or the time is over.
+pub async fn retest(asked: &Case, promised: Option<Outcome>, about: &str) -> Retest {
     let began = Instant::now();
     loop {
         let fresh = Case::new(asked.target.clone(), asked.from);
@@ -37,16 +37,23 @@ pub async fn retest(asked: &Case, promised: Option<Outcome>) -> Retest {
         let outcome = diagnosis.outcome.unwrap_or(Outcome::Error);
         let how = how(&diagnosis);
         let retest = Retest { outcome, how, case, diagnosis };
-        if is_green(outcome, promised) || began.elapsed() > patient(WITHIN) {
+        if retest.is_green(promised, about) || began.elapsed() > patient(WITHIN) {
             return retest;
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// It gives what was promised, or better.
-pub fn is_green(outcome: Outcome, promised: Option<Outcome>) -> bool {
-    outcome == Outcome::Open || promised == Some(outcome)
+impl Retest {
+    /// It gives what was promised, or better. What a program says once the connection stands is not told by the outcome:
+    /// it must say it no longer.
+    pub fn is_green(&self, promised: Option<Outcome>, cause: &str) -> bool {
+        match self.diagnosis.says_no() {
+            // A connection that stands is what was asked of a plan about another cause.
+            Some(found) => found.cause != cause,
+            None => self.outcome == Outcome::Open || promised == Some(self.outcome),
+        }
+    }
 }
 
 /// What stands for a client on another host is simulated; a connection is always made, too, where one can be.

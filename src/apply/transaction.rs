@@ -10,7 +10,7 @@ use super::change::Act;
 use super::lock::Lock;
 use super::log::{Entry, Log, Record, State};
 use super::prepare::{Prepared, prepare};
-use super::retest::{Retest, is_green, retest};
+use super::retest::{Retest, retest};
 use super::{Hands, actions, guard, revert};
 use crate::check;
 use crate::diagnose::session::{Way, cut};
@@ -260,12 +260,16 @@ impl Running<'_> {
             return self.put_back(why, None).await;
         }
         tell(&self.progress, Progress::Retesting).await;
-        let retest = retest(&self.terms.case, promised).await;
-        let green = is_green(retest.outcome, promised);
+        let cause = entry.cause.as_deref().unwrap_or_default();
+        let retest = retest(&self.terms.case, promised, cause).await;
+        let green = retest.is_green(promised, cause);
         let (outcome, how) = (retest.outcome, retest.how.to_owned());
         tell(&self.progress, Progress::Retested { outcome, how, green }).await;
         if !green {
-            let why = format!("it did not help: the target is {}", retest.outcome.word());
+            let why = match retest.diagnosis.says_no() {
+                Some(found) => format!("it did not help: {}", found.summary),
+                None => format!("it did not help: the target is {}", retest.outcome.word()),
+            };
             return self.put_back(why, Some(retest)).await;
         }
         if self.stopped() {

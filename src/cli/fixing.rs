@@ -20,7 +20,7 @@ use crate::diagnose::verdict::Diagnosis;
 use crate::error::Error;
 use crate::facts::Case;
 use crate::facts::connect::Outcome;
-use crate::fixes::Plan;
+use crate::fixes::{Plan, Risk};
 use crate::report::Report;
 use crate::report::text as plain;
 use crate::sources::procfs;
@@ -78,12 +78,8 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
     let (mut kept, mut tried) = (Vec::new(), BTreeSet::new());
     for round in 0..MOST_ROUNDS {
         let report = Report { case: &case, diagnosis: &diagnosis, took: Duration::ZERO };
-        if report.outcome() == Outcome::Open {
-            say(&if round == 0 {
-                "it is open: nothing to fix\n".to_owned()
-            } else {
-                format!("{} is open\n", text::line(target))
-            })?;
+        if report.outcome() == Outcome::Open && (round > 0 || diagnosis.says_no().is_none()) {
+            say(&opened(text::line(target).as_str(), round, &diagnosis))?;
             return Ok(0);
         }
         if round == 0 {
@@ -114,6 +110,15 @@ async fn run(fixing: &Fixing) -> Result<u8, Error> {
     let status = Report { case: &case, diagnosis: &diagnosis, took: Duration::ZERO }.exit_code();
     session.closed(&kept).await?;
     Ok(status.max(1))
+}
+
+/// It is open; what the program says then is another matter.
+fn opened(target: &str, round: usize, diagnosis: &Diagnosis) -> String {
+    match diagnosis.says_no() {
+        _ if round == 0 => "it is open: nothing to fix\n".to_owned(),
+        Some(next) => format!("{target} is open; what comes then: {} [{}]\n", text::line(&next.summary), next.cause),
+        None => format!("{target} is open\n"),
+    }
 }
 
 /// How a plan ended.
@@ -153,13 +158,16 @@ impl Session<'_> {
                 Error::input(format!("there is no plan `{}` here", text::line(id))).hint(format!("plans: {hint}"))
             });
         }
-        let fresh = plans.iter().find(|plan| !tried.contains(&(plan.cause.clone(), plan.id.clone())));
+        // What may cost somebody data is only done when it is called by its name, or agreed to.
+        let may = |plan: &&&Plan| !(self.fixing.yes && plan.risk == Risk::High);
+        let untried = |plan: &&&Plan| !tried.contains(&(plan.cause.clone(), plan.id.clone()));
+        let fresh = plans.iter().filter(may).find(untried);
         let Some(first) = fresh else {
             let summary = text::line(&culprit.summary);
             say(&if plans.is_empty() {
                 format!("{summary} [{}]: this takes a hand; see \"to do\" above\n", culprit.cause)
             } else {
-                format!("{summary} [{}]: every plan for it was tried\n", culprit.cause)
+                format!("{summary} [{}]: no plan is left but those that --plan must name\n", culprit.cause)
             })?;
             return Ok(None);
         };

@@ -14,6 +14,7 @@ use crate::facts::connect::{Dial, Endpoint};
 use crate::facts::container::{ContainerKey, Engine, Inspected};
 use crate::facts::daemon::{Daemon, DaemonConfig};
 use crate::facts::denial::Denials;
+use crate::facts::exchange::{Exchange, Request};
 use crate::facts::firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use crate::facts::host::{Addresses, Host};
 use crate::facts::journal::Journal;
@@ -343,6 +344,12 @@ impl<'a> Look<'a> {
     /// The name that libwrap finds for a client. Costs a look-up: only for a line that needs it.
     pub fn client_name(&self, address: IpAddr) -> Option<&'a ClientName> {
         self.read(self.facts().client_names.get(&address), || Question::ClientName(address))
+    }
+
+    /// What a server says to a request. Costs a probe: only where a URL was asked for and the connection stands.
+    pub fn exchange(&self, request: &Request) -> Option<&'a Exchange> {
+        let reading = self.facts().exchanges.get(&(request.to, request.tls));
+        self.read(reading, || Question::Exchange(request.clone()))
     }
 
     /// The kernel's own word about an attempt to there, if it was watched; never causes an attempt.

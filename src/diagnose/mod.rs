@@ -12,6 +12,7 @@ pub mod confined;
 pub mod containers;
 pub mod dispute;
 pub mod failure;
+pub mod greeting;
 mod instead;
 mod join;
 pub mod look;
@@ -97,6 +98,12 @@ impl Scene<'_, '_> {
         if self.outcome.is_none() {
             self.look.also_missing(&self.outcome_missing);
         }
+        self.outcome
+    }
+
+    /// The same for whoever rules something out by it: where it is only what this host itself gets, why is noted.
+    pub fn sure_outcome(&self) -> Option<Outcome> {
+        self.look.also_missing(&self.outcome_missing);
         self.outcome
     }
 }
@@ -308,4 +315,5 @@ fn outstanding(case: &Case) -> bool {
         || pending(f.libwraps.values())
         || pending([&f.hosts_access])
         || pending(f.client_names.values())
+        || pending(f.exchanges.values())
 }

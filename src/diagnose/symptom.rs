@@ -5,6 +5,7 @@
 
 use super::answering::{Whose, whose};
 use super::asked::{as_asked, tells_of_others, untold};
+use super::greeting;
 use super::look::Look;
 use super::sandbox;
 use super::subject::{Asker, Subject};
@@ -71,7 +72,8 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
         asked = as_asked(filter, look, subject, dial, &mut seen.notes);
         let served = from_the_unit(look, subject, asked?, &mut seen.notes)?;
         let reached = sandbox::outcome(look, subject, dial, served)?;
-        wrappers::outcome(look, subject, dial, reached)
+        let let_in = wrappers::outcome(look, subject, dial, reached)?;
+        Some(greeting::outcome(subject, dial, let_in))
     });
     look.also_missing(&missing);
     if asked.is_none() && !missing.open {

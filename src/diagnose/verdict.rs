@@ -221,6 +221,11 @@ impl Diagnosis {
         self.causes.iter().find(|f| f.cause == id)
     }
 
+    /// The culprit, where it is what the program says once the connection stands. An open port is no proof against it.
+    pub fn says_no(&self) -> Option<&Finding> {
+        self.culprit().filter(|found| found.in_box == BoxId::Connect)
+    }
+
     /// Everything this program can do, by cause in the order they bite, safest first.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
         self.causes.iter().flat_map(Finding::plans)

@@ -157,6 +157,7 @@ fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
         | Fact::Libwrap(..)
         | Fact::HostsAccess(_)
         | Fact::ClientName(..)
+        | Fact::Exchange(..)
         | Fact::Watched(..)
         | Fact::Apparmor(..)
         | Fact::Selinux(..)

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::beyond::Beyond;
+
 /// The daemons whose configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,7 +114,7 @@ fn is_numbered(rest: Option<&str>) -> bool {
     rest.is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The effective configuration of one daemon instance, as far as listening goes.
+/// The effective configuration of one daemon instance, as far as reaching it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonConfig {
     /// Which daemon.
@@ -128,6 +130,9 @@ pub struct DaemonConfig {
     pub files: Vec<String>,
     /// What could not be read or understood (`/etc/nginx/x.conf: permission denied`).
     pub gaps: Vec<String>,
+    /// What it says beyond where it listens.
+    #[serde(default, skip_serializing_if = "Beyond::is_empty")]
+    pub beyond: Beyond,
 }
 
 /// One place where a daemon wants to listen.

@@ -1,6 +1,7 @@
 //! WHAT IS KNOWN: plain data about a host, one file a subject. No I/O, no clock.
 
 pub mod apparmor;
+pub mod beyond;
 pub mod claim;
 pub mod command_line;
 pub mod confined;
@@ -8,6 +9,7 @@ pub mod connect;
 pub mod container;
 pub mod daemon;
 pub mod denial;
+pub mod exchange;
 pub mod firewalls;
 pub mod host;
 pub mod journal;
@@ -30,7 +32,7 @@ pub mod watched;
 pub mod wrappers;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,7 @@ use connect::{Dial, Endpoint};
 use container::{ContainerKey, Engine, Inspected};
 use daemon::{Daemon, DaemonConfig};
 use denial::Denials;
+use exchange::Exchange;
 use firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use host::{Addresses, Host};
 use journal::{Entry, Journal};
@@ -207,6 +210,9 @@ pub struct Facts {
     /// Names of clients, as libwrap finds them.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub client_names: BTreeMap<IpAddr, Reading<ClientName>>,
+    /// What servers said to a request, by address and whether it was made with TLS.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub exchanges: BTreeMap<(SocketAddr, bool), Reading<Exchange>>,
 }
 
 /// One answer, as it arrives.
@@ -294,6 +300,8 @@ pub enum Fact {
     HostsAccess(Reading<HostsAccess>),
     /// To [`Question::ClientName`].
     ClientName(IpAddr, Reading<ClientName>),
+    /// To [`Question::Exchange`]: address, with TLS, answer.
+    Exchange(SocketAddr, bool, Reading<Exchange>),
 }
 
 impl Facts {
@@ -340,6 +348,7 @@ impl Facts {
             Fact::Libwrap(pid, program, r) => drop(self.libwraps.insert((pid, program), r)),
             Fact::HostsAccess(r) => self.hosts_access = r,
             Fact::ClientName(k, r) => drop(self.client_names.insert(k, r)),
+            Fact::Exchange(to, tls, r) => drop(self.exchanges.insert((to, tls), r)),
         }
     }
 
@@ -400,14 +409,17 @@ impl Facts {
             Question::Libwrap { pid, program } => pending(self.libwraps.get(&(*pid, program.clone()))),
             Question::HostsAccess => pending(Some(&self.hosts_access)),
             Question::ClientName(k) => pending(self.client_names.get(k)),
+            Question::Exchange(request) => pending(self.exchanges.get(&(request.to, request.tls))),
         }
     }
 
     /// How many connection attempts were made.
     pub fn probes(&self) -> usize {
-        let dials = self.dials.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count();
+        fn made<'a, T: 'a>(readings: impl Iterator<Item = &'a Reading<T>>) -> usize {
+            readings.filter(|reading| !reading.is_open()).count()
+        }
         let hops: usize = self.paths.values().filter_map(Reading::value).map(|path| path.probes).sum();
-        dials + hops + self.watched.values().filter(|d| !matches!(d, Reading::NotAsked | Reading::Pending)).count()
+        made(self.dials.values()) + hops + made(self.watched.values()) + made(self.exchanges.values())
     }
 }
 
@@ -457,6 +469,7 @@ impl Fact {
             Question::Libwrap { pid, program } => Self::Libwrap(pid, program, any(reading)),
             Question::HostsAccess => Self::HostsAccess(any(reading)),
             Question::ClientName(k) => Self::ClientName(k, any(reading)),
+            Question::Exchange(request) => Self::Exchange(request.to, request.tls, any(reading)),
         }
     }
 }

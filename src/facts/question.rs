@@ -8,6 +8,7 @@ use super::confined::Confined;
 use super::connect::Endpoint;
 use super::container::ContainerKey;
 use super::daemon::Daemon;
+use super::exchange::Request;
 use super::route::RouteKey;
 use super::ruleset::{ChainId, SetId};
 use super::socket::Transport;
@@ -112,4 +113,6 @@ pub enum Question {
     HostsAccess,
     /// What name does libwrap find for this client?
     ClientName(IpAddr),
+    /// What does the server say to one request? Sends packets; counted as one probe.
+    Exchange(Request),
 }

@@ -10,6 +10,7 @@ pub mod action;
 pub mod apparmor;
 pub mod ban;
 pub mod check;
+pub mod client;
 pub mod firewalld;
 pub mod hosts_file;
 pub mod listen;

@@ -12,6 +12,7 @@ pub mod container;
 pub mod counters;
 pub mod dbus;
 pub mod dial;
+mod exchange;
 pub mod far;
 pub mod files;
 pub mod firewalls;
@@ -99,7 +100,7 @@ async fn ended(question: &Question, after: Duration, look: impl Future<Output = 
 fn deadline(question: &Question) -> Duration {
     match question {
         // A dead neighbour answers after 3.1 s, an ICMPv6 reject after 1 s; the dial has its own, shorter limits.
-        Question::Dial(_) => Duration::from_secs(6),
+        Question::Dial(_) | Question::Exchange(_) => Duration::from_secs(6),
         Question::Name(_) | Question::ClientName(_) => Duration::from_secs(5),
         Question::Journal(_) | Question::AllListeners | Question::Claims(..) | Question::Daemon(_) => {
             Duration::from_secs(3)
@@ -149,7 +150,7 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
             let asked = name.clone();
             Fact::Name(name, blocking(move || resolver::resolve(&asked)).await)
         }
-        Question::Dial(to) => Fact::Dial(to.clone(), dial::dial(&to).await),
+        Question::Dial(_) | Question::Exchange(_) => of_the_connection(question).await,
         Question::Listeners(transport, port) => {
             Fact::Listeners(transport, port, blocking(move || netlink::sock_diag::listeners(transport, port)).await)
         }
@@ -196,6 +197,17 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::HostsAccess
         | Question::ClientName(_) => of_who_allows(question).await,
     }
+}
+
+/// Questions that a server is asked itself.
+async fn of_the_connection(question: Question) -> Fact {
+    if let Question::Exchange(request) = question {
+        return Fact::Exchange(request.to, request.tls, exchange::ask(&request).await);
+    }
+    if let Question::Dial(to) = question {
+        return Fact::Dial(to.clone(), dial::dial(&to).await);
+    }
+    Fact::without_value(&question, Reading::Failed { why: "no server is asked that".into() })
 }
 
 /// Questions about what allows or forbids besides the packet filter.

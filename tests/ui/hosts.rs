@@ -320,7 +320,8 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         | Question::Denials
         | Question::Libwrap { .. }
         | Question::HostsAccess
-        | Question::ClientName(_)) => Fact::without_value(&other, Reading::Absent),
+        | Question::ClientName(_)
+        | Question::Exchange(_)) => Fact::without_value(&other, Reading::Absent),
     }
 }
 

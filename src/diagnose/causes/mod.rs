@@ -246,6 +246,9 @@ pub static ALL: &[&Cause] = &[
     // wrappers: who hangs up after the handshake
     &wrappers::tcp_wrappers_deny::CAUSE,
     // connect: what the program says after it
+    &connect::app_redis_protected_mode::CAUSE,
+    &connect::app_mysql_host_not_allowed::CAUSE,
+    &connect::app_sshd_maxstartups::CAUSE,
 ];
 
 /// The cause with this id.

@@ -10,6 +10,7 @@ use super::causes::testing::settle;
 use super::verdict::{Diagnosis, Verdict};
 use super::ways::Memory;
 use super::{diagnose, diagnose_again};
+use crate::facts::exchange::Request;
 use crate::facts::{Case, Fact, Facts, Question, Reading};
 use world::{Dice, World};
 
@@ -61,6 +62,7 @@ fn answered(facts: &Facts) -> Vec<Question> {
     all.extend(matches!(facts.hosts_access, Reading::Known(_)).then_some(Question::HostsAccess));
     all.extend(facts.client_names.keys().map(|address| Question::ClientName(*address)));
     all.extend(of_the_filter(facts));
+    all.extend(facts.exchanges.keys().map(|(to, tls)| Question::Exchange(Request::key(*to, *tls))));
     all
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::diagnose::causes::testing::nothing;
 use crate::facts::apparmor::{Apparmor, Profile, ProfileRule, ProfileText};
+use crate::facts::beyond::{Beyond, Setting};
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
@@ -152,8 +153,7 @@ impl World {
 
     /// The answer to a question; now and then there is none.
     pub(super) fn answer(&self, question: &Question) -> Fact {
-        let mut dice = self.dice(question);
-        let dice = &mut dice;
+        let dice = &mut self.dice(question);
         let denied = Reading::Denied { needs: "root".into() };
         let none = [Reading::Absent, denied, Reading::Failed { why: "it broke".into() }];
         let missing = dice.chance(6).then(|| Fact::without_value(question, dice.pick(&none).clone()));
@@ -212,6 +212,7 @@ impl World {
             | Question::ClientName(_)
             | Question::Apparmor(_)
             | Question::Denials
+            | Question::Exchange(_)
             | Question::Selinux(..) => nothing(question),
         }
     }
@@ -418,7 +419,7 @@ fn dial(dice: &mut Dice, to: Endpoint) -> Dial {
         icmp: dice.chance(15).then_some(Icmp { v6: false, kind: 3, code: 3, from: None }),
         after: Duration::from_millis(1),
         retransmits: 0,
-        banner: None,
+        banner: dice.some(|d| (*d.pick(&BANNERS)).into()),
         counters: dice.list(2, |d| Counter { name: (*d.pick(&names)).into(), delta: i64::from(d.chance(50)) }),
     }
 }
@@ -592,7 +593,23 @@ fn config(dice: &mut Dice, daemon: Daemon) -> DaemonConfig {
         silenced_by: dice.list(1, origin),
         files: dice.list(1, |_| "/etc/x.conf".into()),
         gaps: Vec::new(),
+        beyond: beyond(dice),
     }
+}
+
+/// What servers say first.
+const BANNERS: [&str; 5] = [
+    "SSH-2.0-x",
+    "-DENIED Redis is running in protected mode because",
+    "j\u{4}Host '10.2.0.2' is not allowed to connect to this MariaDB server",
+    "Exceeded MaxStartups\r\n",
+    "Not allowed at this time\r\n",
+];
+
+fn beyond(dice: &mut Dice) -> Beyond {
+    let name = *dice.pick(&["protected-mode", "requirepass", "maxstartups"]);
+    let setting = |d: &mut Dice| Setting { name: name.into(), value: (*d.pick(&["yes", "no"])).into(), by: origin(d) };
+    Beyond { settings: dice.list(1, setting), ..Beyond::default() }
 }
 
 fn unix_socket(dice: &mut Dice, path: String) -> UnixSocket {

@@ -165,6 +165,7 @@ mod tests {
             silenced_by: Vec::new(),
             files: vec!["/etc/ssh/sshd_config".into()],
             gaps: Vec::new(),
+            beyond: crate::facts::beyond::Beyond::default(),
         }
     }
 

@@ -265,6 +265,7 @@ mod tests {
             silenced_by: Vec::new(),
             files: vec!["/etc/main.conf".into(), "/etc/other.conf".into()],
             gaps: Vec::new(),
+            beyond: crate::facts::beyond::Beyond::default(),
         };
         let own = ["10.2.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
         let at = Listening { config: &config, listen: &config.listens[0], unit, description, own: &own };

@@ -133,7 +133,15 @@ mod tests {
             port_set_by: Some(origin(*line, text)),
         };
         let listens = places.iter().map(listen).collect();
-        DaemonConfig { daemon, unit: None, listens, silenced_by: Vec::new(), files: Vec::new(), gaps: Vec::new() }
+        DaemonConfig {
+            daemon,
+            unit: None,
+            listens,
+            silenced_by: Vec::new(),
+            files: Vec::new(),
+            gaps: Vec::new(),
+            beyond: crate::facts::beyond::Beyond::default(),
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::files::{Files, Unread};
 use super::glob;
+use crate::facts::beyond::{Beyond, Setting};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
 
 /// Different files of one configuration.
@@ -30,6 +31,8 @@ pub(super) struct Reader<'f> {
     pub(super) listens: Vec<ConfiguredListen>,
     /// What takes listening away.
     pub(super) silenced_by: Vec<Origin>,
+    /// What it says besides.
+    pub(super) beyond: Beyond,
     known: BTreeMap<String, Option<Rc<str>>>,
     read: Vec<String>,
     gaps: Vec<String>,
@@ -55,6 +58,7 @@ impl<'f> Reader<'f> {
             files,
             listens: Vec::new(),
             silenced_by: Vec::new(),
+            beyond: Beyond::default(),
             known: BTreeMap::new(),
             read: Vec::new(),
             gaps: Vec::new(),
@@ -80,6 +84,12 @@ impl<'f> Reader<'f> {
         } else {
             self.gap(format!("more than {MOST_LISTENS} listen directives"));
         }
+    }
+
+    /// A setting that decides about clients, in place of one that was set before.
+    pub(super) fn setting(&mut self, name: &str, value: &str, by: Origin) {
+        self.beyond.settings.retain(|known| known.name != name);
+        self.beyond.settings.push(Setting { name: name.to_owned(), value: value.to_owned(), by });
     }
 
     /// The text of a file. It is read once, however often it is asked for.
@@ -182,6 +192,7 @@ impl<'f> Reader<'f> {
             silenced_by: self.silenced_by,
             files: self.read,
             gaps: self.gaps,
+            beyond: self.beyond,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where Redis listens: redis.conf, its includes, and the files of further instances.
+//! Where Redis listens, and whether it takes strangers: redis.conf, its includes, and the files of further instances.
 
 use super::address::{ANY4, ANY6, ip_or_name, number, port};
 use super::files::{absolute, base_of, dir_of};
@@ -70,6 +70,14 @@ impl Redis {
                 Some(port) => self.tls_port = Some(Set::by(port, at)),
                 None => reader.gap(format!("{at}: not a port: {first}")),
             },
+            "protected-mode" => reader.setting(key, &first.to_ascii_lowercase(), at),
+            // Of a password only that there is one.
+            "requirepass" if first.is_empty() => reader.beyond.settings.retain(|known| known.name != key),
+            "requirepass" | "aclfile" => reader.setting(key, "set", Origin { text: key.to_owned(), ..at }),
+            "user" if first == "default" => {
+                let text = format!("{key} {first}");
+                reader.setting("user default", "set", Origin { text, ..at });
+            }
             "unixsocket" if !first.is_empty() => self.socket = Some((first.to_owned(), at)),
             _ => {}
         }

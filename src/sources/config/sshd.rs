@@ -69,6 +69,11 @@ impl Sshd {
             match key.to_ascii_lowercase().as_str() {
                 "match" => global = matches!(values, [all] if all.eq_ignore_ascii_case("all")),
                 "include" => self.include(reader, values, global),
+                known @ ("maxstartups" | "persourcepenalties" | "persourcemaxstartups") if global => {
+                    // The first one counts.
+                    let new = reader.beyond.setting(known).is_none();
+                    new.then(|| reader.setting(known, &values.join(" "), origin(path, number, line)));
+                }
                 "port" | "listenaddress" | "addressfamily" if global => {
                     self.setting(reader, key, values, &origin(path, number, line));
                 }

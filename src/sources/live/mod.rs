@@ -123,6 +123,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         Question::Host
         | Question::Libwrap { .. }
         | Question::ClientName(_)
+        | Question::Exchange(_)
         | Question::Dial(_)
         | Question::Owner { .. }
         | Question::Claims(..)

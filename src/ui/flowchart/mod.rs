@@ -130,7 +130,7 @@ fn wish(face: &Face) -> Wish {
 pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec<BoxId> {
     questions
         .map(|question| match question {
-            Question::Dial(_) | Question::Host | Question::Addresses => BoxId::Connect,
+            Question::Dial(_) | Question::Exchange(_) | Question::Host | Question::Addresses => BoxId::Connect,
             Question::Name(_) => BoxId::Name,
             Question::Unit(_) | Question::Journal(_) | Question::FailedUnits => BoxId::Service,
             Question::Listeners(..)

@@ -1,8 +1,8 @@
 //! The daemon listens, but at another address or family than the one that was asked.
 
 use super::steps::{
-    change_hosts_file, home_made, home_made_unit, listening, listens_at, nginx_repaired, nginx_site, open_mariadb,
-    open_postgres, open_redis, pg_set, pg_unit, restart_in_vain, start,
+    change_hosts_file, home_made, home_made_unit, listening, listens_at, mariadb_with_account, nginx_repaired,
+    nginx_site, open_mariadb, open_postgres, open_redis, pg_set, pg_unit, redis_password, restart_in_vain, start,
 };
 use crate::cmd::Step;
 use crate::dial::Outcome::{Open, Refused};
@@ -14,7 +14,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         cause: "bind-loopback-only",
         name: "mariadb",
-        break_it: |host| start(host, "mariadb"),
+        break_it: mariadb_with_account,
         seen: &[client("10.2.0.2:3306", Refused), here("10.2.0.2:3306", Refused), here("127.0.0.1:3306", Open)],
         target: "3306",
         expect: refused("bind-loopback-only", &["mariadb.service", "50-server.cnf"]),
@@ -36,7 +36,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         cause: "bind-loopback-only",
         name: "redis",
-        break_it: |host| start(host, "redis-server"),
+        break_it: |host| {
+            redis_password(host)?;
+            start(host, "redis-server")
+        },
         seen: &[client("10.2.0.2:6379", Refused), here("127.0.0.1:6379", Open)],
         target: "6379",
         expect: refused("bind-loopback-only", &["redis-server.service", "/etc/redis/redis.conf"]),

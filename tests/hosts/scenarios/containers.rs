@@ -1,7 +1,7 @@
 //! Containers that a real Docker runs, and why their ports are refused.
 
 use super::docker::{DOCKER, IMAGE, published};
-use super::steps::start;
+use super::steps::{redis_password, start};
 use crate::cmd::Step;
 use crate::dial::Outcome::{HostUnreach, Open, Refused, Timeout};
 use crate::host::Host;
@@ -162,6 +162,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         cause: "ct-host-service-not-on-bridge",
         name: "redis-on-loopback",
         break_it: |host| {
+            redis_password(host)?;
             start(host, "redis-server")?;
             run(host, "image")
         },

@@ -1,5 +1,6 @@
 //! All scenarios, by the box of the flowchart they belong to.
 
+mod app;
 mod bind;
 mod containers;
 mod docker;
@@ -41,6 +42,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         containers::SCENARIOS,
         kernel::SCENARIOS,
         wrappers::SCENARIOS,
+        app::SCENARIOS,
     ];
     files.into_iter().flatten()
 }

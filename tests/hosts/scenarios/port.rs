@@ -1,8 +1,8 @@
 //! The daemon listens on another port, may not have the one it wants, or has it and does not answer.
 
 use super::steps::{
-    drop_in, home_made, home_made_unit, listening, listens_at, nginx_repaired, nginx_site, open_mariadb, open_postgres,
-    open_redis, pg_set, restart_in_vain, start,
+    drop_in, home_made, home_made_unit, listening, listens_at, mariadb_with_account, nginx_repaired, nginx_site,
+    open_mariadb, open_postgres, open_redis, pg_set, redis_password, restart_in_vain, start,
 };
 use crate::cmd::Step;
 use crate::dial::Outcome::{Open, Refused, Timeout};
@@ -56,7 +56,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "mariadb-skip-networking",
         break_it: |host| {
             host.write("/etc/mysql/mariadb.conf.d/99-local.cnf", "[mysqld]\nskip-networking\n")?;
-            start(host, "mariadb")
+            mariadb_with_account(host)
         },
         seen: &[client("10.2.0.2:3306", Refused), here("unix:/run/mysqld/mysqld.sock", Open)],
         target: "3306",
@@ -179,6 +179,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         cause: "privileged-port-eacces",
         name: "redis",
         break_it: |host| {
+            redis_password(host)?;
             host.append("/etc/redis/redis.conf", "bind 0.0.0.0\nport 700\n")?;
             host.run(&["systemctl", "enable", "--quiet", "redis-server"])?;
             restart_in_vain(host, "redis-server")?;

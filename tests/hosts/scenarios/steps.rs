@@ -76,6 +76,17 @@ pub(crate) fn open_mariadb(host: &Host) -> Step {
     host.run(&["mariadb", "-e", "CREATE OR REPLACE USER shop@'%' IDENTIFIED BY 'secret'"])
 }
 
+/// Starts MariaDB as it was installed, with an account for clients of any host.
+pub(crate) fn mariadb_with_account(host: &Host) -> Step {
+    start(host, "mariadb")?;
+    host.run(&["mariadb", "-e", "CREATE OR REPLACE USER shop@'%' IDENTIFIED BY 'secret'"])
+}
+
+/// Gives Redis a password, without which protected mode takes no client of another host.
+pub(crate) fn redis_password(host: &Host) -> Step {
+    host.append("/etc/redis/redis.conf", "requirepass a-long-password\n")
+}
+
 /// Redis as a cache for others.
 pub(crate) fn open_redis(host: &Host) -> Step {
     host.append("/etc/redis/redis.conf", "bind 0.0.0.0\nprotected-mode no\nport 6379\n")?;

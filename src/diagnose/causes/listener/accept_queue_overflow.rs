@@ -37,7 +37,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let rows = scene.look.listeners(subject.transport, port)?;
     // sk_acceptq_is_full(): one more than the backlog may wait.
     let row = rows.iter().find(|l| l.takes(address) && l.queue > l.backlog)?;
-    if scene.outcome()? != Outcome::Timeout {
+    if scene.sure_outcome()? != Outcome::Timeout {
         return None;
     }
     let dial = scene.look.dialled(&subject.endpoint()?)?;

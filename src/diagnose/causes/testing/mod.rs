@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::diagnose::diagnose;
 use crate::diagnose::verdict::Diagnosis;
+use crate::facts::beyond::{Beyond, Setting};
 use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
@@ -173,11 +174,41 @@ impl Host {
             silenced_by: Vec::new(),
             files: vec!["/etc/daemon.conf".into()],
             gaps: Vec::new(),
+            beyond: Beyond::default(),
         };
         let mut all = self.facts.daemons.get(&daemon).and_then(Reading::value).cloned().unwrap_or_default();
         all.push(config);
         self.facts.daemons.insert(daemon, Reading::known(all));
         self
+    }
+
+    /// Settings of a daemon's last instance that decide about clients, each in line 7 of its file.
+    pub(crate) fn settings(mut self, daemon: Daemon, settings: &[(&str, &str)]) -> Self {
+        self.beyond(daemon, |beyond| {
+            for (name, value) in settings {
+                let by = Origin { file: "/etc/daemon.conf".into(), line: 7, text: format!("{name} {value}") };
+                beyond.settings.push(Setting { name: (*name).into(), value: (*value).into(), by });
+            }
+        });
+        self
+    }
+
+    /// What the configuration of a daemon's last instance says besides.
+    pub(crate) fn beyond(&mut self, daemon: Daemon, change: impl FnOnce(&mut Beyond)) {
+        let mut all = self.facts.daemons.get(&daemon).and_then(Reading::value).cloned().unwrap();
+        change(&mut all.last_mut().unwrap().beyond);
+        self.facts.daemons.insert(daemon, Reading::known(all));
+    }
+
+    /// What the server says first, wherever it is asked.
+    pub(crate) fn banner(self, says: &str) -> Self {
+        self.facts(|f| {
+            for dial in f.dials.values_mut() {
+                let mut made = dial.value().cloned().unwrap();
+                made.banner = Some(says.into());
+                *dial = Reading::known(made);
+            }
+        })
     }
 
     /// A daemon whose configuration only root may read.
@@ -189,6 +220,7 @@ impl Host {
             silenced_by: Vec::new(),
             files: Vec::new(),
             gaps: vec![gap.into()],
+            beyond: Beyond::default(),
         };
         self.facts.daemons.insert(daemon, Reading::known(vec![config]));
         self
@@ -353,6 +385,7 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::Containers
         | Question::Container(_)
         | Question::ClientName(_)
+        | Question::Exchange(_)
         | Question::Watched(_)
         | Question::Apparmor(_)
         | Question::Selinux(..)
