@@ -15,6 +15,7 @@
 //! UNREFUSE_HOSTS_BREAK_ONLY=1 ...                only break, look from outside, and repair; does not ask the program
 //! UNREFUSE_RECORD=DIR ...                        writes DIR/CAUSE--NAME.json, a redacted recording of each host diagnosed rightly
 //! UNREFUSE_KILL=all ...                         the whole kill matrix (`kill::`), not only a sample
+//! UNREFUSE_WRITE_DOCS=1 ...                      writes assets/accuracy.md (and assets/kill-matrix.md), when all are played
 //! UNREFUSE_LAB=DIR ...                           where the Debian root is kept (1 GB; default /var/tmp/unrefuse-tests)
 //! ```
 //!
@@ -32,6 +33,7 @@
 #![expect(clippy::disallowed_methods, reason = "the harness makes hosts and breaks them; the ban is for the program")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test program talks to whoever runs it")]
 
+mod accuracy;
 mod cmd;
 mod dial;
 mod far;
@@ -113,7 +115,13 @@ fn run_trials() -> ExitCode {
     if missing.is_none() && !arguments.list {
         lab::complain(lab::sweep());
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    // Of a part of the hosts no table is made.
+    let whole = arguments.filter.is_none() && arguments.skip.is_empty() && missing.is_none() && !arguments.list;
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if whole && accuracy::wanted() {
+        lab::complain(accuracy::write());
+    }
+    conclusion.exit_code()
 }
 
 /// A scenario that cannot be played is ignored, never passed; asked for all the same, it fails.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use crate::accuracy::{self, Fixed, Row};
 use crate::cmd::{Step, While, wait_until};
 use crate::dial::Outcome;
 use crate::fixing::{self, Snapshot};
@@ -172,7 +173,11 @@ impl Scenario {
         if !only_break() {
             trace("the diagnosis is wrong", self.ask_program(&host))?;
             trace("recording it", self.record(&host))?;
-            trace("the fix", self.fix(&lab, &host))?;
+            let fixed = self.fix(&lab, &host);
+            if self.fix.is_some() {
+                accuracy::fixed(self, if fixed.is_ok() { Fixed::Identical } else { Fixed::Failed });
+            }
+            trace("the fix", fixed)?;
         }
         let Some(repair) = self.repair else { return Ok(()) };
         trace("repairing it by hand", repair(&host))?;
@@ -237,8 +242,12 @@ impl Scenario {
     }
 
     fn ask_program(&self, host: &Host) -> Step {
+        let baseline = accuracy::wanted().then(|| accuracy::baseline(self, host)).transpose()?;
         let answer = self.check(host)?;
         let wrong = self.expect.differences(&answer);
+        if let Some(baseline) = baseline {
+            Row::of(self, &answer, wrong.is_empty(), baseline).enter();
+        }
         if wrong.is_empty() {
             return Ok(());
         }
