@@ -133,6 +133,21 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// Notes that something is still to come.
+    pub(super) fn wait(&self) {
+        self.open.set(true);
+    }
+
+    /// Asks for what something else wants that is worked out from the same facts; until it has it, this waits.
+    pub(super) fn wait_for(&self, questions: Vec<Question>) {
+        if !questions.is_empty() {
+            self.open.set(true);
+        }
+        for question in questions {
+            self.want(question);
+        }
+    }
+
     /// The host.
     pub fn host(&self) -> Option<&'a Host> {
         self.read(Some(&self.facts().host), || Question::Host)

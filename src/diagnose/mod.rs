@@ -25,6 +25,7 @@ pub mod serving;
 pub mod session;
 pub mod subject;
 pub mod symptom;
+pub mod upstream;
 pub mod verdict;
 pub mod ways;
 mod whence;

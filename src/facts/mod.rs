@@ -74,12 +74,15 @@ pub struct Case {
     /// The client's end, where that is another host: the target as it was asked there, and what was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Box<Case>>,
+    /// It was made up on the way, about a server that another one asks.
+    #[serde(skip)]
+    pub behind: bool,
 }
 
 impl Case {
     /// A case of which nothing is known yet.
     pub fn new(target: Target, from: From) -> Self {
-        Self { target, from, here: Facts::default(), client: None }
+        Self { target, from, here: Facts::default(), client: None, behind: false }
     }
 
     /// The server's end, and the client's where that is another host.

@@ -3,7 +3,7 @@
 //! The attempt has to happen in another network namespace or inside a booted host, so the test program starts itself
 //! again there with [`FLAG`] and prints the word.
 
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Outcome {
 }
 
 /// Connects to `host:port` or `unix:/path` and returns the word and the system's own message. A name means its
-/// resolver's first answer. `hold:host:port` then stays connected for a while, to see whether the other side hangs up.
+/// resolver's first answer. `http:host:port` asks for a page. `hold:host:port` then stays connected for a while, to see whether the other side hangs up.
 pub(crate) fn dial(target: &str) -> String {
     match attempt(target) {
         Ok(outcome) => outcome.word().to_owned(),
@@ -105,6 +105,9 @@ fn attempt(target: &str) -> Result<Outcome, Error> {
     if let Some(path) = target.strip_prefix("unix:") {
         return UnixStream::connect(path).map(|_| Outcome::Open);
     }
+    if let Some(at) = target.strip_prefix("http:") {
+        return served(at);
+    }
     let (hold, target) = target.strip_prefix("hold:").map_or((false, target), |rest| (true, rest));
     let no_address = || Error::new(ErrorKind::NotFound, "the name has no address");
     let found = target.to_socket_addrs().map_err(|_| no_address())?.next().ok_or_else(no_address)?;
@@ -121,6 +124,18 @@ fn stayed_open(mut stream: TcpStream) -> Result<Outcome, Error> {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Outcome::Open),
         Err(error) => Err(error),
     }
+}
+
+/// Asks for a page: closed is what a proxy says that finds nobody behind it.
+fn served(at: &str) -> Result<Outcome, Error> {
+    let no_address = || Error::new(ErrorKind::NotFound, "the name has no address");
+    let mut stream = TcpStream::connect_timeout(&at.to_socket_addrs()?.next().ok_or_else(no_address)?, PATIENCE)?;
+    stream.set_read_timeout(Some(HOLD))?;
+    stream.write_all(format!("GET / HTTP/1.0\r\nHost: {at}\r\n\r\n").as_bytes())?;
+    let mut said = String::new();
+    stream.take(4096).read_to_string(&mut said)?;
+    let status = said.split(' ').nth(1).unwrap_or_default();
+    Ok(if matches!(status, "502" | "503" | "504") { Outcome::Closed } else { Outcome::Open })
 }
 
 /// What the system's errors mean here; all others are [`Outcome::Other`].

@@ -126,6 +126,11 @@ pub(crate) const fn fails(culprit: &'static str, outcome: &'static str, names: &
     Expect { culprit: Some(culprit), outcome, exit: 1, boxes: &[], names }
 }
 
+/// Takes connections, and then says no because of `culprit`, which names these things.
+pub(crate) const fn says_no(culprit: &'static str, names: &'static [&'static str]) -> Expect {
+    Expect { culprit: Some(culprit), outcome: "open", exit: 0, boxes: &[("connect", "no")], names }
+}
+
 /// Leaves the network as it is.
 #[expect(clippy::unnecessary_wraps, reason = "it stands where steps stand that can fail")]
 pub(crate) fn nothing_around(_: &Lab) -> Step {

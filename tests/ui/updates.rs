@@ -342,6 +342,7 @@ fn a_recording_asks_nothing_and_says_what_it_does_not_hold() {
         from: From::Unsaid,
         here: hosts::stopped_service(),
         client: None,
+        behind: false,
     };
     let start = Start { open: Open::Recording(Box::new(case)), ..Start::default() };
     let mut session = Session::from_start(start, hosts::stopped_service(), (120, 40));

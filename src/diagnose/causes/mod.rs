@@ -143,6 +143,7 @@ pub static ALL: &[&Cause] = &[
     &network::path_middlebox_reset::CAUSE,
     &network::path_return_route::CAUSE,
     &network::path_rp_filter::CAUSE,
+    &network::lb_backend_down::CAUSE,
     // firewall: whose rule it is, then where it stands, then that there is one
     &firewall::k8s_service_no_endpoints::CAUSE,
     &firewall::fw_fail2ban_ban::CAUSE,
@@ -246,6 +247,7 @@ pub static ALL: &[&Cause] = &[
     // wrappers: who hangs up after the handshake
     &wrappers::tcp_wrappers_deny::CAUSE,
     // connect: what the program says after it
+    &connect::app_proxy_upstream_down::CAUSE,
     &connect::app_redis_protected_mode::CAUSE,
     &connect::app_mysql_host_not_allowed::CAUSE,
     &connect::app_sshd_maxstartups::CAUSE,

@@ -1,7 +1,8 @@
-//! Where HAProxy listens: the `bind` lines of its frontends.
+//! Where HAProxy listens, and whom it asks: the `bind` lines of its frontends, the `server` lines of its backends.
 
 use super::address::{ANY4, ANY6, ip_or_name};
 use super::files::{Kind, absolute};
+use super::proxied::{self, Groups, Pass, Server};
 use super::reader::{Need, Reader, Set, lines, listen, origin, unix};
 use super::words::{self, Comments, Quoting};
 use crate::facts::daemon::{ConfiguredListen, ListenAddress, Origin};
@@ -14,6 +15,15 @@ const QUOTING: Quoting = Quoting { escapes: true, comments: Comments::Anywhere }
 /// Ports of a range that are listed.
 const MOST_PORTS: usize = 1_024;
 
+/// Is HTTP spoken?
+#[derive(Default, Clone, Copy)]
+struct Mode {
+    /// Here.
+    http: bool,
+    /// Where nothing is said.
+    usually: bool,
+}
+
 /// The section being read.
 #[derive(Default)]
 struct Section {
@@ -22,6 +32,15 @@ struct Section {
     listens: Vec<ConfiguredListen>,
     /// Depth of `.if` blocks: what is inside may or may not count.
     conditions: usize,
+    /// Its name, and the backends it passes requests on to.
+    name: String,
+    uses: Vec<Pass>,
+    /// HTTP is spoken; what the defaults say of it.
+    mode: Mode,
+    in_defaults: bool,
+    /// What the sections before it said.
+    servers: Vec<Server>,
+    groups: Groups,
 }
 
 /// Reads it; `unit_text` is the unit file, which tells the files of the command line.
@@ -37,6 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, unit_text: &str) {
         }
     }
     section.end(reader);
+    proxied::tell(reader, section.servers, &section.groups);
 }
 
 /// The files of the command line: `CONFIG=` and `-f` in the environment file, a directory where the unit names one.
@@ -81,10 +101,28 @@ impl Section {
             "global" | "defaults" | "backend" | "userlist" | "peers" | "program" | "resolvers" | "mailers"
             | "http-errors" | "cache" | "ring" | "log-forward" | "fcgi-app" | "crt-store" | "traces" => {
                 self.end(reader);
+                self.in_defaults = key == "defaults";
+                self.name = rest.first().cloned().unwrap_or_default();
             }
             "frontend" | "listen" => {
                 self.end(reader);
                 self.binds = true;
+                self.name = rest.first().cloned().unwrap_or_default();
+                if key == "listen" {
+                    let to = self.name.clone();
+                    self.uses.push(Pass { path: String::new(), http: false, to, at: at.clone() });
+                }
+            }
+            "mode" => self.mode.http = rest.first().is_some_and(|mode| mode == "http"),
+            "default_backend" | "use_backend" => {
+                let to = rest.first().cloned().unwrap_or_default();
+                self.uses.push(Pass { path: String::new(), http: false, to, at: at.clone() });
+            }
+            "server" => {
+                if let [name, to, ..] = rest {
+                    let member = (to.clone(), name.clone(), at.clone());
+                    self.groups.entry(self.name.clone()).or_default().push(member);
+                }
             }
             ".if" => self.conditions += 1,
             ".endif" => self.conditions = self.conditions.saturating_sub(1),
@@ -97,7 +135,16 @@ impl Section {
     }
 
     fn end(&mut self, reader: &mut Reader<'_>) {
-        let section = std::mem::replace(self, Self { conditions: self.conditions, ..Self::default() });
+        let mut section = std::mem::take(self);
+        self.conditions = section.conditions;
+        let usually = if section.in_defaults { section.mode.http } else { section.mode.usually };
+        self.mode = Mode { http: usually, usually };
+        let ports: Vec<u16> = section.listens.iter().filter_map(|listen| listen.port).collect();
+        if section.binds && section.disabled.is_none() {
+            section.uses.iter_mut().for_each(|pass| pass.http = section.mode.http);
+            section.servers.push(Server { ports, names: Vec::new(), passes: section.uses });
+        }
+        (self.servers, self.groups) = (section.servers, section.groups);
         match section.disabled {
             Some(at) => reader.silenced_by.push(at),
             None => section.listens.into_iter().for_each(|listen| reader.listen(listen)),
@@ -212,6 +259,23 @@ mod tests {
         assert_eq!(
             config.listens[0].port_set_by.as_ref().map(ToString::to_string).as_deref(),
             Some("/etc/haproxy/haproxy.cfg:14")
+        );
+    }
+
+    #[test]
+    fn whom_it_asks_is_told_by_the_backend_of_the_frontend() {
+        let text = "frontend web\n bind :80\n use_backend app if { path_beg /a }\nlisten db\n bind :5433\n mode tcp\n\
+                    server one 10.0.0.7:5432 check\nbackend app\n server w1 127.0.0.1:8000 check\n server w2 unix@/run/a.sock\n";
+        let all = config(&haproxy(text), Daemon::Haproxy).beyond.upstreams;
+        let shown: Vec<String> =
+            all.iter().map(|u| format!("{:?} {} {:?} {:?} {}", u.ports, u.name, u.to, u.port, u.http)).collect();
+        assert_eq!(
+            shown,
+            [
+                "[80] app/w1 Ip(127.0.0.1) Some(8000) true",
+                "[80] app/w2 Path(\"/run/a.sock\") None true",
+                "[5433] db/one Ip(10.0.0.7) Some(5432) false"
+            ]
         );
     }
 

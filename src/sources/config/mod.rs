@@ -13,6 +13,7 @@ mod memcached;
 mod mysql;
 mod nginx;
 mod postgres;
+mod proxied;
 pub(super) mod reader;
 mod redis;
 mod sshd;

@@ -1,7 +1,8 @@
-//! Where nginx listens: the `listen` directives of its servers, through all includes.
+//! Where nginx listens, and whom it asks: the `listen` and `proxy_pass` directives of its servers, through all includes.
 
 use super::address::{ANY4, ANY6, ip_or_name, port};
 use super::files::{absolute, dir_of};
+use super::proxied::{self, Groups, Pass, Server};
 use super::reader::{Need, Reader, Set, listen, origin, unix};
 use super::tokens::{Token, Tokens};
 use crate::facts::daemon::{ConfiguredListen, ListenAddress, Origin};
@@ -36,14 +37,34 @@ struct Nginx<'r, 'f> {
     blocks: Vec<Block>,
     /// An address may stand in many servers; it is one socket, and one of them sets its options.
     listens: Vec<ConfiguredListen>,
+    /// The server that is open, and those that were.
+    server: Server,
+    servers: Vec<Server>,
+    /// Locations that are open, with how many blocks are around them.
+    locations: Vec<(usize, String)>,
+    /// Groups of upstream servers; the name of one that is open.
+    groups: Groups,
+    group: Option<String>,
 }
 
 /// Reads it.
 pub(super) fn read(reader: &mut Reader<'_>, main: &str) {
     let prefix = dir_of(main).to_owned();
-    let mut nginx = Nginx { reader, prefix, blocks: Vec::new(), listens: Vec::new() };
+    let mut nginx = Nginx {
+        reader,
+        prefix,
+        blocks: Vec::new(),
+        listens: Vec::new(),
+        server: Server::default(),
+        servers: Vec::new(),
+        locations: Vec::new(),
+        groups: Groups::new(),
+        group: None,
+    };
     nginx.file(main, Need::Must);
     let listens = std::mem::take(&mut nginx.listens);
+    let (servers, groups) = (std::mem::take(&mut nginx.servers), std::mem::take(&mut nginx.groups));
+    proxied::tell(reader, servers, &groups);
     for listen in listens {
         reader.listen(listen);
     }
@@ -101,6 +122,15 @@ impl Nginx<'_, '_> {
             (Some("server"), Some(Block::Other)) => Block::Server { http: false, listens: false },
             _ => Block::Inner,
         };
+        match words {
+            [key, name] if key == "upstream" => self.group = Some(name.clone()),
+            [key, .., path] if key == "location" => {
+                // What a regular expression takes is not told by a prefix.
+                let plain = words.len() == 2 || words.get(1).is_some_and(|sign| sign == "=" || sign == "^~");
+                self.locations.push((self.blocks.len(), if plain { path.clone() } else { String::new() }));
+            }
+            _ => {}
+        }
         if self.blocks.len() < MOST_BLOCKS {
             self.blocks.push(block);
         } else {
@@ -109,9 +139,18 @@ impl Nginx<'_, '_> {
     }
 
     fn close(&mut self) {
-        if let Some(Block::Server { http: true, listens: false }) = self.blocks.pop() {
+        let closed = self.blocks.pop();
+        let around = self.blocks.len();
+        self.locations.retain(|(outer, _)| *outer < around);
+        if let Some(Block::Server { http: true, listens: false }) = closed {
             // As root; otherwise 8000, but then there is no unit for it.
             self.add(listen(&Set::built_in(ANY4), &Set::built_in(80), None));
+            self.server.ports.push(80);
+        }
+        match closed {
+            Some(Block::Server { .. }) => self.servers.push(std::mem::take(&mut self.server)),
+            Some(Block::Inner) if self.group.is_some() => self.group = None,
+            _ => {}
         }
     }
 
@@ -124,8 +163,26 @@ impl Nginx<'_, '_> {
                     self.listen(address, options, at);
                 }
             }
+            [key, names @ ..] if key == "server_name" => self.server.names.extend(names.iter().cloned()),
+            [key, to, ..] if key == "server" => {
+                if let Some(group) = &self.group {
+                    let member = (to.clone(), to.clone(), at.clone());
+                    self.groups.entry(group.clone()).or_default().push(member);
+                }
+            }
+            [key, to, ..] if key.ends_with("_pass") => self.pass(key, to, at),
             _ => {}
         }
+    }
+
+    fn pass(&mut self, key: &str, to: &str, at: &Origin) {
+        let http = match key {
+            "proxy_pass" => to.contains("://"),
+            "fastcgi_pass" | "uwsgi_pass" | "scgi_pass" | "grpc_pass" => true,
+            _ => return,
+        };
+        let path = self.locations.last().map(|(_, path)| path.clone()).unwrap_or_default();
+        self.server.passes.push(Pass { path, http, to: to.to_owned(), at: at.clone() });
     }
 
     fn include(&mut self, pattern: &str) {
@@ -151,6 +208,7 @@ impl Nginx<'_, '_> {
         let v6only = !options.iter().any(|o| o == "ipv6only=off");
         let said = options.iter().any(|o| o.starts_with("ipv6only="));
         let address = Set::by(address, at.clone());
+        self.server.ports.extend(if ports.is_empty() { vec![80] } else { ports.clone() });
         if ports.is_empty() {
             self.add_saying(listen(&address, &Set::built_in(80), Some(v6only)), said);
         }
@@ -245,6 +303,30 @@ mod tests {
         let files = Memory::default().file("/usr/sbin/nginx", "").file(CONF, &format!("http {{\n{text}\n}}"));
         let config = config(&files, Daemon::Nginx);
         shown(&config).iter().map(|l| l.replace("/etc/nginx/nginx.conf", "")).collect()
+    }
+
+    #[test]
+    fn whom_it_asks_is_told_with_the_group_behind_a_name() {
+        let text = "http {\n upstream app { server 127.0.0.1:8000 weight=2; server unix:/run/app.sock; }\n server {\n listen 8080;\n\
+                    server_name shop.example;\n location / { proxy_pass http://app; }\n location /api/ {\n\
+                    proxy_pass https://10.0.0.7/x; }\n location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }\n\
+                    location /v { proxy_pass http://$where; } }\n }\nstream { server { listen 5433; proxy_pass db:5432; } }";
+        let files = Memory::default().file("/usr/sbin/nginx", "").file(CONF, text);
+        let all = config(&files, Daemon::Nginx).beyond.upstreams;
+        let shown: Vec<String> =
+            all.iter().map(|u| format!("{:?} {} {:?} {:?} {}", u.ports, u.path, u.to, u.port, u.by.line)).collect();
+        assert_eq!(
+            shown,
+            [
+                "[8080] / Ip(127.0.0.1) Some(8000) 2",
+                "[8080] / Path(\"/run/app.sock\") None 2",
+                "[8080] /api/ Ip(10.0.0.7) Some(443) 8",
+                "[8080]  Path(\"/run/php.sock\") None 9",
+                "[5433]  Name(\"db\") Some(5432) 12"
+            ]
+        );
+        assert_eq!(all.iter().map(|u| u.http).collect::<Vec<_>>(), [true, true, true, true, false]);
+        assert_eq!(all[0].names, ["shop.example"]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The connection stands, and then the program says no: no network fault, and named so that nobody hunts the firewall.
 
-use super::steps::{open_mariadb, open_redis, start};
+use super::steps::{home_made_unit, listening, nginx_site, open_mariadb, open_redis, start};
+use crate::cmd::Step;
 use crate::dial::Outcome::{Closed, Open};
-use crate::scenario::{SCENARIO, Scenario, client, fails, here};
+use crate::host::Host;
+use crate::scenario::{SCENARIO, Scenario, client, fails, here, says_no};
 
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -51,4 +53,55 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         repair: Some(|host| host.sh("systemctl stop scanner; systemctl restart ssh")),
         ..SCENARIO
     },
+    Scenario {
+        cause: "app-proxy-upstream-down",
+        name: "nginx-before-a-stopped-service",
+        break_it: |host| {
+            nginx_site(
+                host,
+                "upstream shop { server 127.0.0.1:8000; }\nserver { listen 80; location / { proxy_pass http://shop; } }\n",
+            )?;
+            start(host, "nginx")?;
+            stopped_shop(host, "8000")
+        },
+        seen: &[client("http:10.2.0.2:80", Closed), client("10.2.0.2:80", Open)],
+        target: "http://10.2.0.2/",
+        expect: says_no("app-proxy-upstream-down", &["127.0.0.1:8000", "502", "shop.service", "server 127.0.0.1:8000"]),
+        fix: Some("start-unit"),
+        repair: Some(|host| {
+            host.run(&["systemctl", "start", "shop"])?;
+            listening(host, "8000")
+        }),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "lb-backend-down",
+        name: "haproxy-in-tcp-mode",
+        break_it: |host| {
+            let listen = "listen db\n    mode tcp\n    bind :5433\n    timeout connect 1s\n    timeout client 1m\n    \
+                          timeout server 1m\n    server one 127.0.0.1:9000 check inter 300\n";
+            host.append("/etc/haproxy/haproxy.cfg", listen)?;
+            stopped_shop(host, "9000")?;
+            start(host, "haproxy")?;
+            host.wait("journalctl -b -u haproxy | grep -q 'is DOWN'")
+        },
+        seen: &[client("hold:10.2.0.2:5433", Closed), client("10.2.0.2:5433", Open)],
+        target: "5433",
+        expect: fails("lb-backend-down", "closed", &["127.0.0.1:9000", "haproxy.cfg", "shop.service"]),
+        fix: Some("start-unit"),
+        repair: Some(|host| {
+            host.run(&["systemctl", "start", "shop"])?;
+            listening(host, "9000")
+        }),
+        ..SCENARIO
+    },
 ];
+
+/// A service behind a proxy, installed and not running.
+fn stopped_shop(host: &Host, port: &str) -> Step {
+    let serves = format!("ExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 {port}\n");
+    home_made_unit(host, "shop", &serves)?;
+    host.run(&["systemctl", "start", "shop"])?;
+    listening(host, port)?;
+    host.run(&["systemctl", "stop", "shop"])
+}

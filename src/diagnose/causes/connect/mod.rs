@@ -1,6 +1,7 @@
 //! Causes of the connect box: the connection stands, and then the program says no. No network fault, and no firewall's.
 
 pub(super) mod app_mysql_host_not_allowed;
+pub(in crate::diagnose) mod app_proxy_upstream_down;
 pub(super) mod app_redis_protected_mode;
 pub(super) mod app_sshd_maxstartups;
 
@@ -41,7 +42,10 @@ fn client(scene: &Scene<'_, '_>, dial: &Dial) -> String {
 
 /// The unit of this daemon that serves the target here, with its configuration for the port. None: another serves it, or
 /// it is not known (yet).
-fn served_by<'a>(scene: &Scene<'a, '_>, daemon: Daemon) -> Option<(&'a Unit, Option<&'a DaemonConfig>)> {
+pub(in crate::diagnose) fn served_by<'a>(
+    scene: &Scene<'a, '_>,
+    daemon: Daemon,
+) -> Option<(&'a Unit, Option<&'a DaemonConfig>)> {
     let (look, subject) = (scene.look, scene.subject);
     if subject.local != Some(true) || subject.transport != Transport::Tcp || subject.path.is_some() {
         return None;

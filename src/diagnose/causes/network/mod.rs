@@ -5,6 +5,7 @@ pub(super) mod cli_lo_down;
 pub(super) mod cli_route_blackhole;
 pub(super) mod cli_route_prohibit;
 pub(super) mod cli_route_unreachable;
+pub(super) mod lb_backend_down;
 mod nowhere;
 pub(super) mod path_host_down;
 pub(super) mod path_middlebox_reset;

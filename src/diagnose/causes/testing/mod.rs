@@ -313,7 +313,13 @@ impl Host {
     /// The case, with every question that diagnosing asks and nobody answered settled as "there is none".
     pub(crate) fn case(self) -> Case {
         settle(
-            Case { target: Target::parse(&self.target).unwrap(), from: self.from, here: self.facts, client: None },
+            Case {
+                target: Target::parse(&self.target).unwrap(),
+                from: self.from,
+                here: self.facts,
+                client: None,
+                behind: false,
+            },
             &nothing,
         )
     }
