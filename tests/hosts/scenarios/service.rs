@@ -1,7 +1,8 @@
 //! The daemon that should answer does not run: stopped, masked, never installed, waiting, or held back by another unit.
 
 use super::steps::{
-    drop_in, edit_and_restart, home_made_unit, open_postgres, pg_unit, restart_in_vain, start, without_drop_in,
+    drop_in, edit_and_restart, home_made_unit, open_postgres, pg_unit, redis_password, restart_in_vain, start,
+    without_drop_in,
 };
 use crate::dial::Outcome::{Open, Refused};
 use crate::scenario::{Needs, SCENARIO, Scenario, client, here, refused};
@@ -105,7 +106,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         cause: "svc-masked",
         name: "redis-by-unit",
-        break_it: |host| host.run(&["systemctl", "mask", "--quiet", "redis-server"]),
+        break_it: |host| {
+            redis_password(host)?;
+            host.run(&["systemctl", "mask", "--quiet", "redis-server"])
+        },
         seen: &[here("127.0.0.1:6379", Refused)],
         target: "redis-server.service",
         expect: refused("svc-masked", &["redis-server.service"]),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::steps::{home_made_unit, listening, nginx_repaired, start, without_drop_in};
+use super::steps::{home_made_unit, listening, mariadb_account, nginx_repaired, start, without_drop_in};
 use crate::cmd::{Step, wait_until};
 use crate::dial::Outcome::{Open, Refused};
 use crate::host::Host;
@@ -94,7 +94,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             let wanted = "[mysqld]\nbind-address = 0.0.0.0\nport = 3307\n";
             host.write("/etc/mysql/mariadb.conf.d/99-local.cnf", wanted)?;
             start(host, "mariadb.socket")?;
-            host.run(&["systemctl", "start", "mariadb"])
+            host.run(&["systemctl", "start", "mariadb"])?;
+            mariadb_account(host)
         },
         seen: &[client("10.2.0.2:3307", Refused), client("10.2.0.2:3306", Open)],
         target: "3307",
@@ -102,7 +103,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         fix: Some("turn-socket-off"),
         repair: Some(|host| {
             host.sh("systemctl disable --quiet --now mariadb.socket; systemctl restart mariadb")?;
-            host.run(&["mariadb", "-e", "CREATE USER shop@'%' IDENTIFIED BY 'secret'"])
+            mariadb_account(host)
         }),
         ..SCENARIO
     },

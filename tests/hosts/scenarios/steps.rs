@@ -79,6 +79,11 @@ pub(crate) fn open_mariadb(host: &Host) -> Step {
 /// Starts MariaDB as it was installed, with an account for clients of any host.
 pub(crate) fn mariadb_with_account(host: &Host) -> Step {
     start(host, "mariadb")?;
+    mariadb_account(host)
+}
+
+/// Gives MariaDB an account for clients of any host, without which it turns them all away.
+pub(crate) fn mariadb_account(host: &Host) -> Step {
     host.run(&["mariadb", "-e", "CREATE OR REPLACE USER shop@'%' IDENTIFIED BY 'secret'"])
 }
 
