@@ -9,6 +9,8 @@ pub enum Kind {
     Input,
     /// Something broke in the program or on the host: exit 4.
     Broken,
+    /// Whoever read has seen enough: exit 0.
+    Closed,
 }
 
 /// An error to be told to the user.
@@ -29,6 +31,16 @@ impl Error {
     /// Something broke.
     pub fn broken(what: impl Into<String>) -> Self {
         Self { kind: Kind::Broken, what: what.into(), hints: Vec::new(), source: None }
+    }
+
+    /// Nobody reads any more.
+    pub fn closed() -> Self {
+        Self { kind: Kind::Closed, what: "nobody reads any more".into(), hints: Vec::new(), source: None }
+    }
+
+    /// Nobody reads any more.
+    pub fn is_closed(&self) -> bool {
+        self.kind == Kind::Closed
     }
 
     /// Adds what the user can do.
@@ -53,6 +65,7 @@ impl Error {
     /// The exit status of the contract.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
+            Kind::Closed => 0,
             Kind::Input => 2,
             Kind::Broken => 4,
         }

@@ -38,11 +38,12 @@
 //! sources   → facts target text error
 //! check     → sources diagnose firewall facts target text error
 //! apply     → check sources diagnose fixes firewall facts target text error
+//! watch     → check sources diagnose facts target text error
 //! demo      → sources target text error
 //! app       → apply sources diagnose fixes firewall facts target report text error
 //! ui        → app apply diagnose fixes firewall facts target report text error
 //! trace     → error text
-//! cli       → trace app ui apply demo check report sources diagnose fixes facts target text error
+//! cli       → trace app ui apply demo watch check report sources diagnose fixes facts target text error
 //! ```
 //!
 //! # To add …
@@ -79,3 +80,5 @@ pub mod text;
 pub mod trace;
 #[cfg(feature = "host")]
 pub mod ui;
+#[cfg(feature = "host")]
+pub mod watch;

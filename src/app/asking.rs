@@ -92,6 +92,7 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::Unit(name, _) => Question::Unit(name.clone()),
         Fact::Journal(unit, _) => Question::Journal(unit.clone()),
         Fact::JournalEntry(..) => return None,
+        Fact::Happenings(_) => Question::Happenings,
         Fact::Claims(transport, port, _) => Question::Claims(*transport, *port),
         Fact::Daemon(daemon, _) => Question::Daemon(*daemon),
         Fact::OtherNetwork(pid, transport, port, _) => {

@@ -65,6 +65,7 @@ impl Chart {
             | Fact::Owner(..)
             | Fact::Journal(..)
             | Fact::JournalEntry(..)
+            | Fact::Happenings(_)
             | Fact::Claims(..)
             | Fact::Daemon(..)
             | Fact::OtherNetwork(..)

@@ -5,6 +5,7 @@ mod far;
 mod fixing;
 mod manual;
 mod settings;
+mod watch;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -90,6 +91,8 @@ enum Mode {
     },
     /// What was changed on this host, when, by whom, and whether it stands
     History,
+    /// Dial again and again, and tell what happened when it failed
+    Watch(watch::Watching),
     /// Live table of listening sockets
     Listeners {
         /// Print it once
@@ -220,6 +223,7 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
         Mode::Fix(fixing) => fixing::fix(&fixing),
         Mode::Undo { entry } => fixing::undo(entry),
         Mode::History => fixing::history(),
+        Mode::Watch(watching) => watch::run(&watching),
         Mode::Listeners { once, json } => run_listeners(once, json),
         Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
         Mode::Replay { file } => run_replay(&file),
@@ -405,6 +409,11 @@ fn dumb_terminal() -> bool {
 #[expect(clippy::disallowed_methods, reason = "the run is timed as a whole")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// Now, in microseconds since the epoch.
+fn now_us() -> u64 {
+    trouble::now_ms().saturating_mul(1000)
 }
 
 /// Writes to standard output. A closed pipe is no error: whoever read has seen enough.

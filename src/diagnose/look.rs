@@ -16,6 +16,7 @@ use crate::facts::daemon::{Daemon, DaemonConfig};
 use crate::facts::denial::Denials;
 use crate::facts::exchange::{Exchange, Request};
 use crate::facts::firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
+use crate::facts::happening::Past;
 use crate::facts::host::{Addresses, Host};
 use crate::facts::journal::Journal;
 use crate::facts::name::Resolution;
@@ -217,6 +218,11 @@ impl<'a> Look<'a> {
     /// The journal of a unit.
     pub fn journal(&self, unit: &str) -> Option<&'a Journal> {
         self.read(self.facts().journals.get(unit), || Question::Journal(unit.into()))
+    }
+
+    /// What happened on the host lately. Ask only where a reading shows that something came and went.
+    pub fn happenings(&self) -> Option<&'a Past> {
+        self.read(Some(&self.facts().happenings), || Question::Happenings)
     }
 
     /// Who should serve a port.

@@ -25,6 +25,7 @@ pub mod serving;
 pub mod session;
 pub mod subject;
 pub mod symptom;
+pub mod timeline;
 pub mod upstream;
 pub mod verdict;
 pub mod ways;

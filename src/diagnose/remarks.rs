@@ -3,11 +3,17 @@
 use super::asked::lo_is_down;
 use super::chart::BoxId;
 use super::look::Look;
+use super::serving::serving;
 use super::subject::{Asker, Subject};
+use super::timeline::{About, Timeline};
 use super::verdict::{BoxState, Finding, Verdict};
+use crate::facts::Reading;
 use crate::facts::connect::Outcome;
 use crate::facts::name::HostsLine;
 use crate::facts::route::RouteKey;
+
+/// What was down this long ago is still worth a remark, in microseconds.
+const LATELY_US: u64 = 10 * 60 * 1_000_000;
 
 /// Everything there is to remark once the boxes are judged.
 pub(super) fn of(
@@ -23,6 +29,7 @@ pub(super) fn of(
         .chain(by_hosts_line(look, subject, outcome, findings))
         .chain(unreached_itself(look, subject, findings))
         .chain(small_packets(look, subject, outcome))
+        .chain(came_back(look, subject, outcome, findings))
         .collect()
 }
 
@@ -66,6 +73,34 @@ fn small_packets(look: &Look<'_>, subject: &Subject, outcome: Outcome) -> Option
     let name = route.interface.as_deref()?;
     let mtu = look.links()?.iter().find(|link| link.name == name)?.mtu.filter(|mtu| *mtu < USUAL)?;
     Some(format!("{name} carries packets of at most {mtu} bytes (MTU): that refuses no connection, but may stall one"))
+}
+
+/// It answers now, but its unit was down a moment ago: whoever was refused then should know. Nothing more is read unless
+/// the unit itself says so.
+fn came_back(look: &Look<'_>, subject: &Subject, outcome: Outcome, findings: &[Finding]) -> Option<String> {
+    if outcome != Outcome::Open || findings.iter().any(|f| f.in_box == BoxId::Service) {
+        return None;
+    }
+    let unit = serving(look, subject)?.unit?;
+    let Some(Reading::Known(known)) = look.facts().units.get(&unit.name) else { return None };
+    let now_us = known.at_ms.saturating_mul(1000);
+    let (down, up) = (unit.inactive_enter_us, unit.active_enter_us);
+    let lately = down > 0 && down <= up && up <= now_us && now_us - up <= LATELY_US && unit.is_running();
+    if !lately {
+        return None;
+    }
+    let past = look.happenings()?;
+    let about = About { unit: Some(unit.name.clone()), container: None };
+    let told = Timeline::without_attempts(past, &about);
+    let last = told.outages.iter().rev().find(|outage| outage.until_us.is_some())?;
+    let ago = |us: u64| match us / 1_000_000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    };
+    let until = last.until_us.unwrap_or(up);
+    let why = last.links.first().map(|link| format!(": {}", link.says)).unwrap_or_default();
+    let (lasted, since) = (ago(last.lasted_us().saturating_add(500_000)), ago(now_us.saturating_sub(until)));
+    Some(format!("{} was down for {lasted} until {since} ago{why}", unit.name))
 }
 
 /// The line of /etc/hosts that the diagnosed address of the name comes from.

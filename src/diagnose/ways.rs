@@ -141,6 +141,7 @@ fn bears_on_ways(fact: &Fact, known: &Facts) -> bool {
         | Fact::Unit(..)
         | Fact::Journal(..)
         | Fact::JournalEntry(..)
+        | Fact::Happenings(_)
         | Fact::Claims(..)
         | Fact::Daemon(..)
         | Fact::OtherNetwork(..)

@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod denial;
 pub mod exchange;
 pub mod firewalls;
+pub mod happening;
 pub mod host;
 pub mod journal;
 pub mod name;
@@ -46,6 +47,7 @@ use daemon::{Daemon, DaemonConfig};
 use denial::Denials;
 use exchange::Exchange;
 use firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
+use happening::Past;
 use host::{Addresses, Host};
 use journal::{Entry, Journal};
 use name::Resolution;
@@ -127,6 +129,9 @@ pub struct Facts {
     /// Journals by unit.
     #[serde(with = "pairs")]
     pub journals: BTreeMap<String, Reading<Journal>>,
+    /// What happened lately.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub happenings: Reading<Past>,
     /// Who should serve a port.
     #[serde(with = "pairs")]
     pub claims: BTreeMap<(Transport, u16), Reading<Claims>>,
@@ -245,6 +250,8 @@ pub enum Fact {
     Journal(String, Reading<Journal>),
     /// One more entry of a journal that is being followed.
     JournalEntry(String, Entry),
+    /// To [`Question::Happenings`].
+    Happenings(Reading<Past>),
     /// To [`Question::Claims`].
     Claims(Transport, u16, Reading<Claims>),
     /// To [`Question::Daemon`].
@@ -322,6 +329,7 @@ impl Facts {
             Fact::Unit(k, r) => drop(self.units.insert(k, r)),
             Fact::Journal(k, r) => drop(self.journals.insert(k, r)),
             Fact::JournalEntry(unit, entry) => self.learn_entry(&unit, entry),
+            Fact::Happenings(r) => self.happenings = r,
             Fact::Claims(t, p, r) => drop(self.claims.insert((t, p), r)),
             Fact::Daemon(k, r) => drop(self.daemons.insert(k, r)),
             Fact::OtherNetwork(pid, t, p, r) => drop(self.other_networks.insert((pid, t, p), r)),
@@ -381,6 +389,7 @@ impl Facts {
             Question::Owner { inode, .. } => pending(self.owners.get(inode)),
             Question::Unit(k) => pending(self.units.get(k)),
             Question::Journal(k) => pending(self.journals.get(k)),
+            Question::Happenings => pending(Some(&self.happenings)),
             Question::Claims(t, p) => pending(self.claims.get(&(*t, *p))),
             Question::Daemon(k) => pending(self.daemons.get(k)),
             Question::OtherNetwork { pid, transport, port } => {
@@ -443,6 +452,7 @@ impl Fact {
             Question::Owner { inode, .. } => Self::Owner(inode, any(reading)),
             Question::Unit(k) => Self::Unit(k, any(reading)),
             Question::Journal(k) => Self::Journal(k, any(reading)),
+            Question::Happenings => Self::Happenings(any(reading)),
             Question::Claims(t, p) => Self::Claims(t, p, any(reading)),
             Question::Daemon(k) => Self::Daemon(k, any(reading)),
             Question::OtherNetwork { pid, transport, port } => Self::OtherNetwork(pid, transport, port, any(reading)),

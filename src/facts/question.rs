@@ -43,6 +43,8 @@ pub enum Question {
     Unit(String),
     /// The last journal entries of a unit.
     Journal(String),
+    /// What happened on this host lately? Asked only where something came and went.
+    Happenings,
     /// Who is meant to serve this port?
     Claims(Transport, u16),
     /// Which of this program's units and programs are installed: the effective configuration of a daemon.

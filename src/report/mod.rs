@@ -8,6 +8,7 @@ pub mod listeners;
 pub mod markdown;
 pub mod reference;
 pub mod text;
+pub mod watch;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ pub mod apparmor;
 pub mod audit;
 pub mod cgroup;
 pub mod claims;
+mod commands;
 pub mod config;
 pub mod container;
 pub mod counters;
@@ -16,6 +17,7 @@ mod exchange;
 pub mod far;
 pub mod files;
 pub mod firewalls;
+pub mod happenings;
 pub mod journal;
 pub mod live;
 pub mod netlink;
@@ -102,9 +104,11 @@ fn deadline(question: &Question) -> Duration {
         // A dead neighbour answers after 3.1 s, an ICMPv6 reject after 1 s; the dial has its own, shorter limits.
         Question::Dial(_) | Question::Exchange(_) => Duration::from_secs(6),
         Question::Name(_) | Question::ClientName(_) => Duration::from_secs(5),
-        Question::Journal(_) | Question::AllListeners | Question::Claims(..) | Question::Daemon(_) => {
-            Duration::from_secs(3)
-        }
+        Question::Journal(_)
+        | Question::Happenings
+        | Question::AllListeners
+        | Question::Claims(..)
+        | Question::Daemon(_) => Duration::from_secs(3),
         Question::Host
         | Question::Addresses
         | Question::Listeners(..)
@@ -161,7 +165,7 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         }
         Question::Owner { inode, cgroup } => Fact::Owner(inode, blocking(move || procfs::owner(inode, cgroup)).await),
         Question::Unit(name) => Fact::Unit(name.clone(), dbus::systemd::unit(bus, &name).await),
-        Question::Journal(unit) => Fact::Journal(unit.clone(), journal::read(&unit).await),
+        Question::Journal(_) | Question::Happenings => of_what_was(bus, question).await,
         Question::Claims(transport, port) => {
             Fact::Claims(transport, port, blocking(move || claims::read(transport, port)).await)
         }
@@ -208,6 +212,12 @@ async fn of_the_connection(question: Question) -> Fact {
         return Fact::Dial(to.clone(), dial::dial(&to).await);
     }
     Fact::without_value(&question, Reading::Failed { why: "no server is asked that".into() })
+}
+
+/// Questions about what happened.
+async fn of_what_was(bus: &Bus, question: Question) -> Fact {
+    let Question::Journal(unit) = question else { return Fact::Happenings(happenings::lately(bus).await) };
+    Fact::Journal(unit.clone(), journal::read(&unit).await)
 }
 
 /// Questions about what allows or forbids besides the packet filter.

@@ -59,6 +59,8 @@ mod scenarios;
 mod screen;
 mod sessions;
 mod tcpdmatch;
+#[expect(clippy::indexing_slicing, reason = "a key that JSON does not have is null")]
+mod watching;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -105,6 +107,7 @@ fn run_trials() -> ExitCode {
     trials.extend(rights::trials(missing.as_deref()));
     trials.extend(sessions::trials(missing.as_deref()));
     trials.extend(tcpdmatch::trials(missing.as_deref()));
+    trials.extend(watching::trials(missing.as_deref()));
     if !arguments.list {
         say_what_is_skipped(missing.as_deref());
     }

@@ -305,6 +305,7 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         Question::Watched(k) => Fact::Watched(k.clone(), facts.watched.get(&k).cloned().unwrap_or(Reading::Absent)),
         other @ (Question::OtherNetwork { .. }
         | Question::Sysctl(_)
+        | Question::Happenings
         | Question::Neighbour(..)
         | Question::Path(_)
         | Question::Member(..)

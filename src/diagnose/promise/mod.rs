@@ -49,6 +49,7 @@ fn answered(facts: &Facts) -> Vec<Question> {
     all.extend(facts.owners.keys().map(|inode| Question::Owner { inode: *inode, cgroup: None }));
     all.extend(facts.units.keys().cloned().map(Question::Unit));
     all.extend(facts.journals.keys().cloned().map(Question::Journal));
+    all.extend(matches!(facts.happenings, Reading::Known(_)).then_some(Question::Happenings));
     all.extend(facts.claims.keys().map(|(t, p)| Question::Claims(*t, *p)));
     all.extend(facts.daemons.keys().copied().map(Question::Daemon));
     let others = facts.other_networks.keys();

@@ -11,6 +11,7 @@ use crate::facts::claim::{Claim, ClaimSource, Claims};
 use crate::facts::connect::{Counter, Dial, Endpoint, Icmp, Outcome};
 use crate::facts::daemon::{ConfiguredListen, Daemon, DaemonConfig, ListenAddress, Origin};
 use crate::facts::denial::{Denial, Denials, Place};
+use crate::facts::happening::{Change, Happening, Past, Teller, What};
 use crate::facts::host::{Addresses, Host, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::name::{HostsLine, Resolution};
@@ -176,10 +177,7 @@ impl World {
             }
             Question::Unit(name) => Fact::Unit(name.clone(), Reading::known(unit(dice, name))),
             Question::Journal(name) => Fact::Journal(name.clone(), Reading::known(journal(dice, name))),
-            Question::Claims(t, p) => {
-                let claims = Claims { claims: dice.list(3, |d| claim(d, p)), service_name: None };
-                Fact::Claims(t, p, Reading::known(claims))
-            }
+            Question::Claims(t, p) => Fact::Claims(t, p, Reading::known(claims(dice, p))),
             Question::Daemon(daemon) => Fact::Daemon(daemon, Reading::known(dice.list(2, |d| config(d, daemon)))),
             Question::OtherNetwork { pid, transport, port } => {
                 Fact::OtherNetwork(pid, transport, port, Reading::known(other_network(dice, (pid, transport, port))))
@@ -213,6 +211,7 @@ impl World {
             | Question::Apparmor(_)
             | Question::Denials
             | Question::Exchange(_)
+            | Question::Happenings
             | Question::Selinux(..) => nothing(question),
         }
     }
@@ -225,6 +224,9 @@ fn of_who_allows(dice: &mut Dice, question: &Question) -> Option<Fact> {
     }
     if let Question::Apparmor(about) = question {
         return Some(Fact::Apparmor(about.clone(), Reading::known(apparmor(dice))));
+    }
+    if let Question::Happenings = question {
+        return Some(Fact::Happenings(Reading::known(past(dice))));
     }
     if let Question::Denials = question {
         let denials = Denials { lines: dice.list(2, denial), ..Denials::default() };
@@ -271,6 +273,28 @@ fn path(dice: &mut Dice, to: &Endpoint) -> Reading<Path> {
 fn other_network(dice: &mut Dice, (pid, transport, port): (u32, Transport, u16)) -> OtherNetwork {
     let listeners = dice.list(2, |d| listener(d, transport, port));
     OtherNetwork { pid, netns: 1, separate: dice.chance(50), listeners }
+}
+
+fn claims(dice: &mut Dice, port: u16) -> Claims {
+    Claims { claims: dice.list(3, |d| claim(d, port)), service_name: None }
+}
+
+fn past(dice: &mut Dice) -> Past {
+    let unit = |change| What::Unit { unit: "nginx.service".into(), change, words: String::new() };
+    let packages = What::Packages {
+        tool: "apt".into(),
+        verb: "upgrade".into(),
+        packages: vec!["nginx".into()],
+        command: None,
+        until_us: Some(1_700_000_200_000_000),
+    };
+    let whats = [unit(Change::Stopping), unit(Change::Started), unit(Change::Exited), packages];
+    let happening = |dice: &mut Dice| Happening {
+        at_us: 1_700_000_000_000_000 + u64::try_from(dice.below(200)).unwrap() * 1_000_000,
+        what: dice.pick(&whats).clone(),
+        source: Teller::Journal,
+    };
+    Past { since_us: 1_700_000_000_000_000, happenings: dice.list(4, happening), ..Past::default() }
 }
 
 fn apparmor(dice: &mut Dice) -> Apparmor {

@@ -279,6 +279,23 @@ pub(in crate::sources) async fn failed_names(bus: &Bus) -> Result<Vec<String>, T
     Ok(names)
 }
 
+/// The active timers, each with the unit that it starts.
+pub(in crate::sources) async fn timers(bus: &Bus, most: usize) -> Result<Vec<(String, String)>, Trouble> {
+    let asked = (vec!["active"], vec!["*.timer"]);
+    let answer = bus.call(PATH, (MANAGER, "ListUnitsByPatterns"), &asked).await?;
+    let rows: Vec<Row> = answer.body().deserialize().map_err(CallError::from)?;
+    let of = rows.into_iter().take(most).map(|row| async move {
+        let usual = row.0.strip_suffix(".timer").map(|stem| format!("{stem}.service")).unwrap_or_default();
+        let asked = ("org.freedesktop.systemd1.Timer", "Unit");
+        let starts = match bus.call(row.6.as_str(), (PROPERTIES, "Get"), &asked).await {
+            Ok(answer) => answer.body().deserialize::<zbus::OwnedVariant>().ok().and_then(|v| v.try_into().ok()),
+            Err(_) => None,
+        };
+        (row.0, starts.unwrap_or(usual))
+    });
+    Ok(join_all(of).await)
+}
+
 async fn read_failed(bus: &Bus) -> Result<Vec<Unit>, Trouble> {
     let rows = failed_rows(bus).await?;
     if rows.len() > FAILED_IN_FULL {

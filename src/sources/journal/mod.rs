@@ -4,6 +4,7 @@
 //! line is journald's own quarter of a second either way.
 
 mod follow;
+pub(super) mod happenings;
 mod lines;
 mod own_log;
 mod parse;
@@ -16,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 pub(super) use follow::follow;
+pub(super) use happenings::cut;
 use lines::Lines;
 use parse::Line;
 
@@ -129,6 +131,11 @@ pub(super) async fn matching(words: &[&str]) -> Result<Vec<Entry>, Trouble> {
 
 /// Runs journalctl to its end.
 async fn run(arguments: &[&str]) -> Result<Vec<Line>, Trouble> {
+    run_lines(arguments, parse::line).await
+}
+
+/// The same, for other readers of its lines.
+async fn run_lines<T>(arguments: &[&str], read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Trouble> {
     let mut child = spawn(arguments, Stdio::piped())?;
     let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Trouble::failed("journalctl has no output"));
@@ -137,7 +144,7 @@ async fn run(arguments: &[&str]) -> Result<Vec<Line>, Trouble> {
         let mut lines = Lines::new(stdout);
         let mut found = Vec::new();
         while let Some(line) = lines.next().await {
-            found.extend(parse::line(&line));
+            found.extend(read(&line));
         }
         found
     };

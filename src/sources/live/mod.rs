@@ -10,7 +10,7 @@
 //! of the nftables rules, which are too many to be read twice: watch these *before* they are asked for. Watching question twice is watching it once. [`Live::unwatch`] ends one watch; dropping the [`Live`] ends all of them, with the journal readers they started.
 
 mod kernel;
-mod nftables;
+pub(super) mod nftables;
 mod polled;
 mod units;
 
@@ -127,6 +127,7 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Dial(_)
         | Question::Owner { .. }
         | Question::Claims(..)
+        | Question::Happenings
         | Question::Daemon(_)
         | Question::OtherNetwork { .. }
         | Question::Sysctl(_)

@@ -79,6 +79,37 @@ impl Drop for Rules {
     }
 }
 
+/// Each change of the rules, with who made it, whatever it changed.
+#[derive(Debug)]
+pub(in crate::sources) struct Generations {
+    events: AsyncFd<OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+impl Generations {
+    /// Subscribes at once. Takes `CAP_NET_ADMIN`. Needs a tokio runtime.
+    pub(in crate::sources) fn subscribe() -> Option<Self> {
+        let events = kernel::open(SockProtocol::NetlinkNetFilter, GROUP)?;
+        let _ = setsockopt(&events, RcvBufForce, &ROOM);
+        Some(Self { events, buffer: vec![0; 64 * 1024] })
+    }
+
+    /// The next change, with the program that made it where the kernel tells; none when the kernel tells no more.
+    pub(in crate::sources) async fn next(&mut self) -> Option<Option<String>> {
+        let mut ready = self.events.readable().await.ok()?;
+        tokio::time::sleep(TOGETHER).await;
+        let mut burst = Burst::default();
+        take(&self.events, &mut self.buffer, &mut burst);
+        if burst.by.is_none() {
+            // The end of the transaction, which says who made it, is still to come.
+            tokio::time::sleep(TOGETHER).await;
+            take(&self.events, &mut self.buffer, &mut burst);
+        }
+        ready.clear_ready();
+        Some(burst.by.map(|(_, name)| name))
+    }
+}
+
 /// Tells of each burst of changes until nobody listens.
 async fn tell(events: AsyncFd<OwnedFd>, watched: Watched, changes: mpsc::Sender<Change>) {
     let mut buffer = vec![0; 64 * 1024];

@@ -132,7 +132,7 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
         .map(|question| match question {
             Question::Dial(_) | Question::Exchange(_) | Question::Host | Question::Addresses => BoxId::Connect,
             Question::Name(_) => BoxId::Name,
-            Question::Unit(_) | Question::Journal(_) | Question::FailedUnits => BoxId::Service,
+            Question::Unit(_) | Question::Journal(_) | Question::FailedUnits | Question::Happenings => BoxId::Service,
             Question::Listeners(..)
             | Question::AllListeners
             | Question::UnixSocket(_)

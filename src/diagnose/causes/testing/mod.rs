@@ -379,6 +379,7 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::Owner { .. }
         | Question::OtherNetwork { .. }
         | Question::Sysctl(_)
+        | Question::Happenings
         | Question::Neighbour(..)
         | Question::Path(_)
         | Question::FailedUnits

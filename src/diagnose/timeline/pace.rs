@@ -1,0 +1,142 @@
+//! How often a watch may dial without spending what decides: limits, bans and trigger limits count connections too.
+
+use crate::diagnose::look::Look;
+use crate::diagnose::serving::serving;
+use crate::diagnose::subject::Subject;
+use crate::facts::ruleset::ChainId;
+use crate::facts::socket::Transport;
+use crate::firewall::words;
+use crate::text::line;
+
+/// A decent pace: one attempt a second.
+pub const USUAL_MS: u64 = 1_000;
+/// Where attempts are counted. `ufw limit` lets five through in 30 s.
+pub const SLOW_MS: u64 = 10_000;
+
+/// How often to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// Milliseconds from one attempt to the next.
+    pub every_ms: u64,
+    /// Who counts attempts, as a clause; none: nobody that is known. Safe to show.
+    pub counted_by: Option<String>,
+}
+
+/// The pace for a target.
+pub fn pace(look: &Look<'_>, subject: &Subject) -> Pace {
+    let counted_by = counted_by(look, subject).map(|who| line(&who));
+    Pace { every_ms: if counted_by.is_some() { SLOW_MS } else { USUAL_MS }, counted_by }
+}
+
+fn counted_by(look: &Look<'_>, subject: &Subject) -> Option<String> {
+    let port = subject.port?;
+    by_rule(look, port).or_else(|| by_ufw(look, subject, port)).or_else(|| by_service(look, subject, port))
+}
+
+/// A rule with a rate or a memory that may see the connection.
+fn by_rule(look: &Look<'_>, port: u16) -> Option<String> {
+    let chains = look.facts().chains.iter();
+    chains.filter_map(|(id, reading)| Some((id, reading.value()?))).find_map(|(id, chain)| {
+        let texts = chain.rules.iter().map(|rule| words::brief(id, rule, look.facts()));
+        texts.filter(|text| counts(text, port)).map(|text| said(id, &text)).next()
+    })
+}
+
+fn said(id: &ChainId, text: &str) -> String {
+    const SHOWN: usize = 120;
+    let text: String = text.chars().take(SHOWN).collect();
+    format!("a rule of chain {} counts connections (`{text}`)", id.name)
+}
+
+/// Does a rule count connections to this port? One that only logs, and one for other ports, does not.
+fn counts(text: &str, port: u16) -> bool {
+    let words: Vec<&str> = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_'))).collect();
+    let has = |word: &str| words.contains(&word);
+    let limits = (has("limit") && (has("rate") || has("--limit")))
+        || has("hashlimit")
+        || has("recent")
+        || has("connlimit")
+        || (has("ct") && has("count"));
+    let only_logs = has("log") || has("LOG") || has("nflog") || has("NFLOG");
+    let other_kind = (has("icmp") || has("icmpv6") || has("udp")) && !has("tcp");
+    let names_ports = has("dport") || has("--dport") || has("--dports") || has("dports");
+    limits && !only_logs && !other_kind && (!names_ports || words.contains(&port.to_string().as_str()))
+}
+
+fn by_ufw(look: &Look<'_>, subject: &Subject, port: u16) -> Option<String> {
+    if subject.local != Some(true) {
+        return None;
+    }
+    let known = look.facts().ufw.value().filter(|ufw| ufw.enabled)?;
+    let port = port.to_string();
+    let of_port = |spec: &str| spec.split([' ', '/', ',', ':']).any(|word| word == port);
+    let rule = known.rules.iter().find(|rule| rule.action == "limit" && of_port(&rule.spec))?;
+    Some(format!("ufw counts connections (`ufw limit {}`)", rule.spec))
+}
+
+/// What serves it counts connections, or each one starts something.
+fn by_service(look: &Look<'_>, subject: &Subject, port: u16) -> Option<String> {
+    let listeners = (subject.local == Some(true)).then(|| look.listeners(subject.transport, port))??;
+    let by_systemd = |listener| look.owner(listener).is_some_and(crate::facts::socket::Owner::is_systemd);
+    if listeners.iter().any(by_systemd) {
+        return Some("each connection starts a unit and counts against its trigger limit".into());
+    }
+    let unit = serving(look, subject)?.unit?.name.clone();
+    let sshd = matches!(unit.as_str(), "ssh.service" | "sshd.service");
+    if sshd && subject.transport == Transport::Tcp {
+        return Some("sshd may penalise clients that connect and do not log in (PerSourcePenalties)".into());
+    }
+    let jails = &look.facts().fail2ban.value()?.jails;
+    let stem = unit.split(['.', '@']).next().unwrap_or_default();
+    let jail = jails.iter().find(|jail| !stem.is_empty() && jail.name.starts_with(stem))?;
+    Some(format!("fail2ban's jail {} reads what the service logs of them", jail.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::causes::testing::Host;
+    use crate::facts::connect::Outcome;
+    use crate::facts::firewalls::{Ufw, UfwRule};
+    use crate::facts::{Case, Facts, Reading};
+
+    fn of(case: &Case) -> Pace {
+        let look = Look::new(case);
+        pace(&look, &Subject::of(&look))
+    }
+
+    #[test]
+    fn rules_that_count_this_port_are_told_from_others() {
+        assert!(counts("tcp dport 22 ct state new limit rate over 6/minute drop", 22));
+        assert!(counts(
+            "-p tcp -m tcp --dport 22 -m recent --update --seconds 30 --hitcount 6 --name DEFAULT -j DROP",
+            22
+        ));
+        assert!(counts("ct state new limit rate 10/second accept", 80));
+        assert!(!counts("tcp dport 22 limit rate over 6/minute drop", 80));
+        assert!(!counts("limit rate 3/minute burst 10 packets log prefix \"x\"", 80));
+        assert!(!counts("icmp type echo-request limit rate 5/second accept", 80));
+        assert!(!counts("tcp dport 80 accept", 80));
+    }
+
+    #[test]
+    fn a_limit_slows_and_nothing_else_does() {
+        let host = || Host::with_outcome(22, Outcome::Open).listens("0.0.0.0", "shop.service", |_| ());
+        assert_eq!(of(&host().case()), Pace { every_ms: USUAL_MS, counted_by: None });
+        let rule = UfwRule {
+            action: "limit".into(),
+            routed: false,
+            spec: "22/tcp".into(),
+            number: 1,
+            v6: false,
+            file: "user.rules".into(),
+            line: 3,
+        };
+        let ufw = Ufw { enabled: true, rules: vec![rule], ..Ufw::default() };
+        let limited = of(&host().facts(|f: &mut Facts| f.ufw = Reading::known(ufw)).case());
+        assert_eq!(limited.every_ms, SLOW_MS);
+        assert_eq!(limited.counted_by.as_deref(), Some("ufw counts connections (`ufw limit 22/tcp`)"));
+        let sshd = Host::with_outcome(22, Outcome::Open).listens("0.0.0.0", "ssh.service", |_| ());
+        assert_eq!(of(&sshd.case()).every_ms, SLOW_MS);
+    }
+}
