@@ -136,6 +136,9 @@ enum Mode {
         /// List all ids
         #[arg(long, conflicts_with = "cause")]
         list: bool,
+        /// All causes in full, as Markdown
+        #[arg(long, conflicts_with_all = ["cause", "list"])]
+        markdown: bool,
     },
     /// Shell completions
     Completions {
@@ -228,7 +231,8 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
         Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
         Mode::Replay { file } => run_replay(&file),
         Mode::Demo { cause, check, json } => run_demo(cause.as_deref(), check, json),
-        Mode::Explain { cause, list } => run_explain(cause.as_deref(), list),
+        Mode::Explain { markdown: true, .. } => say(&explain::reference()),
+        Mode::Explain { cause, list, .. } => run_explain(cause.as_deref(), list),
         Mode::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "unrefuse", &mut script);

@@ -38,6 +38,29 @@ pub fn list() -> String {
     out
 }
 
+/// Every cause, as Markdown: the reference that the documentation holds.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Every cause\n\nWritten by `unrefuse explain --markdown`. `unrefuse explain CAUSE` shows one, and the screen fills in \
+         this host's own values. In commands, words in capitals stand for those.\n",
+    );
+    for id in BoxId::ALL {
+        let causes: Vec<_> = ALL.iter().filter(|cause| cause.in_box == id).collect();
+        if causes.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n## {} ({})", id.question(), id.word());
+        for cause in causes {
+            let w = &cause.words;
+            let _ = writeln!(out, "\n### {}\n\n{}. {}", cause.id, w.title.trim_end_matches('.'), w.what);
+            for (name, lines) in [("See it", w.see), ("Fix", w.fix), ("Undo", w.undo)] {
+                let _ = writeln!(out, "\n{name}:\n\n```text\n{lines}\n```");
+            }
+        }
+    }
+    out
+}
+
 /// Ids that look like a mistyped one, nearest first.
 pub fn near(id: &str) -> Vec<&'static str> {
     let words: Vec<&str> = id.split('-').filter(|w| w.len() > 2).collect();

@@ -91,3 +91,14 @@ fn completions_and_the_manual_page_are_made() {
     }
     assert!(printed(&["man"]).contains(".TH unrefuse"));
 }
+
+/// `UNREFUSE_WRITE_DOCS=1 cargo test --test cases` writes it anew.
+#[test]
+fn the_reference_of_causes_is_that_of_the_program() {
+    let now = printed(&["explain", "--markdown"]);
+    if std::env::var_os("UNREFUSE_WRITE_DOCS").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/causes.md"), &now).unwrap();
+    }
+    assert!(file("assets/causes.md") == now, "run: unrefuse explain --markdown >assets/causes.md");
+    assert!(ALL.iter().all(|cause| now.contains(&format!("\n### {}\n", cause.id))));
+}
