@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod all_listeners;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod pty;
