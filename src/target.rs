@@ -204,6 +204,15 @@ fn parse_url(scheme: &str, rest: &str, input: &str) -> Result<TargetKind, Error>
     host_kind(transport, host, port).map_err(|why| bad(&why))
 }
 
+/// The port that a scheme stands for (`https`, `postgres`).
+pub fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "https" | "wss" => Some(443),
+        "ws" => Some(80),
+        other => known_scheme(other),
+    }
+}
+
 fn known_scheme(scheme: &str) -> Option<u16> {
     Some(match scheme {
         "http" => 80,

@@ -126,6 +126,9 @@ fn question_of(fact: &Fact) -> Option<Question> {
         Fact::ClientName(key, _) => Question::ClientName(*key),
         // As a key: what is asked for is not part of the answer.
         Fact::Exchange(to, tls, _) => Question::Exchange(Request::key(*to, *tls)),
+        Fact::Limits(pid, _) => Question::Limits(*pid),
+        Fact::Proxies(pid, _) => Question::Proxies(*pid),
+        Fact::Xinetd(_) => Question::Xinetd,
     })
 }
 
@@ -163,6 +166,9 @@ pub fn known_questions(facts: &Facts) -> Vec<Question> {
     all.extend(asked(&facts.hosts_access).then_some(Question::HostsAccess));
     all.extend(facts.libwraps.keys().map(|(pid, program)| Question::Libwrap { pid: *pid, program: program.clone() }));
     all.extend(facts.client_names.keys().map(|address| Question::ClientName(*address)));
+    all.extend(facts.limits.keys().map(|pid| Question::Limits(*pid)));
+    all.extend(facts.proxies.keys().map(|pid| Question::Proxies(*pid)));
+    all.extend(asked(&facts.xinetd).then_some(Question::Xinetd));
     all.extend(facts.other_networks.keys().map(|(pid, transport, port)| Question::OtherNetwork {
         pid: *pid,
         transport: *transport,

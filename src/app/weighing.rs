@@ -11,6 +11,7 @@ use crate::facts::{Fact, Reading};
 
 impl Chart {
     /// Does a new answer differ from the old one in what decides whether the target answers?
+    #[expect(clippy::too_many_lines, reason = "one line a fact")]
     pub(super) fn weigh(&self, fact: &Fact) -> Learned {
         let here = &self.case.here;
         let changed = match fact {
@@ -59,6 +60,9 @@ impl Chart {
             | Fact::Libwrap(..)
             | Fact::ClientName(..)
             | Fact::Exchange(..)
+            | Fact::Limits(..)
+            | Fact::Proxies(..)
+            | Fact::Xinetd(_)
             | Fact::Host(_)
             | Fact::Dial(..)
             | Fact::AllListeners(_)

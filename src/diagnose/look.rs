@@ -19,9 +19,11 @@ use crate::facts::firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use crate::facts::happening::Past;
 use crate::facts::host::{Addresses, Host};
 use crate::facts::journal::Journal;
+use crate::facts::limits::Limits;
 use crate::facts::name::Resolution;
 use crate::facts::namespace::OtherNetwork;
 use crate::facts::path::Path;
+use crate::facts::proxy::Proxies;
 use crate::facts::route::{Link, Route, RouteKey};
 use crate::facts::routing::{NeighbourState, Routing};
 use crate::facts::ruleset::{ChainId, ChainRules, Element, Elements, LegacyTable, Recent, Ruleset, SetId};
@@ -30,6 +32,7 @@ use crate::facts::socket::{Listener, Owner, Transport, UnixSocket};
 use crate::facts::unit::Unit;
 use crate::facts::watched::{WatchKey, Watched};
 use crate::facts::wrappers::{ClientName, HostsAccess, Libwrap};
+use crate::facts::xinetd::XinetdService;
 use crate::facts::{Case, Facts, Question, Reading};
 
 /// A case being read, and what reading it showed to be missing.
@@ -371,6 +374,28 @@ impl<'a> Look<'a> {
     pub fn exchange(&self, request: &Request) -> Option<&'a Exchange> {
         let reading = self.facts().exchanges.get(&(request.to, request.tls));
         self.read(reading, || Question::Exchange(request.clone()))
+    }
+
+    /// How many files a process may open. Only asked for where it may be out of them.
+    pub fn limits(&self, pid: u32) -> Option<&'a Limits> {
+        self.read(self.facts().limits.get(&pid), || Question::Limits(pid))
+    }
+
+    /// The proxies that a process is told to use; 0: whoever asks. Where there are none, none.
+    pub fn proxies(&self, pid: u32) -> Option<&'a Proxies> {
+        static NONE: Proxies = Proxies { settings: Vec::new(), except: Vec::new() };
+        if matches!(self.facts().proxies.get(&pid), Some(Reading::Absent)) {
+            return Some(&NONE);
+        }
+        self.read(self.facts().proxies.get(&pid), || Question::Proxies(pid))
+    }
+
+    /// The services of xinetd; where it is not installed, none.
+    pub fn xinetd(&self) -> Option<&'a [XinetdService]> {
+        if matches!(self.facts().xinetd, Reading::Absent) {
+            return Some(&[]);
+        }
+        self.read(Some(&self.facts().xinetd), || Question::Xinetd).map(Vec::as_slice)
     }
 
     /// The kernel's own word about an attempt to there, if it was watched; never causes an attempt.

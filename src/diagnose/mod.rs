@@ -18,6 +18,7 @@ mod join;
 pub mod look;
 #[cfg(test)]
 mod promise;
+pub mod proxy;
 mod remarks;
 mod routing;
 pub mod sandbox;
@@ -31,6 +32,7 @@ pub mod verdict;
 pub mod ways;
 mod whence;
 pub mod wrappers;
+pub mod xinetd;
 
 use std::net::SocketAddr;
 
@@ -318,4 +320,7 @@ fn outstanding(case: &Case) -> bool {
         || pending([&f.hosts_access])
         || pending(f.client_names.values())
         || pending(f.exchanges.values())
+        || pending(f.limits.values())
+        || pending(f.proxies.values())
+        || pending([&f.xinetd])
 }

@@ -7,11 +7,12 @@ use super::answering::{Whose, whose};
 use super::asked::{as_asked, tells_of_others, untold};
 use super::greeting;
 use super::look::Look;
+use super::proxy;
 use super::sandbox;
 use super::subject::{Asker, Subject};
 use super::verdict::{Symptom, Vantage};
 use super::ways::Filter;
-use super::wrappers;
+use super::{wrappers, xinetd};
 use crate::facts::Reading;
 use crate::facts::connect::{Dial, Endpoint, Outcome};
 
@@ -72,7 +73,8 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
         asked = as_asked(filter, look, subject, dial, &mut seen.notes);
         let served = from_the_unit(look, subject, asked?, &mut seen.notes)?;
         let reached = sandbox::outcome(look, subject, dial, served)?;
-        let let_in = wrappers::outcome(look, subject, dial, reached)?;
+        let wrapped = wrappers::outcome(look, subject, dial, reached)?;
+        let let_in = xinetd::outcome(look, subject, dial, wrapped)?;
         Some(greeting::outcome(subject, dial, let_in))
     });
     look.also_missing(&missing);
@@ -88,7 +90,7 @@ fn attempts(filter: &Filter<'_, '_>, look: &Look<'_>, subject: &Subject) -> Seen
     seen.unsure = if outcome.is_none() { missing.blind.into_iter().next() } else { None };
     seen.symptoms.push(symptom(look, dial, subject, true));
     others(look, subject, &mut seen);
-    differences(&mut seen, subject);
+    differences(look, &mut seen, subject);
     seen
 }
 
@@ -115,6 +117,12 @@ fn unresolved(look: &Look<'_>, subject: &Subject) -> Option<String> {
 }
 
 fn others(look: &Look<'_>, subject: &Subject, seen: &mut Seen) {
+    // What programs connect to instead is no other address of the target, and spends nothing of it.
+    for proxy in proxy::endpoints(look, subject) {
+        if let Some(dial) = look.dial(&proxy) {
+            seen.symptoms.push(symptom(look, dial, subject, false));
+        }
+    }
     let others = subject.other_endpoints(look);
     if others.is_empty() {
         return;
@@ -261,9 +269,11 @@ fn answered_by(look: &Look<'_>, dial: &Dial, subject: &Subject) -> Option<String
     }
 }
 
-fn differences(seen: &mut Seen, subject: &Subject) {
+fn differences(look: &Look<'_>, seen: &mut Seen, subject: &Subject) {
     let Some(outcome) = seen.outcome else { return };
-    let other = seen.symptoms.iter().filter(|s| !s.diagnosed && s.outcome != outcome);
+    // A proxy that is asked instead is another matter.
+    let of_target = |to: &Endpoint| subject.other_endpoints(look).contains(to);
+    let other = seen.symptoms.iter().filter(|s| !s.diagnosed && s.outcome != outcome && of_target(&s.to));
     let told: Vec<String> = other.map(|s| format!("{} {}", s.to, s.outcome.word())).collect();
     if told.is_empty() {
         return;

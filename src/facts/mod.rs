@@ -14,9 +14,11 @@ pub mod firewalls;
 pub mod happening;
 pub mod host;
 pub mod journal;
+pub mod limits;
 pub mod name;
 pub mod namespace;
 pub mod path;
+pub mod proxy;
 pub mod question;
 pub mod reading;
 pub mod recording;
@@ -31,6 +33,7 @@ pub mod socket;
 pub mod unit;
 pub mod watched;
 pub mod wrappers;
+pub mod xinetd;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -50,9 +53,11 @@ use firewalls::{Fail2ban, Firewalld, RuleFile, Ufw};
 use happening::Past;
 use host::{Addresses, Host};
 use journal::{Entry, Journal};
+use limits::Limits;
 use name::Resolution;
 use namespace::OtherNetwork;
 use path::Path;
+use proxy::Proxies;
 pub use question::Question;
 pub use reading::{Known, Reading};
 use route::{Link, Route, RouteKey};
@@ -63,6 +68,7 @@ use socket::{Listener, Owner, Transport, UnixSocket};
 use unit::Unit;
 use watched::{WatchKey, Watched};
 use wrappers::{ClientName, HostsAccess, Libwrap};
+use xinetd::XinetdService;
 
 /// What was asked, and the facts of each end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -221,6 +227,15 @@ pub struct Facts {
     /// What servers said to a request, by address and whether it was made with TLS.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub exchanges: BTreeMap<(SocketAddr, bool), Reading<Exchange>>,
+    /// Open files of processes.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<u32, Reading<Limits>>,
+    /// Proxies that processes are told to use.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub proxies: BTreeMap<u32, Reading<Proxies>>,
+    /// Services of xinetd.
+    #[serde(skip_serializing_if = "Reading::is_not_asked")]
+    pub xinetd: Reading<Vec<XinetdService>>,
 }
 
 /// One answer, as it arrives.
@@ -312,6 +327,12 @@ pub enum Fact {
     ClientName(IpAddr, Reading<ClientName>),
     /// To [`Question::Exchange`]: address, with TLS, answer.
     Exchange(SocketAddr, bool, Reading<Exchange>),
+    /// To [`Question::Limits`].
+    Limits(u32, Reading<Limits>),
+    /// To [`Question::Proxies`].
+    Proxies(u32, Reading<Proxies>),
+    /// To [`Question::Xinetd`].
+    Xinetd(Reading<Vec<XinetdService>>),
 }
 
 impl Facts {
@@ -360,6 +381,9 @@ impl Facts {
             Fact::HostsAccess(r) => self.hosts_access = r,
             Fact::ClientName(k, r) => drop(self.client_names.insert(k, r)),
             Fact::Exchange(to, tls, r) => drop(self.exchanges.insert((to, tls), r)),
+            Fact::Limits(k, r) => drop(self.limits.insert(k, r)),
+            Fact::Proxies(k, r) => drop(self.proxies.insert(k, r)),
+            Fact::Xinetd(r) => self.xinetd = r,
         }
     }
 
@@ -422,6 +446,9 @@ impl Facts {
             Question::HostsAccess => pending(Some(&self.hosts_access)),
             Question::ClientName(k) => pending(self.client_names.get(k)),
             Question::Exchange(request) => pending(self.exchanges.get(&(request.to, request.tls))),
+            Question::Limits(k) => pending(self.limits.get(k)),
+            Question::Proxies(k) => pending(self.proxies.get(k)),
+            Question::Xinetd => pending(Some(&self.xinetd)),
         }
     }
 
@@ -483,6 +510,9 @@ impl Fact {
             Question::HostsAccess => Self::HostsAccess(any(reading)),
             Question::ClientName(k) => Self::ClientName(k, any(reading)),
             Question::Exchange(request) => Self::Exchange(request.to, request.tls, any(reading)),
+            Question::Limits(k) => Self::Limits(k, any(reading)),
+            Question::Proxies(k) => Self::Proxies(k, any(reading)),
+            Question::Xinetd => Self::Xinetd(any(reading)),
         }
     }
 }

@@ -22,6 +22,24 @@ pub struct Resolution {
     /// What the name service says when /etc/hosts is left out (`getent -s dns`), where it could be asked: a list of
     /// addresses, empty when it knows no such name.
     pub beyond_hosts: Option<Vec<IpAddr>>,
+    /// Domains that are tried behind a name (`search` of resolv.conf).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub search: Vec<String>,
+    /// What each name server says when it is asked for this name; only where it does not resolve and they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<(IpAddr, ServerSays)>,
+}
+
+/// What a name server says to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerSays {
+    /// This response code (RFC 1035 and its successors): 0 no error, 2 it failed itself, 3 no such name, 5 it refuses.
+    Code(u8),
+    /// Nothing listens there: the packet is refused.
+    NotThere,
+    /// Nothing, within half a second.
+    Nothing,
 }
 
 /// One line of /etc/hosts.

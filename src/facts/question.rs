@@ -117,4 +117,10 @@ pub enum Question {
     ClientName(IpAddr),
     /// What does the server say to one request? Sends packets; counted as one probe.
     Exchange(Request),
+    /// How many files may this process open, and how many has it?
+    Limits(u32),
+    /// Which proxies is this process told to use (0: whoever asks)?
+    Proxies(u32),
+    /// What was xinetd told?
+    Xinetd,
 }

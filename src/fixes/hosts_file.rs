@@ -27,6 +27,15 @@ pub fn correct(line: &HostsLine, host: &str, address: IpAddr) -> Plan {
     Plan::new("correct-hosts-line", &title).step(title, edit(line, new))
 }
 
+/// Gives a name that has no line an address of this host, for this host alone.
+pub fn add(host: &str, address: IpAddr) -> Plan {
+    let title = format!("let {host} be {address} in {FILE}");
+    let hunk = Hunk { line: 0, old: Vec::new(), new: vec![format!("{address} {host}")] };
+    Plan::new("add-hosts-line", &title)
+        .warn(format!("only this host is told: others still ask the name service for {host}"))
+        .step(title, Action::Edit(Edit { file: FILE.into(), hunks: vec![hunk] }))
+}
+
 fn edit(line: &HostsLine, new: Vec<String>) -> Action {
     Action::Edit(Edit { file: FILE.into(), hunks: vec![Hunk { line: line.line, old: vec![line.text.clone()], new }] })
 }

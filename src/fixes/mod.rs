@@ -23,6 +23,7 @@ pub mod sysctl;
 pub mod ufw;
 pub mod unit;
 pub mod wrappers;
+pub mod xinetd;
 
 pub use action::Action;
 pub use plan::{Lasting, MadeOn, Plan, Risk, Scope, Step};

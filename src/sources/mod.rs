@@ -24,12 +24,14 @@ pub mod netlink;
 mod patience;
 pub mod procfs;
 mod program;
+mod proxies;
 pub mod resolver;
 pub mod selinux;
 pub mod tracefs;
 pub mod trouble;
 pub mod watched;
 pub mod wrappers;
+mod xinetd;
 pub mod xtables;
 
 use std::collections::BTreeMap;
@@ -129,6 +131,9 @@ fn deadline(question: &Question) -> Duration {
         | Question::RuleFiles
         | Question::Libwrap { .. }
         | Question::HostsAccess
+        | Question::Limits(_)
+        | Question::Proxies(_)
+        | Question::Xinetd
         | Question::Apparmor(_) => Duration::from_secs(2),
         // What was read by then is handed over; the source keeps its own, shorter time.
         Question::ChainRules(_)
@@ -199,7 +204,10 @@ async fn answer(bus: &Arc<Bus>, question: Question) -> Fact {
         | Question::Denials
         | Question::Libwrap { .. }
         | Question::HostsAccess
-        | Question::ClientName(_) => of_who_allows(question).await,
+        | Question::ClientName(_)
+        | Question::Limits(_)
+        | Question::Proxies(_)
+        | Question::Xinetd => of_who_allows(question).await,
     }
 }
 
@@ -220,9 +228,16 @@ async fn of_what_was(bus: &Bus, question: Question) -> Fact {
     Fact::Journal(unit.clone(), journal::read(&unit).await)
 }
 
-/// Questions about what allows or forbids besides the packet filter.
+/// Questions about what allows or forbids besides the packet filter, and about single processes.
 async fn of_who_allows(question: Question) -> Fact {
-    if matches!(question, Question::Libwrap { .. } | Question::HostsAccess | Question::ClientName(_)) {
+    if let Question::Limits(pid) = question {
+        return Fact::Limits(pid, blocking(move || procfs::limits(pid)).await);
+    }
+    if let Question::Proxies(pid) = question {
+        return Fact::Proxies(pid, blocking(move || proxies::read(pid)).await);
+    }
+    if matches!(question, Question::Libwrap { .. } | Question::HostsAccess | Question::ClientName(_) | Question::Xinetd)
+    {
         return of_the_wrappers(question).await;
     }
     of_security_modules(question).await
@@ -260,6 +275,9 @@ async fn of_the_wrappers(question: Question) -> Fact {
     }
     if let Question::ClientName(address) = question {
         return Fact::ClientName(address, blocking(move || wrappers::client_name(address)).await);
+    }
+    if let Question::Xinetd = question {
+        return Fact::Xinetd(blocking(xinetd::read).await);
     }
     Fact::HostsAccess(blocking(wrappers::hosts_access).await)
 }

@@ -126,10 +126,11 @@ fn every_cause_file_is_registered() {
 }
 
 /// Causes that no host here can be made to have, and why.
-const NOT_PLAYED: [(&str, &str); 4] = [
+const NOT_PLAYED: [(&str, &str); 5] = [
     ("port-conflict-dns-stub", "systemd-resolved is a package of its own that the test root does not have"),
     ("systemd-socketbind-deny", "Debian 12's systemd is built without BPF_FRAMEWORK"),
     ("systemd-restrict-network-interfaces", "Debian 12's systemd is built without BPF_FRAMEWORK"),
+    ("xinetd-only-from", "xinetd is not in the test root"),
     ("ct-podman-rootless", "podman and a user's session are not in the test root"),
 ];
 

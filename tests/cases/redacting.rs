@@ -12,10 +12,12 @@ use unrefuse::facts::connect::Endpoint;
 use unrefuse::facts::container::{
     Attached, Container, ContainerKey, Engine, EngineKind, Inspected, Made, Settings, State,
 };
+use unrefuse::facts::daemon::Origin;
 use unrefuse::facts::denial::{Denial, Denials, Place};
 use unrefuse::facts::firewalls::{Fail2ban, Firewalld, Jail, RuleFile, RuleFormat, Ufw, UfwRule, Zone};
 use unrefuse::facts::host::{Addresses, LocalAddress};
 use unrefuse::facts::path::{Control, Hop, Path};
+use unrefuse::facts::proxy::{Proxies, ProxySetting, SetIn};
 use unrefuse::facts::recording::Recording;
 use unrefuse::facts::redact::redact;
 use unrefuse::facts::route::{Link, Route, RouteKey, RouteKind};
@@ -27,6 +29,8 @@ use unrefuse::facts::ruleset::{
     Policy, Recent, Rule, Ruleset, Set, SetId, Table, TableId,
 };
 use unrefuse::facts::socket::Transport;
+use unrefuse::facts::wrappers::HostsAccess;
+use unrefuse::facts::xinetd::{AccessList, XinetdService};
 use unrefuse::facts::{Case, Facts, Reading};
 use unrefuse::firewall::{Client, Fate, Known, Missing, Packet, Walk, follow};
 use unrefuse::target::{From as Asker, Target};
@@ -590,6 +594,45 @@ fn a_mapped_network_holds_its_addresses() {
     let [a, b, ..] = client.octets();
     assert_eq!(*sources, [format!("{a}.{b}.0.0/16"), "10.0.0.0/8".into()]);
     assert_ne!((a, b), (10, 77));
+}
+
+#[test]
+fn lists_of_clients_hold_whom_they_held() {
+    let mut facts = Facts::default();
+    let allow = "sshd: .corp.example, db7.corp.example EXCEPT joe@web3 10.77. 10.20.30.0/24\nALL: LOCAL\n";
+    let lists = [("/etc/blocked".to_owned(), Ok("10.66.1. *.shop.example\n".to_owned()))].into();
+    facts.hosts_access = Reading::known(HostsAccess { allow: Some(allow.into()), deny: None, lists });
+    let set_by =
+        Origin { file: "/etc/xinetd.d/x".into(), line: 3, text: "only_from = 10.77.0.0 db7.corp.example".into() };
+    let entries = vec!["10.77.0.0".to_owned(), "db7.corp.example".to_owned()];
+    let only_from = Some(AccessList { entries, set_by });
+    facts.xinetd = Reading::known(vec![XinetdService { only_from, ..XinetdService::default() }]);
+    let setting = ProxySetting {
+        name: "https_proxy".into(),
+        host: "proxy.corp.example".into(),
+        port: 3128,
+        set_in: SetIn::Environment,
+    };
+    let proxies = Proxies { settings: vec![setting], except: vec![".corp.example".into(), "10.77.3.4".into()] };
+    facts.proxies.insert(0, Reading::known(proxies));
+    let client: IpAddr = "10.77.3.4".parse().unwrap();
+    facts.client_names.insert(client, Reading::Absent);
+    let after = safe(facts);
+    let text = serde_json::to_string(&after).unwrap();
+    for secret in ["corp.example", "shop.example", "db7", "web3", "joe", "10.77", "10.66", "10.20"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let IpAddr::V4(client) = after.client_names.keys().next().unwrap() else { panic!("{text}") };
+    let [a, b, ..] = client.octets();
+    let allow = after.hosts_access.value().unwrap().allow.clone().unwrap();
+    assert!(allow.contains(&format!(" {a}.{b}. ")) && allow.contains("ALL: LOCAL"), "{allow}");
+    let proxies = after.proxies[&0].value().unwrap();
+    let domain = allow.split([' ', ',']).nth(1).unwrap();
+    assert!(domain.starts_with('.') && proxies.except[0] == domain, "{allow} {proxies:?}");
+    assert!(proxies.settings[0].host.ends_with(domain), "{proxies:?}");
+    let list = after.xinetd.value().unwrap()[0].only_from.clone().unwrap();
+    assert_eq!(list.entries[0], format!("{a}.{b}.0.0/16"));
+    assert!(list.entries[1].ends_with(domain), "{list:?}");
 }
 
 #[test]

@@ -321,6 +321,9 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
         | Question::Denials
         | Question::Libwrap { .. }
         | Question::HostsAccess
+        | Question::Limits(_)
+        | Question::Proxies(_)
+        | Question::Xinetd
         | Question::ClientName(_)
         | Question::Exchange(_)) => Fact::without_value(&other, Reading::Absent),
     }

@@ -130,6 +130,9 @@ pub static ALL: &[&Cause] = &[
     &name::cli_sinkhole_0000::CAUSE,
     &name::localhost_resolves_v6_first::CAUSE,
     &name::cli_hosts_file_stale::CAUSE,
+    &name::cli_wrong_host_dns::CAUSE,
+    &name::cli_wrong_port_or_protocol::CAUSE,
+    &name::cli_proxy_env_dead::CAUSE,
     &name::name_does_not_resolve::CAUSE,
     // network: the way there and back
     &network::cli_lo_down::CAUSE,
@@ -229,7 +232,9 @@ pub static ALL: &[&Cause] = &[
     &listener::bind_one_specific_ip::CAUSE,
     &listener::listen_not_configured::CAUSE,
     &listener::listen_wrong_port::CAUSE,
+    &listener::fd_or_connection_limit::CAUSE,
     &listener::accept_queue_overflow::CAUSE,
+    &listener::abort_on_overflow::CAUSE,
     &listener::unix_socket_stale::CAUSE,
     &listener::unix_socket_missing_or_denied::CAUSE,
     // service: how it ended. Comes after why, which may also be an address or a port that it cannot have.
@@ -245,6 +250,7 @@ pub static ALL: &[&Cause] = &[
     &service::svc_not_running::CAUSE,
     &service::no_listener_unknown_service::CAUSE,
     // wrappers: who hangs up after the handshake
+    &wrappers::xinetd_only_from::CAUSE,
     &wrappers::tcp_wrappers_deny::CAUSE,
     // connect: what the program says after it
     &connect::app_proxy_upstream_down::CAUSE,

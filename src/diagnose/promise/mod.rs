@@ -62,6 +62,9 @@ fn answered(facts: &Facts) -> Vec<Question> {
     all.extend(facts.libwraps.keys().map(|(pid, program)| Question::Libwrap { pid: *pid, program: program.clone() }));
     all.extend(matches!(facts.hosts_access, Reading::Known(_)).then_some(Question::HostsAccess));
     all.extend(facts.client_names.keys().map(|address| Question::ClientName(*address)));
+    all.extend(facts.limits.keys().map(|pid| Question::Limits(*pid)));
+    all.extend(facts.proxies.keys().map(|pid| Question::Proxies(*pid)));
+    all.extend(matches!(facts.xinetd, Reading::Known(_)).then_some(Question::Xinetd));
     all.extend(of_the_filter(facts));
     all.extend(facts.exchanges.keys().map(|(to, tls)| Question::Exchange(Request::key(*to, *tls))));
     all

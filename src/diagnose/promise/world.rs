@@ -14,9 +14,11 @@ use crate::facts::denial::{Denial, Denials, Place};
 use crate::facts::happening::{Change, Happening, Past, Teller, What};
 use crate::facts::host::{Addresses, Host, LocalAddress};
 use crate::facts::journal::{Entry, Journal};
-use crate::facts::name::{HostsLine, Resolution};
+use crate::facts::limits::Limits;
+use crate::facts::name::{HostsLine, Resolution, ServerSays};
 use crate::facts::namespace::OtherNetwork;
 use crate::facts::path::{Control, End, EndAnswer, Hop, Path};
+use crate::facts::proxy::{Proxies, ProxySetting, SetIn};
 use crate::facts::route::{Route, RouteKind};
 use crate::facts::routing::NeighbourState;
 use crate::facts::sandbox::{List, Network, Sandbox};
@@ -153,6 +155,7 @@ impl World {
     }
 
     /// The answer to a question; now and then there is none.
+    #[expect(clippy::too_many_lines, reason = "one line a question")]
     pub(super) fn answer(&self, question: &Question) -> Fact {
         let dice = &mut self.dice(question);
         let denied = Reading::Denied { needs: "root".into() };
@@ -208,6 +211,9 @@ impl World {
             | Question::Libwrap { .. }
             | Question::HostsAccess
             | Question::ClientName(_)
+            | Question::Limits(_)
+            | Question::Proxies(_)
+            | Question::Xinetd
             | Question::Apparmor(_)
             | Question::Denials
             | Question::Exchange(_)
@@ -231,6 +237,13 @@ fn of_who_allows(dice: &mut Dice, question: &Question) -> Option<Fact> {
     if let Question::Denials = question {
         let denials = Denials { lines: dice.list(2, denial), ..Denials::default() };
         return Some(Fact::Denials(Reading::known(denials)));
+    }
+    if let Question::Limits(pid) = question {
+        let open = *dice.pick(&[3, 1024]);
+        return Some(Fact::Limits(*pid, Reading::known(Limits { soft: 1024, hard: 4096, open })));
+    }
+    if let Question::Proxies(pid) = question {
+        return Some(Fact::Proxies(*pid, Reading::known(proxies(dice))));
     }
     if let Question::ClientName(address) = question {
         return Some(Fact::ClientName(*address, Reading::known(client_name(dice))));
@@ -335,6 +348,16 @@ fn host(dice: &mut Dice) -> Host {
     }
 }
 
+fn proxies(dice: &mut Dice) -> Proxies {
+    let setting = |dice: &mut Dice| ProxySetting {
+        name: "http_proxy".into(),
+        host: (*dice.pick(&["127.0.0.1", "localhost", "10.9.9.9"])).into(),
+        port: *dice.pick(&PORTS),
+        set_in: SetIn::Environment,
+    };
+    Proxies { settings: dice.list(2, setting), except: Vec::new() }
+}
+
 fn client_name(dice: &mut Dice) -> ClientName {
     let names = [ClientName::Unknown, ClientName::Paranoid, ClientName::Named("a.example.org".into())];
     dice.pick(&names).clone()
@@ -416,6 +439,8 @@ fn resolution(dice: &mut Dice, name: String) -> Resolution {
         nsswitch: None,
         nameservers: Vec::new(),
         beyond_hosts: dice.some(|d| d.list(2, ip)),
+        search: Vec::new(),
+        servers: dice.list(1, |d| (ip(d), *d.pick(&[ServerSays::Code(3), ServerSays::NotThere, ServerSays::Nothing]))),
     }
 }
 

@@ -10,6 +10,7 @@
 //! it cannot be told from the recording.
 
 mod addresses;
+mod clients;
 mod registers;
 mod rules;
 mod sets;
@@ -107,6 +108,7 @@ impl StandIns {
         for name in end.here.names.keys() {
             self.host(name);
         }
+        self.listed(&end.here);
         if let crate::target::TargetKind::Host { host, .. } = &end.target.kind {
             self.host(host);
         }
@@ -170,6 +172,10 @@ impl StandIns {
                     match (key.as_str(), &mut *item) {
                         // Where an image comes from may be a house of one's own.
                         ("image", Value::String(image)) => *image = self.text(&without_registry(image)),
+                        (name @ ("hosts_access" | "xinetd"), list) => {
+                            self.prefixes(name, list);
+                            self.walk(list, but);
+                        }
                         ("boot_id", Value::String(id)) => *id = self.token(&id.clone()),
                         // A kernel built at home may carry its maker's name.
                         ("kernel", Value::String(release)) => *release = version_only(release),

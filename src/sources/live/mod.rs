@@ -124,6 +124,9 @@ fn begin(bus: Arc<Bus>, teller: Teller) -> Option<AbortHandle> {
         | Question::Libwrap { .. }
         | Question::ClientName(_)
         | Question::Exchange(_)
+        | Question::Limits(_)
+        | Question::Proxies(_)
+        | Question::Xinetd
         | Question::Dial(_)
         | Question::Owner { .. }
         | Question::Claims(..)

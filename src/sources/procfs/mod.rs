@@ -1,6 +1,7 @@
 //! /proc and /sys: this host, the owners of sockets, kernel settings, other network namespaces.
 
 mod host;
+mod limits;
 mod network;
 mod owner;
 mod process;
@@ -12,6 +13,7 @@ use std::path::{Component, Path};
 
 use super::Trouble;
 pub use host::host;
+pub use limits::limits;
 pub use network::other_network;
 pub use owner::{owner, owners};
 pub use process::{no_new_privileges, runs, started, stopped};

@@ -1,11 +1,13 @@
 //! What DNS alone says of a name that /etc/hosts answers: is the line in the hosts file stale?
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use crate::facts::name::ServerSays;
 
 /// A dead name server must not delay the answer that is already there.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -22,6 +24,12 @@ pub(super) fn can_be_asked(name: &str, nsswitch: Option<&str>, nameservers: &[Ip
     let is_address = name.parse::<IpAddr>().is_ok();
     let has_server = nameservers.iter().any(|server| *server != RESOLVED_STUB);
     plain_name && !localhost && !is_address && has_server && nsswitch.is_some_and(files_before_dns)
+}
+
+/// Is DNS asked for such a name? Without nsswitch.conf it is.
+pub(super) fn is_used(name: &str, nsswitch: Option<&str>) -> bool {
+    let dns = nsswitch.is_none_or(|all| all.split_ascii_whitespace().any(|word| matches!(word, "dns" | "resolve")));
+    dns && query(name).is_some() && name.parse::<IpAddr>().is_err()
 }
 
 fn files_before_dns(services: &str) -> bool {
@@ -80,10 +88,33 @@ fn run(program: &str, args: &[&str]) -> Option<(ExitStatus, String)> {
 
 /// Asks one server for the name: does it answer that there is none (or none with an IPv4 address)?
 fn denies(server: IpAddr, name: &str) -> bool {
-    answer_code(server, name).is_some_and(|code| matches!(code, 0 | 3))
+    matches!(question(server, name), Some(ServerSays::Code(0 | 3)))
 }
 
-fn answer_code(server: IpAddr, name: &str) -> Option<u8> {
+/// What each of the servers that the resolver asks says to the name, all asked at once. Without any, glibc asks this host.
+pub(super) fn question_all(name: &str, nameservers: &[IpAddr]) -> Vec<(IpAddr, ServerSays)> {
+    /// As many as the resolver asks.
+    const MOST: usize = 3;
+    const OWN: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let servers = if nameservers.is_empty() { &OWN[..] } else { nameservers };
+    let asked: Vec<_> = servers
+        .iter()
+        .take(MOST)
+        .map(|server| {
+            let (server, name) = (*server, name.to_owned());
+            (server, thread::spawn(move || question(server, &name)))
+        })
+        .collect();
+    asked.into_iter().filter_map(|(server, answer)| Some((server, answer.join().ok()??))).collect()
+}
+
+/// Does any of the servers answer at all?
+pub(super) fn anybody_answers(name: &str, nameservers: &[IpAddr]) -> bool {
+    question_all(name, nameservers).iter().any(|(_, said)| matches!(said, ServerSays::Code(_)))
+}
+
+/// None: it could not be asked.
+fn question(server: IpAddr, name: &str) -> Option<ServerSays> {
     let query = query(name)?;
     let here = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(here).ok()?;
@@ -91,8 +122,12 @@ fn answer_code(server: IpAddr, name: &str) -> Option<u8> {
     socket.set_read_timeout(Some(DENIAL_LIMIT)).ok()?;
     socket.send(&query).ok()?;
     let mut reply = [0; 512];
-    let length = socket.recv(&mut reply).ok()?;
-    code(reply.get(..length)?, &query)
+    match socket.recv(&mut reply) {
+        Ok(length) => code(reply.get(..length)?, &query).map(ServerSays::Code),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Some(ServerSays::NotThere),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Some(ServerSays::Nothing),
+        Err(_) => None,
+    }
 }
 
 /// A query for the IPv4 addresses of a name; none when it cannot be written as one.
@@ -172,6 +207,13 @@ mod tests {
         assert_eq!(code(&reply, &query), None);
         assert_eq!(code(&[], &query), None);
         assert_eq!(super::query("a..b"), None);
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_told_from_one_that_is_silent() {
+        let none = "127.0.0.254".parse().unwrap();
+        let answers = question_all("db1.example", &[none]);
+        assert!(matches!(answers.as_slice(), [(ip, ServerSays::NotThere)] if *ip == none), "{answers:?}");
     }
 
     #[test]

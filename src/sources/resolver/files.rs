@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use crate::facts::name::HostsLine;
 
+/// More than any resolver takes.
+const MOST_DOMAINS: usize = 32;
+
 /// Lines of a hosts file that name `name`.
 pub(super) fn hosts_lines(text: &str, name: &str) -> Vec<HostsLine> {
     let numbered = (1..).zip(text.lines());
@@ -32,6 +35,16 @@ pub(super) fn nameservers(text: &str) -> Vec<IpAddr> {
             address(words.next()?)
         })
         .collect()
+}
+
+/// The domains that are tried behind a name: the last `search` or `domain` line counts.
+pub(super) fn search(text: &str) -> Vec<String> {
+    let of = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let key = words.next()?;
+        matches!(key, "search" | "domain").then(|| words.take(MOST_DOMAINS).map(str::to_owned).collect())
+    };
+    text.lines().filter_map(of).next_back().unwrap_or_default()
 }
 
 fn before_comment(line: &str) -> &str {
@@ -65,6 +78,7 @@ mod tests {
                 proptest::prop_assert_eq!(line, Some(found.text.as_str()));
             }
             proptest::prop_assert!(nameservers(&text).len() <= text.lines().count());
+            proptest::prop_assert!(search(&text).len() <= MOST_DOMAINS);
             let _ = nsswitch_hosts(&text);
         }
     }
@@ -89,6 +103,12 @@ mod tests {
         let text = "passwd: files\n# hosts: nis\n hosts:\tfiles mdns4_minimal [NOTFOUND=return] dns # yes\n";
         assert_eq!(nsswitch_hosts(text).as_deref(), Some("files mdns4_minimal [NOTFOUND=return] dns"));
         assert_eq!(nsswitch_hosts("passwd: files\n"), None);
+    }
+
+    #[test]
+    fn the_last_list_of_domains_counts() {
+        assert_eq!(search("domain a.example\nsearch b.example c.example\n"), ["b.example", "c.example"]);
+        assert_eq!(search("# search x\noptions ndots:2\n"), Vec::<String>::new());
     }
 
     #[test]

@@ -6,6 +6,9 @@ mod files;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 
@@ -18,14 +21,40 @@ pub fn resolve(name: &str) -> Result<Option<Resolution>, Trouble> {
     let text = |path: &str| fs::read(path).map(|raw| String::from_utf8_lossy(&raw).into_owned()).unwrap_or_default();
     let hosts_lines = files::hosts_lines(&text("/etc/hosts"), name);
     let nsswitch = files::nsswitch_hosts(&text("/etc/nsswitch.conf"));
-    let nameservers = files::nameservers(&text("/etc/resolv.conf"));
-    let (addresses, error) = match ask(name) {
-        Ok(addresses) => (addresses, None),
-        Err(error) => (Vec::new(), Some(words(error))),
+    let resolv = text("/etc/resolv.conf");
+    let (nameservers, search) = (files::nameservers(&resolv), files::search(&resolv));
+    let (addresses, error) = match in_time(name) {
+        Some(Ok(addresses)) => (addresses, None),
+        Some(Err(error)) => (Vec::new(), Some(error)),
+        None if beyond::anybody_answers(name, &nameservers) => {
+            return Err(Trouble::failed("the resolver takes too long"));
+        }
+        None => (Vec::new(), Some(words(LookupErrorKind::Again))),
     };
     let worth_asking = !hosts_lines.is_empty() && beyond::can_be_asked(name, nsswitch.as_deref(), &nameservers);
     let beyond_hosts = worth_asking.then(|| beyond::ask(name, &nameservers)).flatten();
-    Ok(Some(Resolution { name: name.to_owned(), addresses, error, hosts_lines, nsswitch, nameservers, beyond_hosts }))
+    let unanswered = addresses.is_empty() && beyond::is_used(name, nsswitch.as_deref());
+    let servers = if unanswered { beyond::question_all(name, &nameservers) } else { Vec::new() };
+    let name = name.to_owned();
+    Ok(Some(Resolution { name, addresses, error, hosts_lines, nsswitch, nameservers, beyond_hosts, search, servers }))
+}
+
+/// The resolver's answer, or its words about there being none; nothing when it does not come in time: glibc waits 5 s for
+/// each server that is silent, and asks each twice.
+fn in_time(name: &str) -> Option<Result<Vec<IpAddr>, String>> {
+    const LIMIT: Duration = Duration::from_secs(4);
+    let (done, end) = mpsc::channel();
+    let name = name.to_owned();
+    thread::spawn(move || {
+        let answer = ask(&name).map_err(|error| {
+            let kind = error.kind();
+            let of_system = matches!(kind, LookupErrorKind::System | LookupErrorKind::Unknown | LookupErrorKind::IO);
+            if of_system { io::Error::from(error).to_string() } else { words(kind) }
+        });
+        // Nobody listens any more when the limit has passed.
+        let _ = done.send(answer);
+    });
+    end.recv_timeout(LIMIT).ok()
 }
 
 /// The resolver's answer in its own order (RFC 6724 and gai.conf), as a program gets it that asks for any family.
@@ -42,8 +71,8 @@ fn ask(name: &str) -> Result<Vec<IpAddr>, LookupError> {
 }
 
 /// The words `getent`, `ping` and `ssh` use (glibc's `gai_strerror`, whatever the locale).
-fn words(error: LookupError) -> String {
-    let fixed = match error.kind() {
+fn words(kind: LookupErrorKind) -> String {
+    let fixed = match kind {
         LookupErrorKind::Again => "Temporary failure in name resolution",
         LookupErrorKind::NoName => "Name or service not known",
         LookupErrorKind::NoData => "No address associated with hostname",
@@ -53,9 +82,7 @@ fn words(error: LookupError) -> String {
         LookupErrorKind::Service => "Servname not supported for ai_socktype",
         LookupErrorKind::Memory => "Memory allocation failure",
         LookupErrorKind::Badflags => "Bad value for ai_flags",
-        LookupErrorKind::System | LookupErrorKind::Unknown | LookupErrorKind::IO => {
-            return io::Error::from(error).to_string();
-        }
+        LookupErrorKind::System | LookupErrorKind::Unknown | LookupErrorKind::IO => "the resolver failed",
     };
     fixed.to_owned()
 }
@@ -88,8 +115,8 @@ mod tests {
     #[test]
     fn errors_are_told_in_the_resolvers_words() {
         use nix::libc::{EAI_AGAIN, EAI_NONAME};
-        assert_eq!(words(LookupError::new(EAI_NONAME)), "Name or service not known");
-        assert_eq!(words(LookupError::new(EAI_AGAIN)), "Temporary failure in name resolution");
+        assert_eq!(words(LookupError::new(EAI_NONAME).kind()), "Name or service not known");
+        assert_eq!(words(LookupError::new(EAI_AGAIN).kind()), "Temporary failure in name resolution");
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
     questions
         .map(|question| match question {
             Question::Dial(_) | Question::Exchange(_) | Question::Host | Question::Addresses => BoxId::Connect,
-            Question::Name(_) => BoxId::Name,
+            Question::Name(_) | Question::Proxies(_) => BoxId::Name,
             Question::Unit(_) | Question::Journal(_) | Question::FailedUnits | Question::Happenings => BoxId::Service,
             Question::Listeners(..)
             | Question::AllListeners
@@ -140,7 +140,8 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             | Question::Claims(..)
             | Question::Daemon(_)
             | Question::OtherNetwork { .. }
-            | Question::Sysctl(_) => BoxId::Listener,
+            | Question::Sysctl(_)
+            | Question::Limits(_) => BoxId::Listener,
             Question::Ruleset
             | Question::ChainRules(_)
             | Question::Elements(_)
@@ -157,7 +158,9 @@ pub fn looked_at_again<'a>(questions: impl Iterator<Item = &'a Question>) -> Vec
             Question::Links | Question::Route(_) | Question::Routing | Question::Neighbour(..) | Question::Path(_) => {
                 BoxId::Network
             }
-            Question::Libwrap { .. } | Question::HostsAccess | Question::ClientName(_) => BoxId::Wrappers,
+            Question::Libwrap { .. } | Question::HostsAccess | Question::ClientName(_) | Question::Xinetd => {
+                BoxId::Wrappers
+            }
         })
         .collect()
 }

@@ -5,9 +5,9 @@ use super::steps::{
     open_mariadb, open_postgres, open_redis, pg_set, redis_password, restart_in_vain, start,
 };
 use crate::cmd::Step;
-use crate::dial::Outcome::{Open, Refused, Timeout};
+use crate::dial::Outcome::{Closed, Open, Refused, Timeout};
 use crate::host::Host;
-use crate::scenario::{SCENARIO, Scenario, client, fails, here, refused};
+use crate::scenario::{Expect, SCENARIO, Scenario, client, fails, here, refused};
 
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -212,7 +212,114 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         once: Some("what hung was restarted"),
         ..SCENARIO
     },
+    Scenario {
+        cause: "fd-or-connection-limit",
+        name: "server-without-files",
+        break_it: |host| {
+            host.write("/opt/board/board.py", FEW_FILES)?;
+            let service = "LimitNOFILE=32\nExecStart=/usr/bin/python3 -u /opt/board/board.py\n";
+            home_made_unit(host, "board", service)?;
+            start(host, "board")?;
+            listening(host, "7200")?;
+            host.write("/opt/crowd.py", CROWD)?;
+            home_made_unit(host, "crowd", "ExecStart=/usr/bin/python3 -u /opt/crowd.py\n")?;
+            start(host, "crowd")?;
+            host.wait("journalctl -b -u crowd | grep -q 'no more'")
+        },
+        seen: &[client("10.2.0.2:7200", Timeout)],
+        target: "7200",
+        expect: fails(
+            "fd-or-connection-limit",
+            "timeout",
+            &["board.service", "32 files open and may have 32", "Errno 24"],
+        ),
+        fix: Some("raise-open-files"),
+        once: Some("what held the files was restarted"),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "abort-on-overflow",
+        name: "queue-that-fills-while-a-client-connects",
+        break_it: |host| {
+            host.write("/opt/board/board.py", FILLS_UP)?;
+            home_made_unit(host, "board", "ExecStart=/usr/bin/python3 -u /opt/board/board.py\n")?;
+            start(host, "board")?;
+            listening(host, "7200")?;
+            host.sh("echo 1 >/proc/sys/net/ipv4/tcp_abort_on_overflow")
+        },
+        seen: &[client("10.2.0.2:7200", Open), client("hold:10.2.0.2:7200", Closed)],
+        target: "7200",
+        expect: Expect {
+            culprit: Some("abort-on-overflow"),
+            outcome: "open",
+            exit: 0,
+            boxes: &[],
+            names: &["net.ipv4.tcp_abort_on_overflow", "ListenOverflows"],
+        },
+        fix: Some("no-abort-on-overflow"),
+        ..SCENARIO
+    },
 ];
+
+/// A server that keeps its clients and goes on when it may have no more files.
+const FEW_FILES: &str = r"
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('0.0.0.0', 7200))
+s.listen(1)
+held = []
+while True:
+    try:
+        held.append(s.accept()[0])
+    except OSError as why:
+        print(why)
+        time.sleep(1)
+";
+
+/// Connects until nobody answers any more.
+const CROWD: &str = r"
+import socket, time
+held = []
+try:
+    while len(held) < 100:
+        held.append(socket.create_connection(('10.2.0.2', 7200), 1))
+        time.sleep(0.02)
+except OSError:
+    pass
+print('no more after', len(held))
+time.sleep(36000)
+";
+
+/// Waits for a client's first words before it takes the connection (as apache does), and has its queue full as soon as
+/// one has begun to connect: the handshake of that one ends after a second, when there is no room. Who still waits after
+/// two and a half is let in.
+const FILLS_UP: &str = r"
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+s.bind(('0.0.0.0', 7200))
+s.listen(0)
+s.setblocking(False)
+filler, since, calm, held = None, 0, 0, []
+while True:
+    now = time.time()
+    rows = [line.split() for line in open('/proc/net/tcp')]
+    connecting = any(row[1].endswith(':1C20') and row[3] == '03' for row in rows)
+    if connecting and filler is None and now > calm:
+        filler, since = socket.create_connection(('127.0.0.1', 7200)), now
+        filler.send(b'x')
+    elif filler is not None and (not connecting or now > since + 2.5):
+        filler.close()
+        filler, calm = None, now + 2 if connecting else 0
+    if filler is None:
+        try:
+            held.append(s.accept()[0])
+        except BlockingIOError:
+            pass
+    time.sleep(0.005)
+";
 
 fn apache_on_80(host: &Host) -> Step {
     host.sh("sed -i 's/8081/80/' /etc/apache2/ports.conf /etc/apache2/sites-available/000-default.conf")

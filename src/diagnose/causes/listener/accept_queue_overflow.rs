@@ -1,6 +1,7 @@
 //! The server's queue of waiting connections is full, so the kernel drops new ones.
 
 use super::super::{Cause, Found, Words};
+use super::fd_or_connection_limit;
 use super::rows::{holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
@@ -37,7 +38,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let rows = scene.look.listeners(subject.transport, port)?;
     // sk_acceptq_is_full(): one more than the backlog may wait.
     let row = rows.iter().find(|l| l.takes(address) && l.queue > l.backlog)?;
-    if scene.sure_outcome()? != Outcome::Timeout {
+    if scene.sure_outcome()? != Outcome::Timeout || fd_or_connection_limit::spent(scene).is_some() {
         return None;
     }
     let dial = scene.look.dialled(&subject.endpoint()?)?;

@@ -1,5 +1,6 @@
 //! Causes of the listener box.
 
+pub(super) mod abort_on_overflow;
 pub(super) mod accept_queue_overflow;
 pub(super) mod bind_address_foreign;
 pub(super) mod bind_address_not_up_at_boot;
@@ -8,6 +9,7 @@ pub(super) mod bind_loopback_only;
 pub(super) mod bind_one_specific_ip;
 pub(super) mod bind_partial_silent;
 pub(super) mod bind_to_device;
+pub(super) mod fd_or_connection_limit;
 pub(super) mod ipv6_disabled_bind_fails;
 pub(super) mod listen_not_configured;
 pub(super) mod listen_v4_only_client_v6;

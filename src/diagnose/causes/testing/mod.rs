@@ -157,6 +157,8 @@ impl Host {
             nsswitch: Some("files dns".into()),
             nameservers: Vec::new(),
             beyond_hosts: None,
+            search: Vec::new(),
+            servers: Vec::new(),
         };
         change(&mut resolution);
         self.facts.names.insert(name.into(), Reading::known(resolution));
@@ -393,6 +395,9 @@ pub(crate) fn nothing(question: &Question) -> Fact {
         | Question::Container(_)
         | Question::ClientName(_)
         | Question::Exchange(_)
+        | Question::Limits(_)
+        | Question::Proxies(_)
+        | Question::Xinetd
         | Question::Watched(_)
         | Question::Apparmor(_)
         | Question::Selinux(..)
@@ -418,6 +423,11 @@ pub(crate) fn failed(host: Host, unit: &str, lines: &[&str]) -> Host {
         }
     });
     host.journal(unit, &journal)
+}
+
+/// What an attempt to `address:port` gets.
+pub(crate) fn dialled(to: &str, outcome: Outcome) -> Dial {
+    dial(Endpoint::Tcp(to.parse().unwrap()), outcome)
 }
 
 fn dial(to: Endpoint, outcome: Outcome) -> Dial {
