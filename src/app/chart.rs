@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::client;
 use super::event::Extent;
 use super::history::History;
+use super::hops::Hops;
 use super::retest::Retest;
 use super::rules::Rules;
 use super::table::Table;
@@ -48,6 +49,8 @@ pub struct Chart {
     pub journal_of: Option<String>,
     /// What the last attempts got.
     pub history: History,
+    /// What the hops to a target elsewhere showed.
+    pub hops: Hops,
     /// How it is looked at again.
     pub retest: Retest,
     /// Connection attempts made so far.
@@ -159,6 +162,7 @@ impl Chart {
             number,
             journal_of: None,
             history: History::default(),
+            hops: Hops::default(),
             retest: Retest::new(number),
             probes: 0,
             last_answer_ms: 0,
@@ -201,6 +205,9 @@ impl Chart {
         } else {
             self.weigh(&fact)
         };
+        if let Fact::Path(_, Reading::Known(path)) = &fact {
+            self.hops.add(&path.value);
+        }
         let tried = if let Fact::Dial(to, _) = &fact { Some(to.clone()) } else { None };
         if learned == Learned::Change && is_of_rules(&fact) {
             self.case.here.doubt_watched();
@@ -211,6 +218,21 @@ impl Chart {
             self.case.here.tried_again(&to);
         }
         learned
+    }
+
+    /// Everything was looked at anew: the selection and what is on the screen stay.
+    pub(super) fn replace(&mut self, case: Case, now_ms: u64) {
+        self.case = case;
+        self.memory = Memory::default();
+        self.probes += self.case.probes();
+        self.last_answer_ms = now_ms;
+        self.diagnose();
+        if let Some((outcome, after)) = self.dial().map(|dial| (dial.outcome, dial.after)) {
+            self.history.push(outcome, after);
+        }
+        if let Some(all) = self.case.here.all_listeners.value() {
+            self.table.take(all, now_ms, &self.case.here.owners);
+        }
     }
 
     /// What a recording has to say to a question it does not hold.
@@ -227,7 +249,7 @@ impl Chart {
         }
         let diagnosed = self.diagnosis.subject.endpoint().as_ref() == Some(to);
         if let (Some(dial), true) = (reading.value(), diagnosed) {
-            self.history.push(dial.outcome);
+            self.history.push(dial.outcome, dial.after);
         }
         if diagnosed { Learned::Attempt } else { Learned::Little }
     }
@@ -263,7 +285,9 @@ impl Chart {
 
     /// The attempt the verdict is about.
     pub fn dial(&self) -> Option<&Dial> {
-        self.case.here.dials.get(&self.diagnosis.subject.endpoint()?)?.value()
+        let to = self.diagnosis.subject.endpoint()?;
+        let at_client = self.case.client.as_deref().and_then(|client| client.here.dials.get(&to));
+        at_client.or_else(|| self.case.here.dials.get(&to))?.value()
     }
 
     /// The command that shows what the selected box says, or the selected line of the rules.

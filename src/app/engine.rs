@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::ends::{Again, Terminal};
 use super::event::{Effect, Event, Signal, Wake, What};
 use super::fixing::End;
 use super::recent;
@@ -66,13 +67,14 @@ pub struct Engine {
     /// The fix that is being applied, and the way to answer it.
     fixing: Option<(mpsc::Sender<Answer>, JoinHandle<()>)>,
     rights: Rights,
+    again: Option<Again>,
     /// Waits to be told that the terminal is lent.
     lending: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
 
 impl Engine {
     /// An engine that reports to `inbox`.
-    pub fn new(inbox: &Inbox, recent: Option<PathBuf>, rights: Rights) -> Self {
+    pub fn new(inbox: &Inbox, recent: Option<PathBuf>, rights: Rights, again: Option<Again>) -> Self {
         let (arrivals, arrived) = mpsc::channel(WAITING);
         let (changes, watched) = mpsc::channel(WAITING);
         forward(arrived, inbox.clone(), What::Arrived as fn(Arrival) -> What);
@@ -80,7 +82,7 @@ impl Engine {
         let sources = Sources::new(arrivals);
         let live = Live::new(sources.bus().clone(), changes);
         let (inbox, lending) = (inbox.clone(), Arc::default());
-        Self { inbox, sources, live, recent, remembering: None, fixing: None, rights, lending }
+        Self { inbox, sources, live, recent, remembering: None, fixing: None, rights, again, lending }
     }
 
     /// Performs an effect that does not concern the terminal; others are handed back.
@@ -97,6 +99,7 @@ impl Engine {
             Effect::Apply { plan, target, from } => self.apply(*plan, Case::new(target, from)),
             Effect::Answer(answer) => self.answer(answer),
             Effect::Undo => self.undo(),
+            Effect::LookAtBothEnds => self.look_at_both_ends(),
             Effect::Copy(_)
             | Effect::StopJob
             | Effect::Suspend
@@ -205,6 +208,27 @@ impl Engine {
             inbox.send(What::Fixed(end)).await;
         });
         self.fixing = Some((answers, task));
+    }
+
+    /// Asks both ends: first without a word, and where that is not enough with the terminal, where ssh may ask for a
+    /// password.
+    fn look_at_both_ends(&self) {
+        let Some(again) = self.again.clone() else { return };
+        let (inbox, lending) = (self.inbox.clone(), Arc::clone(&self.lending));
+        tokio::spawn(async move {
+            let mut looked = again.ask(Terminal::Ours).await;
+            if looked.is_err() {
+                let (lent, waits) = oneshot::channel();
+                *lending.lock().unwrap_or_else(PoisonError::into_inner) = Some(lent);
+                inbox.send(What::Asking(true)).await;
+                if waits.await.is_ok() {
+                    looked = again.ask(Terminal::Lent).await;
+                }
+                inbox.send(What::Asking(false)).await;
+            }
+            let looked = looked.map(Box::new).map_err(|error| error.report().replace('\n', "; "));
+            inbox.send(What::Looked(looked)).await;
+        });
     }
 
     /// The terminal is lent now: whoever waits for it may ask.

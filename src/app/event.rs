@@ -2,7 +2,7 @@
 
 use super::fixing::{End, FixCommand};
 use crate::apply::{Answer, Progress};
-use crate::facts::Question;
+use crate::facts::{Case, Question};
 use crate::fixes::Plan;
 use crate::sources::Arrival;
 use crate::sources::live::Change;
@@ -44,6 +44,8 @@ pub enum What {
     Fixing(Progress),
     /// A fix is over.
     Fixed(End),
+    /// Both ends of the connection were asked again, or why not.
+    Looked(Result<Box<Case>, String>),
     /// Somebody is to be asked for a password on the terminal, or no longer.
     Asking(bool),
     /// Something to tell the user in passing.
@@ -84,6 +86,10 @@ pub enum ChartCommand {
     Retest,
     /// Look again and again.
     Continuous,
+    /// What the selected box asks, and what answers mean.
+    Explain,
+    /// The hops to the target.
+    Hops,
     /// The boxes on the left.
     Left,
     /// The boxes on the right.
@@ -210,8 +216,8 @@ pub struct Shown {
     pub journal: Extent,
     /// The target picker.
     pub picker: Extent,
-    /// The help.
-    pub help: Extent,
+    /// The page that lies over the screen.
+    pub page: Extent,
     /// A fix.
     pub fix: Extent,
     /// Boxes in a column of the flowchart, where they stand in several; else 0.
@@ -229,6 +235,8 @@ pub enum Wake {
     Fade,
     /// The countdown of a fix that waits to be confirmed.
     Countdown,
+    /// The hops are looked at again, for the case with this number.
+    Hops(u64),
     /// Counters of rules on the screen are looked at again, for the case with this number.
     Counters(u64),
 }
@@ -274,6 +282,8 @@ pub enum Effect {
     Answer(Answer),
     /// Take back the last change.
     Undo,
+    /// Ask both ends of the connection again.
+    LookAtBothEnds,
     /// Put a text on the clipboard.
     Copy(String),
     /// Remember a target as recent.

@@ -128,7 +128,7 @@ impl Fixing {
             Stage::Choosing => Ask::Plan,
             Stage::Asking | Stage::Confirming(_) => Ask::Question,
             Stage::Running => Ask::Nothing,
-            Stage::Ended(_) if more => Ask::Next,
+            Stage::Ended(End::Kept(_)) if more => Ask::Next,
             Stage::Ended(_) => Ask::Over,
         }
     }
@@ -171,7 +171,7 @@ fn plans_of(chart: &Chart) -> Vec<Plan> {
 }
 
 /// Something stands in the way that this program can do something about.
-pub(super) fn more(chart: &Chart) -> bool {
+pub fn more(chart: &Chart) -> bool {
     chart.diagnosis.settled && chart.diagnosis.culprit().is_some_and(|found| found.plans().next().is_some())
 }
 

@@ -16,11 +16,13 @@ pub mod asking;
 pub mod chart;
 pub mod client;
 pub mod conclude;
+pub mod ends;
 pub mod engine;
 pub mod event;
 pub mod fixing;
 pub mod happened;
 pub mod history;
+pub mod hops;
 pub mod listening;
 mod panes;
 pub mod picker;
@@ -69,4 +71,6 @@ pub struct Start {
     pub recent: Option<PathBuf>,
     /// How this host can be changed.
     pub rights: Rights,
+    /// How both ends of a recorded connection are asked again, where they can be.
+    pub again: Option<ends::Again>,
 }

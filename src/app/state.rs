@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::asking::Asking;
 use super::chart::{Chart, Focus, Origin};
+use super::ends::Ends;
 use super::event::{Effect, Shown, Size};
 use super::fixing::{Ask, Fixing};
 use super::happened::Happened;
@@ -39,6 +40,8 @@ pub struct State {
     pub now_ms: u64,
     /// Questions under way.
     pub asking: Asking,
+    /// Both ends of the connection can be asked again.
+    pub ends: Ends,
     pub(super) from: From,
     pub(super) watched: BTreeSet<Question>,
     pub(super) stale: Stale,
@@ -74,10 +77,21 @@ impl Screen {
 pub enum Overlay {
     /// Nothing.
     None,
-    /// The help, from this line.
-    Help(usize),
+    /// A page, from this line.
+    Page(Page, usize),
     /// A fix.
     Fix,
+}
+
+/// Something to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// The help.
+    Help,
+    /// The selected box, explained.
+    Explain,
+    /// The hops to the target.
+    Hops,
 }
 
 /// Must the facts be diagnosed again?
@@ -90,7 +104,7 @@ pub(super) enum Stale {
 /// Where keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The help is open.
+    /// A page is open: the help, or something else to read.
     Help,
     /// A fix is shown, and it asks that.
     Fix(Ask),
@@ -143,6 +157,7 @@ impl State {
             recent,
             now_ms,
             asking: Asking::default(),
+            ends: if start.again.is_some() { Ends::Askable } else { Ends::Still },
             from: start.from,
             watched: BTreeSet::new(),
             stale: Stale::Yes,
@@ -192,8 +207,8 @@ impl State {
         self.screen = Screen::Listeners(Box::default());
     }
 
-    /// What the help lies over.
-    pub(super) fn below_the_help(&self) -> Overlay {
+    /// What a page lies over.
+    pub(super) fn below_the_page(&self) -> Overlay {
         if self.fixing.is_some() { Overlay::Fix } else { Overlay::None }
     }
 
@@ -207,7 +222,7 @@ impl State {
     /// Where keys go now.
     pub fn mode(&self) -> Mode {
         match (&self.overlay, &self.screen) {
-            (Overlay::Help(_), _) => Mode::Help,
+            (Overlay::Page(..), _) => Mode::Help,
             (Overlay::Fix, _) => Mode::Fix(self.asks()),
             (Overlay::None, Screen::Picker(_)) => Mode::Picker,
             (Overlay::None, Screen::Listeners(all)) => match all.attention {

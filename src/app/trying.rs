@@ -42,6 +42,7 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
     }
     let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
     match wake {
+        Wake::Hops(number) if chart.number == number => super::hops::woke(state),
         Wake::Counters(number) if chart.number == number => look_at_counters(state),
         Wake::Continuous(number) if chart.retest.number == number && chart.retest.mode == Mode::Continuous => {
             let mut effects = try_again(state);
@@ -53,7 +54,12 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
             effects.extend(look_again(state, Which::Untold));
             effects
         }
-        Wake::Continuous(_) | Wake::AfterChange(_) | Wake::Counters(_) | Wake::Fade | Wake::Countdown => Vec::new(),
+        Wake::Continuous(_)
+        | Wake::AfterChange(_)
+        | Wake::Counters(_)
+        | Wake::Hops(_)
+        | Wake::Fade
+        | Wake::Countdown => Vec::new(),
     }
 }
 
@@ -112,6 +118,9 @@ fn look_again(state: &mut State, which: Which) -> Vec<Effect> {
 
 /// Looks at everything again because the user wants it.
 pub(super) fn retest(state: &mut State) -> Vec<Effect> {
+    if let Some(effects) = super::ends::ask_again(state) {
+        return effects;
+    }
     let Some(dials) = retestable(state) else { return Vec::new() };
     let mut effects: Vec<Effect> = dials.into_iter().map(|dial| ask(state, dial, How::Again)).collect();
     effects.extend(look_again(state, Which::All));

@@ -10,7 +10,7 @@ use super::fixing::{self, PENDING};
 use super::listening::Attention;
 use super::panes::{Side, aside, back, enter, show_rules, turn, type_client, walk_pane};
 use super::picker::{Picker, keep, scroll, walk};
-use super::state::{Overlay, Screen, Stale, State};
+use super::state::{Overlay, Page, Screen, Stale, State};
 use super::table::Table;
 use super::trying::{attempted, retest, toggle_continuous, woke};
 use crate::facts::{Fact, Question};
@@ -48,9 +48,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         What::Fixing(progress) => fixing::told(state, &progress),
+        What::Looked(looked) => super::ends::looked(state, looked),
         What::Fixed(end) => fixing::ended(state, &end),
         What::Asking(true) => vec![Effect::LendTerminal],
         What::Asking(false) => vec![Effect::TakeTerminal],
+        // What a fix changes is told in the fix; the question must stay in sight.
+        What::Changed(Change::Note(_)) if state.fixing.is_some() => Vec::new(),
         What::Changed(Change::Note(text)) | What::Notice(text) => {
             state.notice = Some(text);
             Vec::new()
@@ -177,7 +180,7 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
         | Command::Table(_)
         | Command::Rules(_)
         | Command::Go(_) => match state.overlay {
-            Overlay::Help(top) => help_commanded(state, top, command),
+            Overlay::Page(page, top) => page_commanded(state, (page, top), command),
             Overlay::Fix => fix_commanded(state, command),
             Overlay::None => screen_commanded(state, command),
         },
@@ -195,8 +198,8 @@ fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
         Session::Redraw => vec![Effect::Redraw],
         Session::Help => {
             state.overlay = match state.overlay {
-                Overlay::None | Overlay::Fix => Overlay::Help(0),
-                Overlay::Help(_) => state.below_the_help(),
+                Overlay::None | Overlay::Fix => Overlay::Page(Page::Help, 0),
+                Overlay::Page(..) => state.below_the_page(),
             };
             Vec::new()
         }
@@ -220,9 +223,9 @@ fn fix_commanded(state: &mut State, command: Command) -> Vec<Effect> {
     }
 }
 
-fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect> {
+fn page_commanded(state: &mut State, (page, top): (Page, usize), command: Command) -> Vec<Effect> {
     state.overlay = match command {
-        Command::Move(step) => Overlay::Help(scroll(top, step, state.shown.help)),
+        Command::Move(step) => Overlay::Page(page, scroll(top, step, state.shown.page)),
         Command::Open
         | Command::Back
         | Command::Chart(_)
@@ -231,7 +234,7 @@ fn help_commanded(state: &mut State, top: usize, command: Command) -> Vec<Effect
         | Command::Fix(_)
         | Command::Go(_)
         | Command::Edit(_)
-        | Command::Session(_) => state.below_the_help(),
+        | Command::Session(_) => state.below_the_page(),
     };
     Vec::new()
 }
@@ -349,6 +352,8 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::CopyFix => {
             return copy(state, |chart| chart.advice().map(|a| a.run.clone()), "there is nothing to do here");
         }
+        ChartCommand::Explain => state.overlay = Overlay::Page(Page::Explain, 0),
+        ChartCommand::Hops => return super::hops::show(state),
         ChartCommand::Left => aside(state, Side::Left),
         ChartCommand::Right => aside(state, Side::Right),
         ChartCommand::NextPane => refocus(state, Focus::next),
@@ -401,8 +406,8 @@ fn settle_scrolls(state: &mut State) {
     if let Some(fixing) = &mut state.fixing {
         fixing.top = fixing.top.min(shown.fix.last_top());
     }
-    if let Overlay::Help(top) = state.overlay {
-        state.overlay = Overlay::Help(top.min(shown.help.last_top()));
+    if let Overlay::Page(page, top) = state.overlay {
+        state.overlay = Overlay::Page(page, top.min(shown.page.last_top()));
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::mpsc;
 
+use crate::app::ends::{Again, Terminal};
 use crate::check;
 use crate::diagnose::diagnose;
 use crate::diagnose::verdict::Diagnosis;
@@ -65,20 +66,48 @@ impl Ends {
     }
 }
 
-/// Diagnoses with both ends; nothing if no end is elsewhere.
-pub(super) async fn settle(ends: &Ends, target: &Target, limit: Duration) -> Result<Option<(Case, Diagnosis)>, Error> {
-    Ok(match ends.other()? {
-        None => None,
-        Some((Which::Server, other)) => Some(server_elsewhere(other, target, limit).await?),
-        Some((Which::Client, other)) => Some(client_elsewhere(other, target, limit).await?),
+/// How the other end is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// How long each end may take.
+    pub(super) limit: Duration,
+    /// Who has the terminal.
+    pub(super) terminal: Terminal,
+}
+
+impl Terms {
+    /// Can somebody be asked for a password?
+    fn asks(self) -> bool {
+        self.terminal == Terminal::Lent && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}
+
+/// Asks both ends again, as they were asked the first time.
+pub(super) fn again(ends: Ends, target: Target, limit: Duration) -> Again {
+    Again::new(move |terminal| {
+        let (ends, target) = (ends.clone(), target.clone());
+        async move {
+            let both = settle(&ends, &target, Terms { limit, terminal }).await?;
+            both.map(|(case, _)| case).ok_or_else(|| Error::broken("no end is elsewhere"))
+        }
     })
 }
 
-async fn server_elsewhere(other: Other, target: &Target, limit: Duration) -> Result<(Case, Diagnosis), Error> {
+/// Diagnoses with both ends; nothing if no end is elsewhere.
+pub(super) async fn settle(ends: &Ends, target: &Target, terms: Terms) -> Result<Option<(Case, Diagnosis)>, Error> {
+    Ok(match ends.other()? {
+        None => None,
+        Some((Which::Server, other)) => Some(server_elsewhere(other, target, terms).await?),
+        Some((Which::Client, other)) => Some(client_elsewhere(other, target, terms).await?),
+    })
+}
+
+async fn server_elsewhere(other: Other, target: &Target, terms: Terms) -> Result<(Case, Diagnosis), Error> {
+    let limit = terms.limit;
     // ssh may ask for a password first, so that everything else is fresh when it is told.
     let (sender, arrivals) = mpsc::channel(IN_FLIGHT);
     let (far, why) = match &other {
-        Other::Ssh(place) => reached(Far::connect(place.clone(), asks(), sender).await),
+        Other::Ssh(place) => reached(Far::connect(place.clone(), terms.asks(), sender).await, terms)?,
         Other::Recorded(_) => (None, String::new()),
     };
     let at_server = match &other {
@@ -105,12 +134,13 @@ async fn server_elsewhere(other: Other, target: &Target, limit: Duration) -> Res
     Ok(check::settle_far(case, limit, &far, arrivals).await)
 }
 
-async fn client_elsewhere(other: Other, target: &Target, limit: Duration) -> Result<(Case, Diagnosis), Error> {
+async fn client_elsewhere(other: Other, target: &Target, terms: Terms) -> Result<(Case, Diagnosis), Error> {
+    let limit = terms.limit;
     let (sender, arrivals) = mpsc::channel(IN_FLIGHT);
     let client = match other {
         Other::Recorded(case) => *case,
         Other::Ssh(place) => {
-            let (far, why) = reached(Far::connect(place, asks(), sender).await);
+            let (far, why) = reached(Far::connect(place, terms.asks(), sender).await, terms)?;
             let from_there = match &target.kind {
                 TargetKind::Host { .. } => target.clone(),
                 TargetKind::Port { .. } | TargetKind::Unit { .. } => {
@@ -166,14 +196,11 @@ fn source(client: &Case, to: &Endpoint) -> Option<IpAddr> {
     client.here.dials.get(to)?.value()?.source.map(|at| at.ip())
 }
 
-fn reached(far: Result<Far, Error>) -> (Option<Far>, String) {
+/// Who cannot be reached is told so in every box; where another try may ask for a password, this one is given up.
+fn reached(far: Result<Far, Error>, terms: Terms) -> Result<(Option<Far>, String), Error> {
     match far {
-        Ok(far) => (Some(far), String::new()),
-        Err(error) => (None, error.report()),
+        Ok(far) => Ok((Some(far), String::new())),
+        Err(error) if terms.terminal == Terminal::Ours => Err(error),
+        Err(error) => Ok((None, error.report())),
     }
-}
-
-/// Can somebody be asked for a password?
-fn asks() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

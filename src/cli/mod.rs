@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::app::ends::Terminal;
 use crate::app::{Open, Start};
 use crate::apply::rights::Rights;
 use crate::check;
@@ -315,7 +316,9 @@ fn screen(asked: &Asked) -> Result<u8, Error> {
     if asked.ends.any() {
         // ssh may ask for a password: that comes before the screen.
         let (case, _) = settle(asked)?;
-        return show(Start { open: Open::Recording(Box::new(case)), ..start() }, asked.ascii);
+        let target = Target::parse(asked.target.as_deref().unwrap_or_default())?;
+        let again = Some(far::again(asked.ends.clone(), target, limit("--timeout", asked.timeout)?));
+        return show(Start { open: Open::Recording(Box::new(case)), again, ..start() }, asked.ascii);
     }
     show(asked_of(asked)?, asked.ascii)
 }
@@ -362,7 +365,7 @@ fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), 
     let limit = limit("--timeout", asked.timeout)?;
     let runtime = runtime()?;
     let settled = runtime.block_on(async {
-        match far::settle(&asked.ends, &case.target, limit).await? {
+        match far::settle(&asked.ends, &case.target, far::Terms { limit, terminal: Terminal::Lent }).await? {
             Some(both) => Ok(both),
             None => Ok(check::settle(case, limit).await),
         }

@@ -13,8 +13,8 @@ use crate::error::Error;
 
 /// What stands for "nobody" on Linux, and owns nothing.
 const NOBODY: u32 = 65534;
-/// Ways to the host's services: in the sandbox there are none, what is broken here is none of theirs. And where the log of
-/// changes is kept: the sandbox keeps its own.
+/// Ways to the host's services, and what they keep. In the sandbox there are none: what is broken here is none of theirs,
+/// and what a fix notes down is gone with it.
 const MASKED_DIRECTORIES: [&str; 3] = ["/run/systemd", "/run/dbus", "/var/lib"];
 const MASKED_FILES: [&str; 2] = ["/run/docker.sock", "/run/podman/podman.sock"];
 /// Empty on nearly every host, there on every host (FHS): a place for the sandbox's own files.

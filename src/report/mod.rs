@@ -1,5 +1,6 @@
 //! THE SAME ANSWER WITHOUT A SCREEN: text for people, JSON for programs, Markdown for tickets.
 
+pub mod about;
 pub mod explain;
 mod firewall;
 pub mod json;

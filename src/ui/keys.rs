@@ -231,7 +231,7 @@ pub const ACTIONS: &[Action] = &[
     does("beginning", &[Code(KeyCode::Home)], Move(Step::Top), Everywhere, "to the beginning"),
     does("end", &[Code(KeyCode::End)], Move(Step::Bottom), Everywhere, "to the end"),
     does("open", &[Code(KeyCode::Enter)], Open, Everywhere, "open what is selected").bar("open"),
-    does("back", &[Code(KeyCode::Esc)], Back, Everywhere, "back; twice: follow the culprit again"),
+    does("back", &[Code(KeyCode::Esc)], Back, Everywhere, "back; twice: follow the culprit again").bar("back"),
     does("left", &[Code(KeyCode::Left)], Chart(Do::Left), Boxes, "to the boxes on the left"),
     does("right", &[Code(KeyCode::Right)], Chart(Do::Right), Boxes, "to the boxes on the right, or to what one says"),
     does(
@@ -260,6 +260,16 @@ pub const ACTIONS: &[Action] = &[
         .bar("rules"),
     does("journal", &[Char('g')], Chart(Do::Journal), InChart, "journal of the unit that serves the target")
         .bar("journal"),
+    does(
+        "hops",
+        &[Char('p')],
+        Chart(Do::Hops),
+        InChart,
+        "hops to a target elsewhere, looked at again every 10 seconds",
+    )
+    .bar("hops"),
+    does("explain", &[Char('x')], Chart(Do::Explain), InChart, "explain the box: what it asks, and what answers mean")
+        .bar("explain"),
     does("client", &[Char('c')], Chart(Do::Client), InChart, "client: whose way is shown; none is any client")
         .bar("client"),
     does("unfold", &[Code(KeyCode::Right)], Tree(RulesCommand::Unfold), InRules, "show what is in the line; Enter too"),
@@ -384,7 +394,8 @@ impl Keys {
         let mut shown: Vec<(Command, (String, &'static str))> = Vec::new();
         for (action, presses) in self.all.iter().filter(|(action, _)| action.place.matters(mode)) {
             let (Some(bar), Some(press)) = (action.bar, presses.first()) else { continue };
-            if shown.iter().any(|(command, _)| *command == action.command) {
+            let aside = action.command == Back && mode != Mode::Help;
+            if aside || shown.iter().any(|(command, _)| *command == action.command) {
                 continue;
             }
             let before = bar.with.map(|name| self.of(name)).unwrap_or_default();

@@ -143,7 +143,7 @@ fn two_panes(layout: &mut Layout, right: Rect, Wish { focus, beside, .. }: Wish,
 }
 
 /// Rows of the guide, by those there are.
-fn guide_rows(height: u16) -> u16 {
+pub fn guide_rows(height: u16) -> u16 {
     match height {
         0..13 => 0,
         13..18 => 1,

@@ -19,13 +19,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::app::chart::Chart;
-use crate::app::event::{Shown, Size};
+use crate::app::event::{Extent, Shown, Size};
+use crate::app::fixing::Fixing;
 use crate::app::listening::Listening;
 use crate::app::picker::Picker;
-use crate::app::state::{Overlay, Screen, State};
+use crate::app::state::{Overlay, Page, Screen, State};
 use crate::diagnose::chart::BoxId;
 use layout::Layout;
-use panes::{bars, detail, fixing, guide, help, journal, listeners, picker, rules, symptom};
+use panes::{bars, detail, explain, fixing, guide, help, hops, journal, listeners, picker, rules, symptom};
 pub use run::{ground, run};
 use settings::Settings;
 use theme::Theme;
@@ -45,17 +46,42 @@ pub fn draw(buffer: &mut Buffer, state: &State, settings: &Settings) -> Option<P
         Overlay::None => cursor,
         Overlay::Fix => {
             if let Some(fixing) = &state.fixing {
-                fixing::draw(buffer, area, fixing, state.now_ms);
+                fixing::draw(buffer, area, view(state, fixing));
             }
             None
         }
-        Overlay::Help(top) => {
-            help::draw(buffer, area, &settings.keys, top);
+        Overlay::Page(page, top) => {
+            draw_page(buffer, state, settings, (page, top));
             None
         }
     };
     settings.theme.finish(buffer);
     cursor
+}
+
+fn view<'a>(state: &'a State, fixing: &'a Fixing) -> fixing::View<'a> {
+    let chart = if let Screen::Chart(chart) = &state.screen { Some(chart.as_ref()) } else { None };
+    fixing::View { fixing, chart, now_ms: state.now_ms }
+}
+
+fn draw_page(buffer: &mut Buffer, state: &State, settings: &Settings, (page, top): (Page, usize)) {
+    let area = buffer.area;
+    match (page, &state.screen) {
+        (Page::Help, _) => help::draw(buffer, area, &settings.keys, top),
+        (Page::Explain, Screen::Chart(chart)) => explain::draw(buffer, area, chart, top),
+        (Page::Hops, Screen::Chart(chart)) => hops::draw(buffer, area, chart, top),
+        (Page::Explain | Page::Hops, Screen::Picker(_) | Screen::Listeners(_)) => {}
+    }
+}
+
+/// How much of the page that lies over the screen there is.
+fn page(area: Rect, state: &State, settings: &Settings) -> Extent {
+    match (state.overlay, &state.screen) {
+        (Overlay::Page(Page::Explain, _), Screen::Chart(chart)) => explain::extent(area, chart),
+        (Overlay::Page(Page::Hops, _), Screen::Chart(chart)) => hops::extent(area, chart),
+        (Overlay::Page(..), _) => help::extent(area, &settings.keys),
+        (Overlay::None | Overlay::Fix, _) => Extent::default(),
+    }
 }
 
 fn draw_picker(
@@ -130,8 +156,8 @@ fn places(area: Rect, chart: &Chart) -> Layout {
 pub fn measure(state: &State, size: Size, settings: &Settings) -> Shown {
     let theme = &settings.theme;
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
-    let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, fixing)).unwrap_or_default();
-    let mut shown = Shown { help: help::extent(area, &settings.keys), fix, ..Shown::default() };
+    let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, view(state, fixing))).unwrap_or_default();
+    let mut shown = Shown { page: page(area, state, settings), fix, ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),
         Screen::Listeners(all) => {

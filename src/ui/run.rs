@@ -59,11 +59,11 @@ async fn session(
     events: mpsc::Receiver<Event>,
 ) -> Result<Leave, Error> {
     listen_for_signals(&inbox)?;
-    let (recent_file, rights) = (start.recent.clone(), start.rights.clone());
+    let (recent_file, rights, again) = (start.recent.clone(), start.rights.clone(), start.again.clone());
     let recent = recent_file.as_deref().map(recent::read).unwrap_or_default();
     let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
     let state = State::new(start, recent, Size { width, height }, now_ms());
-    let engine = Engine::new(&inbox, recent_file, rights);
+    let engine = Engine::new(&inbox, recent_file, rights, again);
     let keys = Some(EventStream::new());
     let mut session = Session {
         screen,
@@ -193,6 +193,7 @@ impl Session {
                     | Effect::Prepare(..)
                     | Effect::Apply { .. }
                     | Effect::Answer(_)
+                    | Effect::LookAtBothEnds
                     | Effect::Undo,
                 ) => {}
             }

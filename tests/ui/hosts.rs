@@ -303,11 +303,11 @@ pub(crate) fn answer(facts: &Facts, question: &Question) -> Fact {
             Fact::Route(k.clone(), facts.routes.get(&k).cloned().unwrap_or_else(out))
         }
         Question::Watched(k) => Fact::Watched(k.clone(), facts.watched.get(&k).cloned().unwrap_or(Reading::Absent)),
+        Question::Path(k) => Fact::Path(k.clone(), facts.paths.get(&k).cloned().unwrap_or(Reading::Absent)),
         other @ (Question::OtherNetwork { .. }
         | Question::Sysctl(_)
         | Question::Happenings
         | Question::Neighbour(..)
-        | Question::Path(_)
         | Question::Member(..)
         | Question::Recent(_)
         | Question::Firewalld

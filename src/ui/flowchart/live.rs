@@ -132,10 +132,11 @@ pub(in crate::ui) fn listening(chart: &Chart, width: usize) -> Vec<Row> {
         return Vec::new();
     }
     let mut rows = Vec::new();
+    let names = all.iter().map(|listener| listener.shown().chars().count()).max().unwrap_or_default();
     for listener in all {
         let owner = chart.case.here.owners.get(&listener.inode).and_then(|r| r.value());
         let who = owner.map(|o| o.unit.clone().map_or_else(|| o.shown(), |u| format!("{}  {u}", o.shown())));
-        let row = Row::of("LISTEN ", QUIET).cell(listener.shown(), 22.min(width / 2), STRONG).say(" ");
+        let row = Row::of("LISTEN ", QUIET).cell(listener.shown(), names.min(width / 2), STRONG).say("  ");
         rows.push(row.put(who.unwrap_or_default(), QUIET).cut(width));
     }
     let own = chart.case.here.addresses.value().map(|own| own.all.as_slice()).unwrap_or_default();
@@ -181,7 +182,7 @@ fn way(chart: &Chart, (width, height): (usize, usize)) -> Vec<Row> {
     let most = (0..room).rev().map(shown).find(|lines| lines.len() <= room).unwrap_or_else(|| shown(0));
     let at = most.iter().position(|line| line.decides).unwrap_or_default();
     let first = (at + 2).saturating_sub(room).min(most.len().saturating_sub(room));
-    let columns = rule_line::Columns::of(width);
+    let columns = rule_line::Columns::brief(width);
     for line in most.into_iter().skip(first).take(room) {
         rows.push(Row::new().to(usize::from(line.depth) * 2).then(columns.row(chart, line)));
     }

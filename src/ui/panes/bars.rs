@@ -5,6 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::app::chart::{Chart, Origin};
 use crate::app::client;
+use crate::app::ends::Ends;
 use crate::app::listening::Listening;
 use crate::app::retest::Mode;
 use crate::app::state::{Screen, State};
@@ -85,6 +86,8 @@ fn asked(chart: &Chart) -> Row {
 
 fn pulse(chart: &Chart, state: &State) -> Row {
     match (chart.origin, chart.retest.mode) {
+        (Origin::Recording, _) if state.ends == Ends::Asked => Row::of("… asking both ends", WARN),
+        (Origin::Recording, _) if state.ends == Ends::Askable => Row::of("● both ends", GOOD),
         (Origin::Recording, _) => Row::of("● recording", WARN),
         (Origin::Host, Mode::Continuous) => Row::of("● every 2 s", FOCUS),
         (Origin::Host, Mode::OnKey) if chart.diagnosis.settled => Row::of("● live", GOOD),

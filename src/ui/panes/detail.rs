@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Dress, content, heading, labelled, pane, part, rows, sources};
+use super::{Dress, content, exchange, heading, labelled, pane, part, rows, sources};
 use crate::app::chart::{Chart, Focus, took};
 use crate::app::event::Extent;
 use crate::diagnose::chart::BoxId;
@@ -238,6 +238,12 @@ fn filter(out: &mut Lines, chart: &Chart) {
 }
 
 fn attempts(out: &mut Lines, chart: &Chart) {
+    let packets = exchange::rows(chart, out.width);
+    if !packets.is_empty() {
+        out.gap();
+        out.push(heading("Packets"));
+        out.rows.extend(packets);
+    }
     if !chart.diagnosis.symptoms.is_empty() {
         out.gap();
         out.push(heading("Attempts"));

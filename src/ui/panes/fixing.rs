@@ -5,19 +5,23 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{cover, frame, heading, part, rows};
+use crate::app::chart::Chart;
 use crate::app::event::Extent;
-use crate::app::fixing::{End, Fixing, Job, Stage};
+use crate::app::fixing::{End, Fixing, Job, Stage, more};
 use crate::facts::connect::Outcome;
 use crate::fixes::{Plan, Risk, Scope};
+use crate::ui::layout;
 use crate::ui::theme::{BAD, FOCUS, GOOD, QUIET, SELECTED, STRONG, WARN};
 use crate::ui::words::{Row, wrap};
 
 /// Its widest.
 const WIDTH: u16 = 110;
 
+/// Between the line at the top and the guide.
 fn place(area: Rect) -> Rect {
     let width = WIDTH.min(area.width);
-    let height = area.height.saturating_sub(u16::from(area.height >= 6) * 2);
+    let bars = u16::from(area.height >= 6) * 2;
+    let height = area.height.saturating_sub(bars + layout::guide_rows(area.height.saturating_sub(2)));
     Rect { x: area.x + (area.width - width) / 2, y: area.y + u16::from(area.height >= 6), width, height }
 }
 
@@ -25,35 +29,51 @@ fn inner_width(area: Rect) -> usize {
     usize::from(place(area).width.saturating_sub(4))
 }
 
+/// A fix, and what it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The fix.
+    pub fixing: &'a Fixing,
+    /// The diagnosis it came from; it is made again once the fix is over.
+    pub chart: Option<&'a Chart>,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
 /// How much there is, and how much of it is on the screen.
-pub fn extent(area: Rect, fixing: &Fixing) -> Extent {
+pub fn extent(area: Rect, view: View<'_>) -> Extent {
     let rows = usize::from(place(area).height.saturating_sub(4));
-    Extent { rows, of: lines(fixing, inner_width(area)).len() }
+    Extent { rows, of: lines(view, inner_width(area)).len() }
 }
 
 /// Draws it. The question, where there is one, is always in the last line.
-pub fn draw(buffer: &mut Buffer, area: Rect, fixing: &Fixing, now_ms: u64) {
-    let place = place(area);
-    let shown = extent(area, fixing);
+pub fn draw(buffer: &mut Buffer, area: Rect, view: View<'_>) {
+    let (place, fixing) = (place(area), view.fixing);
+    let shown = extent(area, view);
     let top = fixing.top.min(shown.last_top());
     cover(buffer, place);
     let title = if fixing.job == Job::Undo { "Undo" } else { "Fix" };
     let inner = frame(buffer, place, Row::new().say(title), &part(top, shown.rows, shown.of), true);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
     let body = Rect { height: inner.height.saturating_sub(2), ..inner };
-    rows(buffer, body, lines(fixing, inner_width(area)).iter().skip(top));
+    rows(buffer, body, lines(view, inner_width(area)).iter().skip(top));
     if inner.height > 0 {
-        question(fixing, now_ms).draw(buffer, inner.x, inner.bottom() - 1, inner.width);
+        question(view, usize::from(inner.width)).draw(buffer, inner.x, inner.bottom() - 1, inner.width);
+    }
+    if inner.height > 1 {
+        way_back(fixing).draw(buffer, inner.x, inner.bottom() - 2, inner.width);
     }
 }
 
 /// What matters now comes first: before it is applied the plan, from then on what happens.
-fn lines(fixing: &Fixing, width: usize) -> Vec<Row> {
+fn lines(view: View<'_>, width: usize) -> Vec<Row> {
+    let fixing = view.fixing;
     let mut out = Vec::new();
     if let (true, Some(plan)) = (fixing.applied(), fixing.plan()) {
         text(&mut out, "", &plan.title, STRONG, width);
     }
     ended(&mut out, fixing, width);
+    then(&mut out, view, width);
     if !fixing.said.is_empty() {
         out.push(Row::new());
         out.push(heading("What happens"));
@@ -201,8 +221,49 @@ fn ended(out: &mut Vec<Row>, fixing: &Fixing, width: usize) {
     }
 }
 
+/// What the target gives once it is over, and what stands in the way next.
+fn then(out: &mut Vec<Row>, view: View<'_>, width: usize) {
+    let (Stage::Ended(end), Some(chart)) = (&view.fixing.stage, view.chart) else { return };
+    if matches!(end, End::Failed(_)) {
+        return;
+    }
+    let diagnosis = &chart.diagnosis;
+    let at = diagnosis.subject.endpoint().map(|at| format!("{at} ")).unwrap_or_default();
+    match (diagnosis.outcome, diagnosis.culprit()) {
+        _ if !diagnosis.settled => text(out, "… ", "the target is looked at again", WARN, width),
+        (Some(Outcome::Open), None) => {
+            text(out, "✔ ", &format!("OPEN: {at}accepts connections"), GOOD.patch(STRONG), width);
+        }
+        (Some(outcome), Some(culprit)) => {
+            let words = format!("{at}{}: {}", outcome.word(), culprit.summary);
+            text(out, "✘ ", &words, BAD, width);
+        }
+        (Some(outcome), None) => text(out, "", &format!("{at}{}", outcome.word()), WARN, width),
+        (None, _) => {}
+    }
+}
+
+/// How to go back, at every stage.
+fn way_back(fixing: &Fixing) -> Row {
+    let words = match &fixing.stage {
+        Stage::Choosing | Stage::Asking => "nothing is changed yet",
+        Stage::Running => "whatever ends this program now, the host is put back as it was",
+        Stage::Confirming(_) => "kept only after a yes: else it is put back, whatever ends this program",
+        Stage::Ended(End::Kept(_)) => "u takes it back, now or later",
+        Stage::Ended(End::Undone(..)) => "it is as it was before",
+        Stage::Ended(End::Reverted(..) | End::Failed(_)) => "nothing of it stands",
+    };
+    Row::of(words, QUIET)
+}
+
+/// Columns of the time that is left.
+const LEFT: u64 = 20;
+/// What fills them all, in seconds.
+const WHOLE: u64 = 60;
+
 /// What is asked, or what the keys do.
-fn question(fixing: &Fixing, now_ms: u64) -> Row {
+fn question(view: View<'_>, width: usize) -> Row {
+    let fixing = view.fixing;
     match &fixing.stage {
         Stage::Choosing if matches!(fixing.preview, Some(Ok(_))) => {
             Row::of("Enter", FOCUS).put(" apply …", QUIET).put("   Esc", FOCUS).put(" back", QUIET)
@@ -214,11 +275,20 @@ fn question(fixing: &Fixing, now_ms: u64) -> Row {
         }
         Stage::Running => Row::of("… working", WARN).put("   n", FOCUS).put(" put it back", QUIET),
         Stage::Confirming(until) => {
-            let seconds = until.saturating_sub(now_ms).div_ceil(1000);
-            let left = Row::of(format!("   put back in {seconds} s"), WARN);
-            yes_no("It works. Keep it?").then(left)
+            let seconds = until.saturating_sub(view.now_ms).div_ceil(1000);
+            let full = usize::try_from((seconds * LEFT / WHOLE).min(LEFT)).unwrap_or_default();
+            let rest = usize::try_from(LEFT).unwrap_or_default().saturating_sub(full);
+            let left = Row::of(format!("   put back in {seconds:>2} s "), WARN);
+            let left = left.put("█".repeat(full), WARN).put("·".repeat(rest), QUIET);
+            let whole = yes_no("It works. Keep it?").then(left);
+            let brief = || yes_no("Keep it?").put(format!("  back in {seconds} s"), WARN);
+            if whole.width() <= width { whole } else { brief() }
         }
-        Stage::Ended(_) => Row::of("Enter", FOCUS).put(" close", QUIET),
+        Stage::Ended(_) => {
+            let close = Row::of("Enter", FOCUS).put(" close", QUIET);
+            let more = matches!(fixing.stage, Stage::Ended(End::Kept(_))) && view.chart.is_some_and(more);
+            if more { Row::of("f", FOCUS).put(" what stands in the way next   ", QUIET).then(close) } else { close }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! next  f  start nginx.service                          then: open   low risk, until the next boot
 //! now   12:03:44 tried again: refused, as before
-//! back  nothing was changed: f shows everything first, and asks
+//! back  nothing changed in this session
 //! ```
 
 use ratatui::buffer::Buffer;
@@ -12,6 +12,8 @@ use ratatui::style::Style;
 
 use super::rows;
 use crate::app::chart::{Chart, Origin};
+use crate::app::ends::Ends;
+use crate::app::fixing::{End, Fixing, Stage, more};
 use crate::app::happened::Tone;
 use crate::app::state::State;
 use crate::diagnose::verdict::Finding;
@@ -52,6 +54,9 @@ fn label(word: &str) -> Row {
 fn next(state: &State, chart: &Chart, settings: &Settings, width: usize) -> Row {
     let label = label("next");
     let key = |name: &str| Row::of(settings.keys.of(name), FOCUS).say("  ");
+    if let Some(row) = state.fixing.as_deref().and_then(|fixing| of_fix(fixing, chart, settings)) {
+        return label.then(row);
+    }
     let diagnosis = &chart.diagnosis;
     let Some(culprit) = diagnosis.culprit() else {
         return match diagnosis.outcome {
@@ -76,6 +81,21 @@ fn next(state: &State, chart: &Chart, settings: &Settings, width: usize) -> Row 
     by_hand(label, culprit, key("copy-fix"), state)
 }
 
+/// What comes next in a fix that is shown; none where it is over and leads on.
+fn of_fix(fixing: &Fixing, chart: &Chart, settings: &Settings) -> Option<Row> {
+    let key = |name: &str| Row::of(settings.keys.of(name), FOCUS);
+    Some(match fixing.stage {
+        Stage::Choosing => key("open").say("  goes on to the question; nothing is changed before a yes"),
+        Stage::Asking => key("yes").say("  does it, ").then(key("no")).say(" does not"),
+        Stage::Running => Row::new().say("the target is asked again as soon as it is done"),
+        Stage::Confirming(_) => {
+            key("yes").say("  keeps it, ").then(key("no")).say(" puts it back, and so does silence")
+        }
+        Stage::Ended(End::Kept(_)) if more(chart) => return None,
+        Stage::Ended(_) => key("open").say("  closes this"),
+    })
+}
+
 /// What the asked side will get then.
 fn after(plan: &Plan) -> Row {
     match (plan.then, &plan.next) {
@@ -98,7 +118,12 @@ fn by_hand(label: Row, culprit: &Finding, key: Row, state: &State) -> Row {
 /// What just happened.
 fn now(state: &State, chart: &Chart, settings: &Settings) -> Row {
     let label = label("now");
-    if chart.origin == Origin::Recording {
+    let ends = state.ends != Ends::Still && chart.case.client.is_some();
+    if chart.origin == Origin::Recording && state.happened.is_none() && ends {
+        let key = settings.keys.of("retest");
+        return label.put(format!("both ends were asked; {key} asks them again"), QUIET);
+    }
+    if chart.origin == Origin::Recording && !ends {
         let host = chart.case.here.host.value().map(|host| format!(" of {}", host.hostname)).unwrap_or_default();
         return label.put(format!("a recording{host}: nothing is asked"), QUIET);
     }
@@ -119,10 +144,11 @@ fn back(state: &State, chart: &Chart, settings: &Settings) -> Row {
     if chart.origin == Origin::Recording {
         return label.put("nothing can be changed from here", QUIET);
     }
-    let Some((entry, title)) = &state.standing else {
-        let key = settings.keys.of("fix");
-        return label.put(format!("nothing was changed; {key} shows all of it first, and asks"), QUIET);
-    };
+    if state.fixing.as_ref().is_some_and(|fixing| fixing.pending()) {
+        let key = settings.keys.of("no");
+        return label.put(key, FOCUS).say("  puts it back; so does whatever ends this program");
+    }
+    let Some((entry, title)) = &state.standing else { return label.put("nothing changed in this session", QUIET) };
     let key = settings.keys.of("undo");
     label.put(key, FOCUS).say(format!("  takes back entry {entry}: ")).put(title, STRONG)
 }

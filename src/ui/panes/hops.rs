@@ -1,24 +1,26 @@
-//! The way to a target elsewhere, hop by hop, and at which distance it is answered.
+//! The way to a target elsewhere, hop by hop, and at which distance it is answered: in a box of the flowchart, and over the
+//! screen as it is looked at again and again.
 
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::chart::{Chart, took};
-use crate::facts::Reading;
+use super::{cover, frame, part, rows};
+use crate::app::chart::{Chart, Origin, took};
+use crate::app::event::Extent;
+use crate::app::hops::{EVERY_MS, Seen};
 use crate::facts::path::{EndAnswer, Path};
 use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN};
 use crate::ui::words::Row;
 
-/// What the way to the target showed, where somebody looked.
-pub(in crate::ui) fn path(chart: &Chart) -> Option<&Path> {
-    let to = chart.diagnosis.subject.endpoint()?;
-    // The client's end is where the way begins.
-    let here = chart.case.client.as_deref().map_or(&chart.case.here, |client| &client.here);
-    here.paths.get(&to).and_then(Reading::value)
-}
+/// Its widest.
+const WIDTH: u16 = 96;
 
 /// The hops, one a row, as many as there is room for: the last ones and the answer matter most.
 pub(in crate::ui) fn chain(chart: &Chart, (width, height): (usize, usize)) -> Vec<Row> {
-    let Some(path) = path(chart) else { return Vec::new() };
+    let Some(path) = chart.path() else { return Vec::new() };
     let mut rows = Vec::new();
     for hop in &path.hops {
         let row = Row::of(format!("{:>3} ", hop.distance), QUIET);
@@ -31,16 +33,84 @@ pub(in crate::ui) fn chain(chart: &Chart, (width, height): (usize, usize)) -> Ve
         };
         rows.push(row);
     }
-    rows.push(match &path.end {
-        Some(end) => {
-            let style = if end.answer == EndAnswer::Open { GOOD } else { BAD };
-            let row = Row::of(format!("{:>3} ", end.distance), QUIET).put("▼ ", style);
-            let row = row.put(end.answer.name(), style.patch(STRONG)).put(format!("  for {}", path.to), Style::new());
-            row.right(Row::of(took(end.after), QUIET), width.min(60))
-        }
-        None => Row::of("    ┊ ", QUIET).put("nobody answers for the target", WARN),
-    });
+    rows.push(end(path, width.min(60)));
     let drop = rows.len().saturating_sub(height);
     rows.drain(..drop);
     rows
+}
+
+/// Who answers for the target, and from where.
+fn end(path: &Path, width: usize) -> Row {
+    let Some(end) = &path.end else { return Row::of("    ┊ ", QUIET).put("nobody answers for the target", WARN) };
+    let style = if end.answer == EndAnswer::Open { GOOD } else { BAD };
+    let row = Row::of(format!("{:>3} ", end.distance), QUIET).put("▼ ", style);
+    let row = row.put(end.answer.name(), style.patch(STRONG)).put(format!("  for {}", path.to), Style::new());
+    row.right(Row::of(took(end.after), QUIET), width)
+}
+
+fn lines(chart: &Chart, width: usize) -> Vec<Row> {
+    let hops = &chart.hops;
+    if hops.looks == 0 {
+        let none = if chart.origin == Origin::Recording { "not in the recording" } else { "… looking" };
+        return vec![Row::of(none, WARN)];
+    }
+    let numbers = if width >= 66 { 4 } else { 1 };
+    let address = width.saturating_sub(6 + 10 + numbers * 9).clamp(8, 44);
+    let cells = |row: Row, cells: [String; 4], style: Style| {
+        cells.into_iter().take(numbers).fold(row, |row, cell| row.put(format!("{cell:>9}"), style))
+    };
+    let head = Row::of("hop   ", QUIET).cell("who", address, QUIET).put("  answered", QUIET);
+    let mut out = vec![cells(head, ["last", "best", "worst", ""].map(str::to_owned), QUIET)];
+    for (distance, seen) in &hops.seen {
+        let sign = if seen.answered > 0 { "│" } else { "┊" };
+        let row = Row::of(format!("{distance:>3} "), QUIET).put(sign, GOOD).say(" ");
+        let row = row.cell(who(seen), address, if seen.answered > 0 { Style::new() } else { QUIET });
+        let all = seen.answered == seen.asked;
+        let row =
+            row.put(format!("{:>10}", format!("{}/{}", seen.answered, seen.asked)), if all { QUIET } else { WARN });
+        let time = |after: Option<Duration>| after.map(took).unwrap_or_default();
+        out.push(cells(row, [time(seen.last), time(seen.best), time(seen.worst), String::new()], Style::new()));
+    }
+    out.extend(chart.path().map(|path| end(path, width)));
+    out.push(Row::new());
+    let looks = if hops.looks == 1 { "1 look".into() } else { format!("{} looks", hops.looks) };
+    let again = match chart.origin {
+        Origin::Recording => String::new(),
+        Origin::Host => format!("; again every {} s while this is open", EVERY_MS / 1000),
+    };
+    out.push(Row::of(format!("{looks}, {} packets sent{again}", hops.packets), QUIET));
+    out
+}
+
+fn who(seen: &Seen) -> String {
+    let all: Vec<String> = seen.from.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "says nothing".into() } else { all.join(", ") }
+}
+
+fn place(area: Rect, chart: &Chart) -> Rect {
+    let width = WIDTH.min(area.width);
+    // Room for the hops that are still to come, so that nothing moves while they do.
+    let wanted = lines(chart, usize::from(width.saturating_sub(4))).len().max(12) + 2;
+    let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(area.height);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+/// How much there is, and how much of it is on the screen.
+pub fn extent(area: Rect, chart: &Chart) -> Extent {
+    let place = place(area, chart);
+    let of = lines(chart, usize::from(place.width.saturating_sub(4))).len();
+    Extent { rows: usize::from(place.height.saturating_sub(2)), of }
+}
+
+/// Draws them over the screen.
+pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, top: usize) {
+    let place = place(area, chart);
+    let shown = extent(area, chart);
+    let top = top.min(shown.last_top());
+    cover(buffer, place);
+    let to = chart.diagnosis.subject.endpoint().map(|to| to.to_string()).unwrap_or_default();
+    let title = Row::new().say("Hops to ").say(to);
+    let inner = frame(buffer, place, title, &part(top, shown.rows, shown.of), true);
+    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    rows(buffer, inner, lines(chart, usize::from(inner.width)).iter().skip(top));
 }

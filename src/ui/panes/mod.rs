@@ -2,6 +2,8 @@
 
 pub mod bars;
 pub mod detail;
+mod exchange;
+pub mod explain;
 pub mod fixing;
 pub mod guide;
 pub mod help;

@@ -32,6 +32,11 @@ impl Columns {
         Self { width, word: from(56, 10), handle: from(84, 8), packets: from(44, 8), moved: from(44, 7) }
     }
 
+    /// For a small place: the text, and what was counted.
+    pub(in crate::ui) fn brief(width: usize) -> Self {
+        Self { width, word: 0, handle: 0, packets: if width >= 44 { 8 } else { 0 }, moved: 0 }
+    }
+
     /// The columns' names.
     pub(super) fn head(self) -> Row {
         let names = [("", self.word), ("handle", self.handle), ("packets", self.packets), ("moved", self.moved)];

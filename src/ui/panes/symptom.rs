@@ -9,6 +9,8 @@
 //!
 //! Where there is room, the last row is a table of all addresses (see `matrix`).
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -20,7 +22,7 @@ use crate::app::retest::Mode;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{BoxState, Diagnosis, Symptom, Verdict};
 use crate::facts::connect::{Dial, Endpoint, Outcome};
-use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN, outcome_mark};
+use crate::ui::theme::{BAD, FOCUS, GOOD, QUIET, STRONG, WARN, outcome_mark};
 use crate::ui::words::Row;
 
 /// Outcomes the strip shows, at most, by the room there is.
@@ -151,12 +153,12 @@ fn untold(diagnosis: &Diagnosis) -> String {
 }
 
 /// What went over the wire.
-struct Wire {
-    out: String,
-    back: Option<String>,
+pub(super) struct Wire {
+    pub(super) out: String,
+    pub(super) back: Option<String>,
 }
 
-fn wire(dial: &Dial) -> Wire {
+pub(super) fn wire(dial: &Dial) -> Wire {
     let icmp = dial.icmp.as_ref().map(|icmp| format!("ICMP {}", icmp.name()));
     let udp = matches!(dial.to, Endpoint::Udp(_));
     let local = dial.to.ip().is_none();
@@ -215,7 +217,8 @@ fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
         };
     let mark = outcome_mark(dial.outcome);
     let to = dial.to.to_string();
-    let aside = 7 + across + to.len() + 3;
+    let lead = if chart.case.client.is_some() { 9 } else { 7 };
+    let aside = lead + across + to.len() + 3;
     // What the lane says already is not said again.
     let errno = dial.errno.as_ref().filter(|e| wire.back.as_ref() != Some(e));
     let errno = errno.map(|e| format!(" ({e})")).unwrap_or_default();
@@ -223,10 +226,11 @@ fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
     // The errno is in the detail too: it goes first where there is no room.
     let errno = if aside + UnicodeWidthStr::width(got.as_str()) + errno.len() > width { String::new() } else { errno };
     let got = got + &errno;
-    let forth = Row::of(" here ", QUIET).say(lane(&wire.out, across, true)).say(" ").put(&to, STRONG);
+    let here = if chart.case.client.is_some() { " client " } else { " here " };
+    let forth = Row::of(here, QUIET).say(lane(&wire.out, across, true)).say(" ").put(&to, STRONG);
     let back = match &wire.back {
-        Some(word) => Row::of(" here ", QUIET).put(lane(word, across, false), lane_style(dial.outcome)),
-        None => Row::of(" here ", QUIET).put("nothing came back", WARN),
+        Some(word) => Row::of(here, QUIET).put(lane(word, across, false), lane_style(dial.outcome)),
+        None => Row::of(here, QUIET).put("nothing came back", WARN),
     };
     if narrow {
         return vec![forth, back.say(" ").put(format!("{} {}", mark.sign, took(dial.after)), mark.style)];
@@ -239,11 +243,11 @@ fn exchange(chart: &Chart, width: usize) -> Vec<Row> {
     vec![forth.to(aside).put(got, mark.style), back.to(column).put(who, Style::new())]
 }
 
-fn lane_style(outcome: Outcome) -> Style {
+pub(super) fn lane_style(outcome: Outcome) -> Style {
     if outcome == Outcome::Open { GOOD } else { BAD }
 }
 
-fn answered_by(chart: &Chart, dial: &Dial) -> Option<String> {
+pub(super) fn answered_by(chart: &Chart, dial: &Dial) -> Option<String> {
     if kept_back(dial) {
         return Some("from this host's own kernel: no packet left".into());
     }
@@ -284,7 +288,26 @@ fn strip(chart: &Chart, width: usize) -> Row {
         (1, Origin::Host) => "  1 probe".into(),
         (count, Origin::Host) => format!("  {count} probes"),
     };
-    row.put(probes, QUIET)
+    latency(chart, width).then(row).put(probes, QUIET)
+}
+
+/// How high a stretch of time is drawn.
+const HEIGHTS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// `0.1 to 3.2 ms ▁▃█   `: how long the last attempts took, where there is room and more than one.
+fn latency(chart: &Chart, width: usize) -> Row {
+    let times: Vec<Duration> = chart.history.times(STRIP.min(width / 8)).collect();
+    let (Some(best), Some(worst)) = (times.iter().min(), times.iter().max()) else { return Row::new() };
+    if times.len() < 2 || width < WIDE {
+        return Row::new();
+    }
+    let mut row = Row::of(format!("{} to {} ", took(*best), took(*worst)), QUIET);
+    for time in &times {
+        let share = time.as_secs_f64() / worst.as_secs_f64().max(f64::MIN_POSITIVE);
+        let step = HEIGHTS.iter().zip(1..).find(|(_, step)| share * 8.0 <= f64::from(*step)).map(|(sign, _)| *sign);
+        row = row.put(step.unwrap_or("█"), FOCUS);
+    }
+    row.say("   ")
 }
 
 #[cfg(test)]
@@ -299,7 +322,7 @@ mod tests {
             outcome,
             errno: errno.map(str::to_owned),
             icmp: None,
-            after: std::time::Duration::from_micros(90),
+            after: Duration::from_micros(90),
             retransmits: 0,
             banner: None,
             counters: Vec::new(),

@@ -1,0 +1,84 @@
+//! A box explained, over whatever is on the screen: what it asks, the classic command for it, what the answers mean.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::{cover, frame, heading, part, rows};
+use crate::app::chart::Chart;
+use crate::app::event::Extent;
+use crate::report::about::about;
+use crate::ui::theme::{COMMAND, QUIET, STRONG};
+use crate::ui::words::{Row, wrap};
+
+/// Its widest.
+const WIDTH: u16 = 96;
+
+fn lines(chart: &Chart, width: usize) -> Vec<Row> {
+    let id = chart.selected();
+    let about = about(id, &chart.case, &chart.diagnosis, chart.journal_of.as_deref());
+    let mut out = Vec::new();
+    let text = |out: &mut Vec<Row>, lead: Row, words: &str, style: Style| {
+        let indent = lead.width();
+        let mut lead = Some(lead);
+        for line in wrap(words, width.saturating_sub(indent)) {
+            out.push(lead.take().unwrap_or_default().to(indent).put(line, style));
+        }
+    };
+    text(&mut out, Row::new(), &about.asks, STRONG);
+    if let Some(state) = chart.diagnosis.get(id) {
+        let mark = crate::ui::theme::mark(state);
+        text(&mut out, Row::of(format!("{} ", mark.sign), mark.style), &state.summary, Style::new());
+    }
+    out.push(Row::new());
+    out.push(heading("By hand"));
+    for (command, what) in &about.commands {
+        text(&mut out, Row::of("  $ ", QUIET), command, COMMAND);
+        text(&mut out, Row::new().to(4), what, QUIET);
+    }
+    out.push(Row::new());
+    out.push(heading("What comes back, and what it means"));
+    let widest = about.answers.iter().map(|(answer, _)| Row::new().say(answer).width()).max().unwrap_or_default();
+    let beside = widest + 30 <= width;
+    for (answer, means) in &about.answers {
+        if beside {
+            text(&mut out, Row::new().say("  ").cell(answer, widest + 2, STRONG), means, Style::new());
+        } else {
+            text(&mut out, Row::new().to(2), answer, STRONG);
+            text(&mut out, Row::new().to(4), means, Style::new());
+        }
+    }
+    if let Some((cause, title, what)) = about.cause {
+        out.push(Row::new());
+        out.push(heading("What was found here").right(Row::of(format!("unrefuse explain {cause}"), COMMAND), width));
+        text(&mut out, Row::new().to(2), title, STRONG);
+        text(&mut out, Row::new().to(2), what, Style::new());
+    }
+    out
+}
+
+fn place(area: Rect, chart: &Chart) -> Rect {
+    let width = WIDTH.min(area.width);
+    let wanted = lines(chart, usize::from(width.saturating_sub(4))).len() + 2;
+    let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(area.height);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+/// How much there is, and how much of it is on the screen.
+pub fn extent(area: Rect, chart: &Chart) -> Extent {
+    let place = place(area, chart);
+    let of = lines(chart, usize::from(place.width.saturating_sub(4))).len();
+    Extent { rows: usize::from(place.height.saturating_sub(2)), of }
+}
+
+/// Draws it.
+pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, top: usize) {
+    let place = place(area, chart);
+    let shown = extent(area, chart);
+    let top = top.min(shown.last_top());
+    cover(buffer, place);
+    let title = Row::new().say("Explained: ").say(chart.selected().question());
+    let inner = frame(buffer, place, title, &part(top, shown.rows, shown.of), true);
+    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    rows(buffer, inner, lines(chart, usize::from(inner.width)).iter().skip(top));
+}
