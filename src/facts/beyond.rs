@@ -1,10 +1,9 @@
 //! What a daemon's configuration says beyond where it listens: whom it serves, and whom it asks itself.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::daemon::{ListenAddress, Origin};
+use super::routing::Prefix;
 
 /// What one instance of a daemon says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,9 +15,13 @@ pub struct Beyond {
     /// Servers that a proxy asks for its answers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<Upstream>,
-    /// The lines of pg_hba.conf, in order; none where there is no such file or it could not be read.
+    /// The lines of pg_hba.conf about TCP clients, in order; none where it could not be read or understood, or is no
+    /// matter of this daemon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hba: Option<Vec<HbaLine>>,
+    /// Where that file is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hba_file: Option<String>,
 }
 
 /// A setting.
@@ -53,20 +56,16 @@ pub struct Upstream {
     pub by: Origin,
 }
 
-/// A line of pg_hba.conf.
+/// A line of pg_hba.conf about clients that come over the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HbaLine {
-    /// `local`, `host`, `hostssl`, `hostnossl`, `hostgssenc` or `hostnogssenc`.
-    pub kind: String,
-    /// Databases, as they stand.
-    pub databases: String,
-    /// Users, as they stand.
-    pub users: String,
-    /// Clients; none for `local`.
-    pub clients: Option<HbaClients>,
+    /// With and without TLS or GSSAPI (`host`, not `hostssl` and its kin), for every database and user.
+    pub everyone: bool,
+    /// Its clients.
+    pub clients: HbaClients,
     /// `scram-sha-256`, `reject` ...
     pub method: String,
-    /// Where it stands; its text without the options of its method, which may be secret.
+    /// Where it stands; of its text no names of databases, users and hosts, and no options of its method.
     pub by: Origin,
 }
 
@@ -80,10 +79,10 @@ pub enum HbaClients {
     SameHost,
     /// `samenet`: the networks of this host's addresses.
     SameNet,
-    /// A network, with its prefix length in bits.
-    Net(IpAddr, u8),
-    /// A network that no prefix length tells, or a host by its name; as it stands.
-    Other(String),
+    /// A network.
+    Net(Prefix),
+    /// Hosts by name, or a network that no prefix tells.
+    Other,
 }
 
 impl Beyond {

@@ -1,5 +1,7 @@
 //! Plans that change whom a daemon serves once the connection stands.
 
+use std::net::IpAddr;
+
 use super::action::{Action, Edit, Hunk};
 use super::plan::{Plan, Risk, Scope};
 use super::unit as units;
@@ -26,6 +28,22 @@ pub fn more_startups(config: &DaemonConfig, unit: &str) -> Option<Plan> {
         .warn("whoever opens connections without logging in can then tie up more of this host")
         .step(format!("change {}", edit.file), Action::Edit(edit));
     Some(units::taken_up(plan, unit, unit.ends_with(".service")))
+}
+
+/// Lets clients log in to PostgreSQL over the network with a password: one, or those of this host's own networks. The new
+/// line is the last: it changes nothing for whom there is one already.
+pub fn let_in(config: &DaemonConfig, unit: &str, client: Option<IpAddr>) -> Option<Plan> {
+    let file = config.beyond.hba_file.clone()?;
+    let (clients, whom) = match client {
+        Some(one) => (format!("{one}/{}", if one.is_ipv4() { 32 } else { 128 }), one.to_string()),
+        None => ("samenet".into(), "the networks of this host".into()),
+    };
+    let hunks = vec![Hunk { line: 0, old: Vec::new(), new: vec![format!("host all all {clients} scram-sha-256")] }];
+    let plan = Plan::new("let-in-by-hba", format!("let users of PostgreSQL in from {whom}, with their password"))
+        .scope(if client.is_some() { Scope::Client } else { Scope::Network })
+        .warn(format!("every user with a password can then log in to every database from {whom}"))
+        .step(format!("change {file}"), Action::Edit(Edit { file, hunks }));
+    Some(units::taken_up(plan, unit, true))
 }
 
 /// A setting that stands in a line is changed there; else its line is added to the main file, before the line with this

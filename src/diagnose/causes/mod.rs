@@ -255,6 +255,7 @@ pub static ALL: &[&Cause] = &[
     // connect: what the program says after it
     &connect::app_proxy_upstream_down::CAUSE,
     &connect::app_redis_protected_mode::CAUSE,
+    &connect::app_pg_hba_rejects::CAUSE,
     &connect::app_mysql_host_not_allowed::CAUSE,
     &connect::app_sshd_maxstartups::CAUSE,
 ];

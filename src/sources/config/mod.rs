@@ -8,6 +8,7 @@ mod apache;
 pub(in crate::sources) mod files;
 pub(super) mod glob;
 mod haproxy;
+mod hba;
 mod installed;
 mod memcached;
 mod mysql;

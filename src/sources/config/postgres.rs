@@ -2,6 +2,7 @@
 
 use super::address::{ANY4, ANY6, ip_or_name, port};
 use super::files::{absolute, dir_of};
+use super::hba;
 use super::reader::{Need, Reader, Set, lines, listen, origin, unix};
 use crate::facts::daemon::Origin;
 
@@ -60,6 +61,7 @@ struct Postgres {
     port: Set<u16>,
     sockets: Set<String>,
     data: String,
+    hba: Option<String>,
 }
 
 /// Reads one cluster.
@@ -69,6 +71,7 @@ pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster) {
         port: Set::built_in(5432),
         sockets: Set::built_in(cluster.socket_dir.into()),
         data: cluster.data.clone(),
+        hba: None,
     };
     postgres.file(reader, &cluster.conf, Need::Must);
     // ALTER SYSTEM writes here, and it wins over the main file.
@@ -78,6 +81,9 @@ pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster) {
         reader.gap(format!("{program}: no such file"));
     }
     if reader.has_read(&cluster.conf) {
+        let file = absolute(&postgres.data, postgres.hba.as_deref().unwrap_or("pg_hba.conf"));
+        reader.beyond.hba = hba::read(reader.files, &file);
+        reader.beyond.hba_file = Some(file);
         postgres.listens(reader);
     }
 }
@@ -100,6 +106,7 @@ impl Postgres {
             "listen_addresses" => self.addresses = Set::by(value, at),
             "unix_socket_directories" => self.sockets = Set::by(value, at),
             "data_directory" => self.data = absolute("/", &value),
+            "hba_file" => self.hba = Some(value),
             "port" => match port(&value) {
                 Some(port) => self.port = Set::by(port, at),
                 None => reader.gap(format!("{at}: not a port: {value}")),

@@ -1,10 +1,10 @@
 //! The connection stands, and then the program says no: no network fault, and named so that nobody hunts the firewall.
 
-use super::steps::{home_made_unit, listening, nginx_site, open_mariadb, open_redis, start};
+use super::steps::{home_made_unit, listening, nginx_site, open_mariadb, open_postgres, open_redis, pg_set, start};
 use crate::cmd::Step;
 use crate::dial::Outcome::{Closed, Open};
 use crate::host::Host;
-use crate::scenario::{SCENARIO, Scenario, client, fails, here, says_no};
+use crate::scenario::{Expect, SCENARIO, Scenario, client, fails, here, says_no};
 
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -20,6 +20,26 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         expect: fails("app-redis-protected-mode", "closed", &["-DENIED", "protected-mode yes", "redis-server"]),
         fix: Some("no-protected-mode"),
         repair: Some(open_redis),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "app-pg-hba-rejects",
+        name: "as-it-is-installed",
+        break_it: |host| {
+            pg_set(host, "listen_addresses", "*")?;
+            start(host, "postgresql")
+        },
+        seen: &[client("10.2.0.2:5432", Open)],
+        target: "5432",
+        expect: Expect {
+            culprit: Some("app-pg-hba-rejects"),
+            outcome: "open",
+            exit: 0,
+            boxes: &[("firewall", "yes")],
+            names: &["-main.service", "pg_hba.conf", "127.0.0.1/32"],
+        },
+        fix: Some("let-in-by-hba"),
+        repair: Some(open_postgres),
         ..SCENARIO
     },
     Scenario {

@@ -2,7 +2,8 @@
 
 use super::steps::{
     change_hosts_file, home_made, home_made_unit, listening, listens_at, mariadb_with_account, nginx_repaired,
-    nginx_site, open_mariadb, open_postgres, open_redis, pg_set, pg_unit, redis_password, restart_in_vain, start,
+    nginx_site, open_mariadb, open_postgres, open_redis, pg_set, pg_unit, postgres_clients, redis_password,
+    restart_in_vain, start,
 };
 use crate::cmd::Step;
 use crate::dial::Outcome::{Open, Refused};
@@ -25,7 +26,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         cause: "bind-loopback-only",
         name: "postgresql",
-        break_it: |host| start(host, "postgresql"),
+        break_it: |host| {
+            postgres_clients(host)?;
+            start(host, "postgresql")
+        },
         seen: &[client("10.2.0.2:5432", Refused), here("[::1]:5432", Open), here("127.0.0.1:5432", Open)],
         target: "5432",
         expect: refused("bind-loopback-only", &["-main.service"]),
@@ -134,6 +138,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         cause: "bind-partial-silent",
         name: "postgresql",
         break_it: |host| {
+            postgres_clients(host)?;
             pg_set(host, "listen_addresses", "127.0.0.1,10.9.9.9")?;
             start(host, "postgresql")
         },
@@ -193,6 +198,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         cause: "bind-address-foreign",
         name: "postgresql",
         break_it: |host| {
+            postgres_clients(host)?;
             pg_set(host, "listen_addresses", "10.9.9.9")?;
             restart_in_vain(host, &pg_unit(host)?)
         },

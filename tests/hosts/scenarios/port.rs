@@ -2,7 +2,7 @@
 
 use super::steps::{
     drop_in, home_made, home_made_unit, listening, listens_at, mariadb_with_account, nginx_repaired, nginx_site,
-    open_mariadb, open_postgres, open_redis, pg_set, redis_password, restart_in_vain, start,
+    open_mariadb, open_postgres, open_redis, pg_set, postgres_clients, redis_password, restart_in_vain, start,
 };
 use crate::cmd::Step;
 use crate::dial::Outcome::{Closed, Open, Refused, Timeout};
@@ -69,6 +69,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         cause: "listen-not-configured",
         name: "postgresql-no-addresses",
         break_it: |host| {
+            postgres_clients(host)?;
             pg_set(host, "listen_addresses", "")?;
             start(host, "postgresql")
         },

@@ -63,9 +63,14 @@ pub(crate) fn pg_set(host: &Host, name: &str, value: &str) -> Step {
 pub(crate) fn open_postgres(host: &Host) -> Step {
     pg_set(host, "listen_addresses", "*")?;
     pg_set(host, "port", "5432")?;
-    host.sh("echo 'host all all all scram-sha-256' >>$(echo /etc/postgresql/*/main/pg_hba.conf)")?;
+    postgres_clients(host)?;
     host.run(&["systemctl", "enable", "--quiet", "postgresql"])?;
     host.run(&["systemctl", "restart", "postgresql"])
+}
+
+/// Lets clients of other hosts log in, which PostgreSQL as it is installed does not.
+pub(crate) fn postgres_clients(host: &Host) -> Step {
+    host.sh("echo 'host all all all scram-sha-256' >>$(echo /etc/postgresql/*/main/pg_hba.conf)")
 }
 
 /// MariaDB as a database server for others.

@@ -1,6 +1,7 @@
 //! Causes of the connect box: the connection stands, and then the program says no. No network fault, and no firewall's.
 
 pub(super) mod app_mysql_host_not_allowed;
+pub(super) mod app_pg_hba_rejects;
 pub(in crate::diagnose) mod app_proxy_upstream_down;
 pub(super) mod app_redis_protected_mode;
 pub(super) mod app_sshd_maxstartups;
