@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::diagnose::look::Look;
+use crate::diagnose::timeline::pace::between;
 use crate::diagnose::verdict::Diagnosis;
 use crate::diagnose::ways::Memory;
 use crate::diagnose::{diagnose, diagnose_again};
@@ -117,17 +118,9 @@ pub fn replayed(case: Case) -> (Case, Diagnosis) {
     unasked(case, "it is not in the recording")
 }
 
-/// How long to leave a target alone before it is tried again. An attempt at this host spends nothing unless it starts a
-/// unit; elsewhere a limit may count it that cannot be seen from here (`ufw limit` refuses the sixth within 30 s).
+/// How long to leave a target alone before it is tried again.
 pub fn pace(case: &Case, diagnosis: &Diagnosis) -> Duration {
-    const FREE: Duration = Duration::from_secs(1);
-    const COUNTED: Duration = Duration::from_secs(7);
-    let subject = &diagnosis.subject;
-    let look = Look::new(case);
-    let listeners = subject.port.and_then(|port| look.listeners(subject.transport, port)).unwrap_or_default();
-    let starts_a_unit = |listener| look.owner(listener).is_some_and(Owner::is_systemd);
-    let free = subject.local == Some(true) && !listeners.iter().any(starts_a_unit);
-    if free { FREE } else { COUNTED }
+    between(&Look::new(case), &diagnosis.subject)
 }
 
 /// Takes in what has arrived, all of it, so that many answers cost one diagnosis.

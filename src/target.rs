@@ -10,7 +10,7 @@ use crate::facts::socket::Transport;
 /// A target as the user gave it, understood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// The words as given.
+    /// The words as given; of a URL without user, password, query and fragment, which may be secret.
     pub input: String,
     /// What they mean.
     pub kind: TargetKind,
@@ -73,7 +73,7 @@ impl Target {
     pub fn parse(input: &str) -> Result<Self, Error> {
         let input = input.trim();
         let kind = parse_kind(input)?;
-        Ok(Self { input: input.to_owned(), kind })
+        Ok(Self { input: without_secrets(input), kind })
     }
 
     /// What is asked for with HTTP, where the target says so.
@@ -87,7 +87,7 @@ impl Target {
         let uri: http::Uri = format!("x://{rest}").parse().ok()?;
         let host = uri.authority()?.as_str().rsplit('@').next().filter(|host| !host.is_empty())?;
         let host = if host.starts_with(':') { format!("localhost{host}") } else { host.to_owned() };
-        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        let path = uri.path().to_owned();
         Some(Url { tls, host, path })
     }
 }
@@ -99,7 +99,7 @@ pub struct Url {
     pub tls: bool,
     /// Host, with its port where one was given.
     pub host: String,
-    /// Path and query; at least `/`.
+    /// Path; at least `/`.
     pub path: String,
 }
 
@@ -116,6 +116,18 @@ impl From {
                 .map_err(|_| Error::input(format!("--from takes here, any or an IP address, not `{address}`"))),
         }
     }
+}
+
+/// The words, of a URL without user, password, query and fragment.
+fn without_secrets(input: &str) -> String {
+    let Some((scheme, rest)) = input.split_once("://").filter(|(scheme, _)| !scheme.contains([':', '/'])) else {
+        return input.to_owned();
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = path.map(|path| format!("/{path}")).unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 fn parse_kind(input: &str) -> Result<TargetKind, Error> {
@@ -336,12 +348,25 @@ mod tests {
     fn a_url_tells_what_is_asked_for() {
         let url = |input: &str| Target::parse(input).unwrap().url().map(|url| (url.tls, url.host, url.path));
         let told = |tls, host: &str, path: &str| Some((tls, host.to_owned(), path.to_owned()));
-        assert_eq!(url("https://example.org/a?b=c#d"), told(true, "example.org", "/a?b=c"));
+        assert_eq!(url("https://example.org/a?b=c#d"), told(true, "example.org", "/a"));
         assert_eq!(url("http://u:p@h:8080"), told(false, "h:8080", "/"));
         assert_eq!(url("http://[fd00::2]:81/x"), told(false, "[fd00::2]:81", "/x"));
         assert_eq!(url("http://:8080/"), told(false, "localhost:8080", "/"));
         assert_eq!(url("example.org:443"), None);
         assert_eq!(url("postgres://h/db"), None);
+    }
+
+    #[test]
+    fn what_may_be_secret_in_a_url_is_not_kept() {
+        for (input, kept) in [
+            ("https://joe:secret@shop.example:8443/a/b?token=x#y", "https://shop.example:8443/a/b"),
+            ("http://h?key=x", "http://h"),
+            ("postgres://u:p@db1/shop", "postgres://db1/shop"),
+            ("unix:/run/a?b://c@d", "unix:/run/a?b://c@d"),
+            ("db1:5432", "db1:5432"),
+        ] {
+            assert_eq!(Target::parse(input).unwrap().input, kept);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::check::{settle, work_out};
 use crate::diagnose::containers;
+use crate::diagnose::greeting;
 use crate::diagnose::look::Look;
 use crate::diagnose::serving::serving;
 use crate::diagnose::subject::Subject;
@@ -121,7 +122,7 @@ pub async fn watch(case: Case, how: How, stop: impl Future<Output = ()>, tell: T
     Ok(watch.timeline())
 }
 
-/// Says that attempts are counted.
+/// Says that attempts are counted, or may be.
 fn of_pace(pace: &Pace, asked: Option<Duration>) -> Option<String> {
     let who = pace.counted_by.as_ref()?;
     let slow = pace.every_ms / 1000;
@@ -129,7 +130,7 @@ fn of_pace(pace: &Pace, asked: Option<Duration>) -> Option<String> {
         Some(every) if micros(every) < pace.every_ms * 1000 => {
             format!("attempts this often may themselves cause failures: {who}")
         }
-        Some(_) => format!("attempts are counted: {who}"),
+        Some(_) => format!("attempts may be counted: {who}"),
         None => format!("dialling only every {slow} s: {who}"),
     })
 }
@@ -274,7 +275,7 @@ impl Watch {
 
     async fn take(&mut self, at_us: u64, reading: &Reading<Dial>, tell: Tell<'_>) -> Result<(), Error> {
         let attempt = match reading.value() {
-            Some(dial) => Attempt { at_us, outcome: dial.outcome, errno: dial.errno.clone() },
+            Some(dial) => Attempt { at_us, outcome: outcome(dial), errno: dial.errno.clone() },
             None if matches!(reading, Reading::Absent) => Attempt { at_us, outcome: Outcome::Unresolved, errno: None },
             None => Attempt { at_us, outcome: Outcome::Error, errno: None },
         };
@@ -418,6 +419,28 @@ impl Watch {
     }
 }
 
+/// What an attempt got: a server that turns it away in words hangs up on it.
+fn outcome(dial: &Dial) -> Outcome {
+    let turned_away = dial.outcome == Outcome::Open && greeting::refusal(dial).is_some();
+    if turned_away { Outcome::Closed } else { dial.outcome }
+}
+
 fn is_packages(what: &What) -> bool {
     matches!(what, What::Packages { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::causes::testing::dialled;
+
+    #[test]
+    fn who_is_turned_away_in_words_has_failed() {
+        let mut dial = dialled("10.2.0.2:6379", Outcome::Open);
+        assert_eq!(outcome(&dial), Outcome::Open);
+        dial.banner = Some("-DENIED Redis is running in protected mode".into());
+        assert_eq!(outcome(&dial), Outcome::Closed);
+        dial.outcome = Outcome::Refused;
+        assert_eq!(outcome(&dial), Outcome::Refused);
+    }
 }

@@ -55,8 +55,8 @@ pub enum Ends {
     Still,
     /// They can.
     Askable,
-    /// They are being asked.
-    Asked,
+    /// They are being asked, for the chart with this number.
+    Asked(u64),
 }
 
 /// Asks both ends again, where they can be; none where this is no matter of two ends.
@@ -67,10 +67,10 @@ pub(super) fn ask_again(state: &mut State) -> Option<Vec<Effect>> {
     }
     match state.ends {
         Ends::Still => None,
-        Ends::Asked => Some(Vec::new()),
+        Ends::Asked(_) => Some(Vec::new()),
         Ends::Askable => {
             chart.retest.begins(state.now_ms, chart.diagnosis.outcome);
-            state.ends = Ends::Asked;
+            state.ends = Ends::Asked(chart.number);
             Some(vec![Effect::LookAtBothEnds])
         }
     }
@@ -78,11 +78,13 @@ pub(super) fn ask_again(state: &mut State) -> Option<Vec<Effect>> {
 
 /// They were asked.
 pub(super) fn looked(state: &mut State, looked: Result<Box<Case>, String>) -> Vec<Effect> {
-    if state.ends != Ends::Asked {
-        return Vec::new();
-    }
+    let Ends::Asked(number) = state.ends else { return Vec::new() };
     state.ends = Ends::Askable;
     let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
+    // Another target was opened meanwhile.
+    if chart.number != number {
+        return Vec::new();
+    }
     match looked {
         Ok(case) => {
             let before = chart.retest.before();

@@ -12,8 +12,9 @@ use super::update::ask;
 use crate::facts::Question;
 use crate::facts::path::Path;
 
-/// Time between two looks. Each sends a packet or two to every hop, and attempts count for whoever counts them.
-pub const EVERY_MS: u64 = 10_000;
+/// Time between two looks. Each sends a packet or two to every hop, a near target gets three attempts, and those count for
+/// whoever counts them.
+pub const EVERY_MS: u64 = 30_000;
 
 /// What all looks so far showed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

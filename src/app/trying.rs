@@ -137,6 +137,8 @@ fn retestable(state: &mut State) -> Option<Vec<Question>> {
     }
     let outcome = chart.dial().map(|dial| dial.outcome);
     chart.retest.begins(now, outcome);
+    // What a server said to a request is asked for anew by the diagnosis that wants it.
+    chart.case.here.exchanges.clear();
     Some(chart.case.here.dials.keys().cloned().map(Question::Dial).collect())
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use tokio::sync::Mutex;
 
-use super::{Asked, asker, limit, load, now, runtime, say, settle, style};
+use super::{Asked, asker, limit, load, now, runtime, say, settle, settle_within, style};
 use crate::check;
 use crate::diagnose::look::Look;
 use crate::diagnose::subject::Subject;
@@ -20,6 +20,8 @@ use crate::target::Target;
 
 /// Targets elsewhere that are looked at at once.
 const AT_ONCE: usize = 8;
+/// What a look gets, however little is left.
+const LEAST: Duration = Duration::from_millis(500);
 
 /// The words of `check`.
 #[derive(Debug, Args)]
@@ -38,7 +40,7 @@ pub(super) struct Checking {
     /// As a plugin of Nagios and its kin: a status line, performance data; exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[arg(long, conflicts_with_all = ["json", "markdown"])]
     plugin: bool,
-    /// Look again until it is open, at most for so many seconds; what is told is the last look
+    /// Look again until it is open, for so many seconds (the last look may take half a second more); the last look is told
     #[arg(long, value_name = "SECS", conflicts_with_all = ["more", "replay"])]
     wait: Option<f64>,
     /// Diagnose a recording instead of this host
@@ -56,6 +58,17 @@ impl Checking {
 
 /// Runs it; the status to exit with.
 pub(super) fn check(words: &Checking) -> Result<u8, Error> {
+    match told(words) {
+        // What a monitoring system reads is standard output, and 2 and 4 would mean something else to it.
+        Err(error) if words.plugin => {
+            let why: Vec<String> = error.report().lines().map(crate::text::line).collect();
+            say(&format!("UNREFUSE UNKNOWN - {}\n", why.join("; ").replace('|', "\u{a6}"))).map(|_| 3)
+        }
+        told => told,
+    }
+}
+
+fn told(words: &Checking) -> Result<u8, Error> {
     if !words.more.is_empty() {
         return many(words);
     }
@@ -102,7 +115,8 @@ fn wait(words: &Checking, most: Duration) -> Result<(Case, Diagnosis), Error> {
     let began = now();
     let (mut looks, mut probes) = (0, 0);
     loop {
-        let (case, mut diagnosis) = settle(&words.asked)?;
+        let left = most.saturating_sub(began.elapsed()).max(LEAST);
+        let (case, mut diagnosis) = settle_within(&words.asked, left.min(limit("--timeout", words.asked.timeout)?))?;
         let report = Report { case: &case, diagnosis: &diagnosis, took: Duration::ZERO };
         let pause = check::pace(&case, &diagnosis);
         if report.exit_code() == 0 || began.elapsed() + pause > most {
@@ -124,16 +138,21 @@ fn many(words: &Checking) -> Result<u8, Error> {
     let from = asker(&words.asked)?;
     let inputs: Vec<&String> = words.asked.target.iter().chain(&words.more).collect();
     let targets = inputs.iter().map(|input| Target::parse(input)).collect::<Result<Vec<_>, Error>>()?;
-    let width = inputs.iter().map(|input| crate::text::line(input).chars().count()).max().unwrap_or_default();
-    let turn = Mutex::new(());
+    let shown = targets.iter().map(|target| crate::text::line(&target.input).chars().count());
+    let width = shown.max().unwrap_or_default();
+    let (turn, all_began) = (Mutex::new(()), now());
     let settled = |target: Target| {
-        let turn = &turn;
+        let (turn, left) = (&turn, move || most.saturating_sub(all_began.elapsed()));
         async move {
             let mut case = Case::new(target, from);
-            let local = check::work_out(&mut case, most, |look: &Look<'_>| Subject::of(look).local).await;
+            let local = check::work_out(&mut case, left(), |look: &Look<'_>| Subject::of(look).local).await;
             let _alone = if local == Some(false) { None } else { Some(turn.lock().await) };
             let began = now();
-            let (case, diagnosis) = check::settle(case, most).await;
+            let (case, diagnosis) = if left().is_zero() {
+                check::unasked(case, "the time of the whole run was over before (--timeout)")
+            } else {
+                check::settle(case, left()).await
+            };
             (case, diagnosis, began.elapsed())
         }
     };

@@ -359,10 +359,14 @@ fn load(file: &Path) -> Result<Recording, Error> {
 }
 
 fn settle(asked: &Asked) -> Result<(Case, crate::diagnose::verdict::Diagnosis), Error> {
+    settle_within(asked, limit("--timeout", asked.timeout)?)
+}
+
+/// The same, in this time.
+fn settle_within(asked: &Asked, limit: Duration) -> Result<(Case, crate::diagnose::verdict::Diagnosis), Error> {
     let target =
         asked.target.as_deref().ok_or_else(|| Error::input("no target given").hint("try `unrefuse check 8080`"))?;
     let case = Case::new(Target::parse(target)?, asker(asked)?);
-    let limit = limit("--timeout", asked.timeout)?;
     let runtime = runtime()?;
     let settled = runtime.block_on(async {
         match far::settle(&asked.ends, &case.target, far::Terms { limit, terminal: Terminal::Lent }).await? {

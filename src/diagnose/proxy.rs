@@ -19,12 +19,8 @@ pub struct Used<'a> {
     pub by: Option<&'a Unit>,
 }
 
-/// The proxies by which the target is asked (a URL), or which the target itself asks by (a unit). None: not known (yet).
+/// The proxies by which a client here asks for the target, a URL. None: not known (yet).
 pub fn used<'a>(look: &Look<'a>, subject: &Subject) -> Option<Vec<Used<'a>>> {
-    if let Some(name) = &subject.unit {
-        let unit = look.unit(name)?;
-        return of_unit(look, unit);
-    }
     let Some(scheme) = http_scheme(look).filter(|_| subject.from == Asker::Here) else { return Some(Vec::new()) };
     let proxies = look.proxies(0)?;
     if subject.host.as_ref().is_some_and(|host| proxies.spares(host)) {

@@ -14,7 +14,7 @@ pub struct Request {
     pub tls: bool,
     /// Host that is asked for, with its port where that is not the usual one (`Host:`).
     pub host: String,
-    /// Path and query.
+    /// Path, without query.
     pub path: String,
 }
 

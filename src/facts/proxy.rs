@@ -1,6 +1,10 @@
 //! Proxies that programs are told to use.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
+
+use super::routing::Prefix;
 
 /// What a process is told about proxies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,9 +46,13 @@ pub enum SetIn {
 }
 
 impl ProxySetting {
-    /// The proxy is used for this scheme (`http`, `https`).
+    /// The proxy is used for this scheme (`http`, `https`). `HTTP_PROXY` is for none: a web server sets it for its CGI
+    /// programs from what a client sends, so clients pay no heed to it.
     pub fn is_for(&self, scheme: &str) -> bool {
         let name = self.name.to_ascii_lowercase();
+        if name == "http_proxy" {
+            return scheme == "http" && self.name == name;
+        }
         name == "all_proxy" || name.strip_suffix("_proxy") == Some(scheme)
     }
 
@@ -62,10 +70,18 @@ impl Proxies {
     /// This host is asked without a proxy.
     pub fn spares(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
+        let address: Option<IpAddr> = host.parse().ok();
+        let inside = |entry: &str| match (entry.parse::<Prefix>(), address) {
+            (Ok(network), Some(address)) => network.holds(address),
+            (Ok(_) | Err(_), _) => false,
+        };
         self.except.iter().any(|entry| {
             let entry = entry.to_ascii_lowercase();
             let suffix = entry.trim_start_matches("*.").trim_start_matches('.');
-            entry == "*" || host == suffix || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
+            entry == "*"
+                || inside(&entry)
+                || host == suffix
+                || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
         })
     }
 }
@@ -84,6 +100,7 @@ mod tests {
         };
         assert!(setting("https_proxy").is_for("https") && setting("HTTPS_PROXY").is_for("https"));
         assert!(!setting("http_proxy").is_for("https") && setting("ALL_PROXY").is_for("http"));
+        assert!(setting("http_proxy").is_for("http") && !setting("HTTP_PROXY").is_for("http"));
     }
 
     #[test]
@@ -95,5 +112,8 @@ mod tests {
         assert!(proxies(&["localhost", ".corp.example"]).spares("DB.corp.example"));
         assert!(proxies(&["corp.example"]).spares("corp.example") && proxies(&["*"]).spares("x"));
         assert!(!proxies(&["corp.example"]).spares("notcorp.example") && !proxies(&[]).spares("x"));
+        let networks = proxies(&["10.0.0.0/8", "fd00::/8"]);
+        assert!(networks.spares("10.1.2.3") && networks.spares("fd00::7"));
+        assert!(!networks.spares("192.0.2.7") && !networks.spares("db.example"));
     }
 }

@@ -265,7 +265,7 @@ pub const ACTIONS: &[Action] = &[
         &[Char('p')],
         Chart(Do::Hops),
         InChart,
-        "hops to a target elsewhere, looked at again every 10 seconds",
+        "hops to a target elsewhere, looked at again every 30 seconds",
     )
     .bar("hops"),
     does("explain", &[Char('x')], Chart(Do::Explain), InChart, "explain the box: what it asks, and what answers mean")

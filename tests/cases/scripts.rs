@@ -162,4 +162,7 @@ fn a_monitoring_plugin_has_its_own_statuses() {
     let critical = unrefuse(&["check", "--plugin", "--from", "here", &format!("127.0.0.1:{free}")]);
     assert_eq!(critical.status.code(), Some(2), "{critical:?}");
     assert!(told(&critical).starts_with("UNREFUSE CRITICAL - "), "{critical:?}");
+    let wrong = unrefuse(&["check", "--plugin", "bad target!!"]);
+    assert_eq!(wrong.status.code(), Some(3), "{wrong:?}");
+    assert!(told(&wrong).starts_with("UNREFUSE UNKNOWN - "), "{wrong:?}");
 }

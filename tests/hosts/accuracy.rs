@@ -55,7 +55,10 @@ pub(crate) fn wanted() -> bool {
 pub(crate) fn baseline(scenario: &Scenario, host: &Host) -> Step<(String, Duration)> {
     let began = Instant::now();
     let ran = host.try_run(&["sh", "-c", BASELINE, "sh", scenario.target])?;
-    Ok((ran.stdout.trim().to_owned(), began.elapsed()))
+    let took = began.elapsed();
+    // A router sends one ICMP error a second to each address: what the yardstick used up is there again.
+    std::thread::sleep(Duration::from_millis(1200));
+    Ok((ran.stdout.trim().to_owned(), took))
 }
 
 impl Row {

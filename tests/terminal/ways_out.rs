@@ -154,7 +154,7 @@ fn it_follows_the_size_of_the_terminal_down_to_one_cell() {
     pty.wait_until_shown("Listeners");
     pty.resize(1, 1);
     pty.resize(200, 60);
-    pty.wait_until_shown("Journal");
+    pty.wait_until_shown("this host asks itself");
     pty.send("q");
     assert_eq!(pty.end().code(), Some(0));
     given_back(&pty);

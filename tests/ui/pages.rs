@@ -91,14 +91,14 @@ fn hops_are_looked_at_again_slowly_counted_and_only_while_they_are_shown() {
             |effect| if let Effect::WakeAfter(ms, wake @ Wake::Hops(_)) = effect { Some((ms, wake)) } else { None };
         session.done().into_iter().filter_map(of_hops).collect()
     };
-    let [(10_000, first)] = wake(&mut session)[..] else { panic!("one look is planned") };
+    let [(30_000, first)] = wake(&mut session)[..] else { panic!("one look is planned") };
     let before = looks(&session);
     session.event(What::Woke(first));
     assert_eq!(asked(&session), 1);
     session.answer_all();
     assert_eq!(looks(&session), before + 1);
     assert!(session.text().contains("packets sent"), "{}", session.text());
-    let [(10_000, second)] = wake(&mut session)[..] else { panic!("the next look is planned") };
+    let [(30_000, second)] = wake(&mut session)[..] else { panic!("the next look is planned") };
     session.press(KeyCode::Esc);
     session.event(What::Woke(second));
     assert_eq!((asked(&session), wake(&mut session).len()), (0, 0), "nothing once it is closed");

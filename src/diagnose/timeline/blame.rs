@@ -17,6 +17,8 @@ const BEFORE_FIRST_US: u64 = 10_000_000;
 const ASKED_US: u64 = 5_000_000;
 /// Something that listens only when its unit is said to be up may take this long more.
 const SETTLES_US: u64 = 1_000_000;
+/// An attempt goes on a while after it began, and what happens is noted a little later.
+const NOTED_US: u64 = 300_000;
 /// Links that are told.
 const MOST: usize = 6;
 
@@ -65,7 +67,7 @@ fn shown(outage: &Outage, past: &Past, downs: &[Down], about: &About) -> Option<
     // One that was over before an attempt worked has nothing to do with the failure after that.
     let counts = |down: &&Down| outage.worked_us.is_none_or(|worked| down.until_us.is_none_or(|up| up > worked));
     let near = outage.from_us.saturating_sub(SETTLES_US);
-    let begins = |down: &&Down| counts(down) && down.meets(near, outage.from_us.saturating_add(100_000));
+    let begins = |down: &&Down| counts(down) && down.meets(near, outage.from_us.saturating_add(NOTED_US));
     let first = downs.iter().rfind(begins)?;
     let meanwhile = |down: &&Down| counts(down) && down.meets(near, until);
     let times = downs.iter().filter(meanwhile).count();
@@ -132,7 +134,7 @@ fn asks(unit: &str, at_us: u64, happening: &Happening, past: &Past) -> Option<(u
         happening.at_us <= at_us.saturating_add(exact) && at_us <= happening.at_us.saturating_add(before + exact)
     };
     if let What::Command { by, command } = &happening.what {
-        let asked = within(ASKED_US) && names(command, stem);
+        let asked = within(ASKED_US) && names(command, stem) && acts(command);
         return asked.then(|| (0, format!(" by {by}: `{command}`")));
     }
     if let What::Packages { tool, verb, packages, command, until_us } = &happening.what {
@@ -163,6 +165,57 @@ fn stem(unit: &str) -> &str {
 fn names(command: &str, stem: &str) -> bool {
     let words = command.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | ':')));
     words.into_iter().any(|word| self::stem(word) == stem && !stem.is_empty())
+}
+
+/// A command that stops, starts or replaces something; one that only asks does not.
+fn acts(command: &str) -> bool {
+    const UNITS: [&str; 10] = [
+        "stop",
+        "start",
+        "restart",
+        "reload",
+        "try-restart",
+        "reload-or-restart",
+        "kill",
+        "isolate",
+        "mask",
+        "disable",
+    ];
+    const PACKAGES: [&str; 9] = [
+        "install",
+        "remove",
+        "purge",
+        "upgrade",
+        "dist-upgrade",
+        "full-upgrade",
+        "autoremove",
+        "reinstall",
+        "downgrade",
+    ];
+    let words: Vec<&str> = command.split_ascii_whitespace().collect();
+    let short = |word: &str, letters: &[char]| word.strip_prefix('-').is_some_and(|rest| rest.starts_with(letters));
+    words.iter().enumerate().any(|(at, word)| {
+        let rest = words.get(at + 1..).unwrap_or_default();
+        let mut plain = rest.iter().filter(|word| !word.starts_with('-'));
+        match *word {
+            "systemctl" => plain.next().is_some_and(|verb| UNITS.contains(verb)),
+            "service" | "invoke-rc.d" => plain.nth(1).is_some_and(|verb| UNITS.contains(verb)),
+            "kill" | "pkill" | "killall" => at_program(&words, at) && !rest.iter().any(|w| matches!(*w, "-0" | "-l")),
+            "reboot" | "shutdown" | "init" => at_program(&words, at),
+            "apt" | "apt-get" | "aptitude" => rest.iter().any(|word| PACKAGES.contains(word)),
+            "dnf" | "yum" => rest.iter().any(|word| PACKAGES.contains(word) || *word == "update"),
+            "dpkg" | "rpm" => rest.iter().any(|word| {
+                let long = word.strip_prefix("--").is_some_and(|long| PACKAGES.contains(&long) || long == "erase");
+                long || short(word, &['i', 'r', 'P', 'U', 'e'])
+            }),
+            _ => false,
+        }
+    })
+}
+
+/// The word is a program, no argument of one: the first, or what stands behind what is not shown.
+fn at_program(words: &[&str], at: usize) -> bool {
+    at.checked_sub(1).is_none_or(|before| words.get(before) == Some(&"…"))
 }
 
 /// A package whose name and the unit's begin alike: `nginx-common`, `postgresql-15`, `openssh-server` of `ssh`.
@@ -233,7 +286,8 @@ fn fits(what: &What, outcome: Option<Outcome>, about: &About) -> Option<Proof> {
 fn ends(outage: &Outage, began: &Happening, later: &Happening) -> bool {
     let Some(until) = outage.until_us else { return false };
     let exact = later.source.exact_us();
-    let as_it_ended = (outage.last_us.saturating_sub(exact)..=until.saturating_add(exact)).contains(&later.at_us);
+    let ended = until.saturating_add(exact).saturating_add(NOTED_US);
+    let as_it_ended = (outage.last_us.saturating_sub(exact)..=ended).contains(&later.at_us);
     as_it_ended
         && match (&began.what, &later.what) {
             (What::Rules { .. }, What::Rules { .. }) | (What::Sleeps, What::Woke { .. }) => true,
@@ -244,4 +298,40 @@ fn ends(outage: &Outage, began: &Happening, later: &Happening) -> bool {
             | (What::Unit { unit: a, .. }, What::Unit { unit: b, change: Change::Reloaded, .. }) => a == b,
             _ => false,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acts;
+
+    #[test]
+    fn only_what_changes_something_stands_behind_by() {
+        for command in [
+            "systemctl --no-block restart nginx",
+            "cd … systemctl stop nginx",
+            "service nginx reload",
+            "pkill nginx",
+            "apt-get -y install nginx",
+            "dpkg -i nginx.deb",
+            "rpm -Uvh nginx.rpm",
+            "dnf update nginx",
+        ] {
+            assert!(acts(command), "{command}");
+        }
+        for command in [
+            "systemctl status nginx",
+            "systemctl is-active restart",
+            "service nginx status",
+            "nginx -t",
+            "apt update nginx",
+            "apt-cache policy nginx",
+            "dpkg -l nginx",
+            "rpm -qi nginx",
+            "kill -0 nginx",
+            "cat …",
+            "",
+        ] {
+            assert!(!acts(command), "{command}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! How often a watch may dial without spending what decides: limits, bans and trigger limits count connections too.
 
+use std::time::Duration;
+
 use crate::diagnose::look::Look;
 use crate::diagnose::serving::serving;
 use crate::diagnose::subject::Subject;
@@ -12,6 +14,10 @@ use crate::text::line;
 pub const USUAL_MS: u64 = 1_000;
 /// Where attempts are counted. `ufw limit` lets five through in 30 s.
 pub const SLOW_MS: u64 = 10_000;
+/// Where each connection that does not log in brings this host nearer to being shut out until somebody flushes it.
+pub const RARE_MS: u64 = 60_000;
+/// The port of MySQL and MariaDB.
+const MYSQL: u16 = 3306;
 
 /// How often to dial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +30,40 @@ pub struct Pace {
 
 /// The pace for a target.
 pub fn pace(look: &Look<'_>, subject: &Subject) -> Pace {
-    let counted_by = counted_by(look, subject).map(|who| line(&who));
-    Pace { every_ms: if counted_by.is_some() { SLOW_MS } else { USUAL_MS }, counted_by }
+    let (every_ms, counted_by) = match (by_mysql(look, subject), counted_by(look, subject)) {
+        (Some(who), _) => (RARE_MS, Some(who)),
+        (None, Some(who)) => (SLOW_MS, Some(who)),
+        (None, None) => (USUAL_MS, None),
+    };
+    Pace { every_ms, counted_by: counted_by.map(|who| line(&who)) }
+}
+
+/// The time from one attempt to the next.
+pub fn between(look: &Look<'_>, subject: &Subject) -> Duration {
+    Duration::from_millis(pace(look, subject).every_ms)
 }
 
 fn counted_by(look: &Look<'_>, subject: &Subject) -> Option<String> {
     let port = subject.port?;
-    by_rule(look, port).or_else(|| by_ufw(look, subject, port)).or_else(|| by_service(look, subject, port))
+    let known = by_rule(look, port).or_else(|| by_ufw(look, subject, port)).or_else(|| by_service(look, subject, port));
+    known.or_else(|| {
+        let elsewhere =
+            "it is not known to be this host, and a limit or a ban there (ufw limit, fail2ban) cannot be seen";
+        (subject.local != Some(true)).then(|| elsewhere.to_owned())
+    })
+}
+
+/// MySQL and MariaDB count whoever reads the greeting and hangs up.
+fn by_mysql(look: &Look<'_>, subject: &Subject) -> Option<String> {
+    let port = subject.port.filter(|_| subject.transport == Transport::Tcp)?;
+    let local = subject.local == Some(true);
+    let listeners = local.then(|| look.listeners(subject.transport, port)).flatten().unwrap_or_default();
+    let is_it = |name: &str| name.starts_with("mysql") || name.starts_with("mariadb");
+    let listens = listeners.iter().filter_map(|listener| look.owner(listener)).any(|owner| {
+        owner.processes.iter().any(|process| is_it(&process.name)) || owner.system_unit().is_some_and(is_it)
+    });
+    let says = "MySQL and MariaDB count connections that do not log in, and block their host (max_connect_errors)";
+    (port == MYSQL || listens).then(|| says.to_owned())
 }
 
 /// A rule with a rate or a memory that may see the connection.
@@ -117,6 +150,24 @@ mod tests {
         assert!(!counts("limit rate 3/minute burst 10 packets log prefix \"x\"", 80));
         assert!(!counts("icmp type echo-request limit rate 5/second accept", 80));
         assert!(!counts("tcp dport 80 accept", 80));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_and_what_blocks_for_good_is_dialled_less_often() {
+        let mysql = Host::with_outcome(3306, Outcome::Open).listens("0.0.0.0", "mariadb.service", |_| ()).case();
+        let told = of(&mysql);
+        assert_eq!(told.every_ms, RARE_MS);
+        assert!(told.counted_by.is_some_and(|who| who.contains("max_connect_errors")));
+        let shop = Host::with_outcome(80, Outcome::Open).listens("0.0.0.0", "shop.service", |_| ()).case();
+        let look = Look::new(&shop);
+        let mut subject = Subject::of(&look);
+        assert_eq!(between(&look, &subject), Duration::from_millis(USUAL_MS));
+        for local in [Some(false), None] {
+            subject.local = local;
+            let told = pace(&look, &subject);
+            assert_eq!((told.every_ms, between(&look, &subject)), (SLOW_MS, Duration::from_millis(SLOW_MS)));
+            assert!(told.counted_by.is_some_and(|who| who.contains("not known to be this host")));
+        }
     }
 
     #[test]

@@ -58,9 +58,12 @@ fn included(files: &dyn Files, how: &str, path: &str, depth: usize, found: &mut 
     if how != "include_dir" {
         return if how == "include" || files.exists(path) { file(files, path, depth, found) } else { Some(()) };
     }
-    let all = files.list(path).ok()?;
-    let mut fitting = all.iter().filter(|entry| entry.name.ends_with(".conf") && !entry.name.starts_with('.'));
-    fitting.try_for_each(|entry| file(files, &format!("{path}/{}", entry.name), depth, found))
+    for entry in files.list(path).ok()? {
+        if entry.name.strip_suffix(".conf").is_some_and(|name| !name.starts_with('.')) {
+            file(files, &format!("{path}/{}", entry.name), depth, found)?;
+        }
+    }
+    Some(())
 }
 
 fn entry(

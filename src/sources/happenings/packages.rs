@@ -22,7 +22,11 @@ const SECOND_US: u64 = 1_000_000;
 pub(super) fn since(since_us: u64) -> (Vec<Happening>, Vec<Trouble>) {
     let mut blind = Vec::new();
     let mut text = |path: &str, time: fn(&str) -> Option<u64>| match with_rotated(path, since_us, time) {
-        Ok(text) => text.unwrap_or_default(),
+        Ok(Some(end)) => {
+            blind.extend(end.not_read(path));
+            end.text
+        }
+        Ok(None) => String::new(),
         Err(trouble) => {
             blind.push(trouble);
             String::new()
@@ -71,6 +75,10 @@ impl Run {
 
 /// apt runs dpkg: what both tell is told once, by apt, with the end of both.
 fn joined(dpkg: Vec<Run>, mut apt: Vec<Run>) -> Vec<Run> {
+    for run in &mut apt {
+        let until_us = run.until_us.unwrap_or_else(|| broken_off(run, &dpkg));
+        run.until_us = Some(until_us);
+    }
     let mut alone = Vec::new();
     for run in dpkg {
         let of = |apt: &&mut Run| {
@@ -88,6 +96,18 @@ fn joined(dpkg: Vec<Run>, mut apt: Vec<Run>) -> Vec<Run> {
     }
     alone.extend(apt);
     alone
+}
+
+/// When a run of apt that tells no end was over: some time after the last line of its dpkg.
+fn broken_off(apt: &Run, dpkg: &[Run]) -> u64 {
+    let mut until_us = apt.at_us.saturating_add(PAUSE_US);
+    for run in dpkg.iter().filter(|run| run.at_us >= apt.at_us) {
+        if run.at_us > until_us {
+            break;
+        }
+        until_us = until_us.max(run.until_us.unwrap_or(run.at_us).saturating_add(PAUSE_US));
+    }
+    until_us
 }
 
 /// `2026-11-21 12:03:10` at the beginning of a line, as microseconds since the epoch.
@@ -276,6 +296,18 @@ End-Date: 2026-11-21  12:03:15
         let later = HISTORY.replace("12:03", "14:03");
         let runs = apt_runs(&format!("{broken}{later}"));
         assert_eq!(runs[0].until_us.unwrap() - runs[0].at_us, PAUSE_US);
+    }
+
+    #[test]
+    fn a_run_without_an_end_ends_some_time_after_its_last_line() {
+        let broken = HISTORY.replace("End-Date: 2026-11-21  12:03:15\n", "");
+        let alone = joined(Vec::new(), apt_runs(&broken));
+        assert_eq!(alone[0].until_us.unwrap() - alone[0].at_us, PAUSE_US);
+        // What came an hour later is none of it.
+        let runs = joined(dpkg_runs(DPKG_LOG, 0), apt_runs(&broken));
+        let apt = runs.iter().find(|run| run.tool == "apt").unwrap();
+        assert_eq!(apt.until_us.unwrap() - apt.at_us, 10 * SECOND_US + PAUSE_US);
+        assert_eq!(runs.len(), 2);
     }
 
     #[test]

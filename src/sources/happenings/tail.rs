@@ -7,13 +7,31 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
+use super::minute;
 use crate::sources::Trouble;
 
 /// How much of the end of a log is read.
 const MOST: u64 = 512 << 10;
 
-/// The last whole lines of a file; none where there is no such file. What is no plain file is not read.
-pub(super) fn tail(path: &Path) -> Result<Option<String>, Trouble> {
+/// The end of a log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) text: String,
+    /// Where not all was read that was asked for: the time of the first line that was.
+    pub(super) from_us: Option<u64>,
+}
+
+impl End {
+    /// Says what was not read.
+    pub(super) fn not_read(&self, path: &str) -> Option<Trouble> {
+        let from = minute(self.from_us?);
+        Some(Trouble::failed(format!("{path} is long, and what it tells before {from} is not read")))
+    }
+}
+
+/// The last whole lines of a file, and whether there are lines before them; none where there is no such file. What is no
+/// plain file is not read.
+pub(super) fn tail(path: &Path) -> Result<Option<(String, bool)>, Trouble> {
     let name = path.display().to_string();
     let failed = |error: std::io::Error| Trouble::io(&name, &error);
     // A pipe in its place would keep whoever opens it waiting.
@@ -32,7 +50,7 @@ pub(super) fn tail(path: &Path) -> Result<Option<String>, Trouble> {
     file.take(MOST).read_to_end(&mut bytes).map_err(failed)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let whole = text.split_once('\n').map(|(_, rest)| rest.to_owned());
-    Ok(Some(if from == 0 { text } else { whole.unwrap_or_default() }))
+    Ok(Some(if from == 0 { (text, false) } else { (whole.unwrap_or_default(), true) }))
 }
 
 /// The end of a log, with that of the file it was rotated from where it begins later than `since_us`.
@@ -40,14 +58,16 @@ pub(super) fn with_rotated(
     path: &str,
     since_us: u64,
     time: impl Fn(&str) -> Option<u64>,
-) -> Result<Option<String>, Trouble> {
-    let Some(text) = tail(Path::new(path))? else { return Ok(None) };
-    let first = text.lines().find_map(time);
-    if first.is_some_and(|first| first <= since_us) {
-        return Ok(Some(text));
+) -> Result<Option<End>, Trouble> {
+    let Some((text, is_cut)) = tail(Path::new(path))? else { return Ok(None) };
+    let later = |text: &str| text.lines().find_map(&time).filter(|first| *first > since_us);
+    let first = later(&text);
+    if is_cut || (first.is_none() && text.lines().find_map(&time).is_some()) {
+        return Ok(Some(End { text, from_us: first.filter(|_| is_cut) }));
     }
-    let before = tail(Path::new(&format!("{path}.1")))?.unwrap_or_default();
-    Ok(Some(before + &text))
+    let (before, is_cut) = tail(Path::new(&format!("{path}.1")))?.unwrap_or_default();
+    let from_us = later(&before).filter(|_| is_cut);
+    Ok(Some(End { text: before + &text, from_us }))
 }
 
 #[cfg(test)]
@@ -62,7 +82,8 @@ mod tests {
         let mut text = line.repeat(40_000);
         text += "the last line\n";
         std::fs::write(&path, &text).unwrap();
-        let read = tail(&path).unwrap().unwrap();
+        let (read, is_cut) = tail(&path).unwrap().unwrap();
+        assert!(is_cut);
         assert!(read.len() as u64 <= MOST && read.ends_with("the last line\n"));
         assert!(read.starts_with("2026-"), "only whole lines");
     }
@@ -85,7 +106,13 @@ mod tests {
         std::fs::write(dir.path().join("log.1"), "3 a\n").unwrap();
         let time = |line: &str| line.split(' ').next()?.parse().ok();
         let name = path.to_str().unwrap();
-        assert_eq!(with_rotated(name, 5, time).unwrap().unwrap(), "3 a\n7 b\n");
-        assert_eq!(with_rotated(name, 8, time).unwrap().unwrap(), "7 b\n");
+        let read = |since_us| with_rotated(name, since_us, time).unwrap().unwrap();
+        assert_eq!(read(5), End { text: "3 a\n7 b\n".into(), from_us: None });
+        assert_eq!(read(8), End { text: "7 b\n".into(), from_us: None });
+        assert_eq!(read(8).not_read(name), None);
+        // What was rotated does not join what is cut.
+        std::fs::write(&path, "7 b\n".repeat(200_000)).unwrap();
+        assert!(!read(5).text.contains('a') && read(5).not_read(name).is_some());
+        assert_eq!((read(5).from_us, read(8).from_us), (Some(7), None));
     }
 }

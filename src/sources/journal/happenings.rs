@@ -13,10 +13,10 @@ use crate::facts::happening::{Change, Happening, Teller, What};
 use crate::sources::{Trouble, commands};
 
 /// Entries of systemd about units that are read, from the end.
-const MOST_OF_UNITS: &str = "--lines=6000";
+const MOST_OF_UNITS: usize = 6000;
 /// Entries of everything else.
-const MOST_OF_OTHERS: &str = "--lines=2000";
-const FIELDS: &str = "--output-fields=MESSAGE,MESSAGE_ID,UNIT,_PID,_UID,_COMM,_TRANSPORT,COREDUMP_COMM,COREDUMP_UNIT,COREDUMP_SIGNAL_NAME";
+const MOST_OF_OTHERS: usize = 2000;
+const FIELDS: &str = "--output-fields=MESSAGE,MESSAGE_ID,UNIT,_PID,_UID,_COMM,_EXE,_SYSTEMD_UNIT,_TRANSPORT,COREDUMP_COMM,COREDUMP_UNIT,COREDUMP_SIGNAL_NAME";
 
 /// Message ids of sd-messages.h (and the catalogue), as `journalctl --output=json` writes them.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
@@ -70,22 +70,50 @@ fn others() -> Vec<String> {
     words
 }
 
-/// What happened since then, oldest first.
-pub(in crate::sources) async fn past(since_us: u64) -> Result<Vec<Happening>, Trouble> {
-    let since = format!("--since=@{}", since_us / 1_000_000);
-    let (units, others) = (units(), others());
-    let words = |most: &'static str, of: &[String]| {
-        [most.to_owned(), since.clone(), FIELDS.into()].into_iter().chain(of.iter().cloned()).collect::<Vec<_>>()
-    };
-    let (units, others) = tokio::join!(read(words(MOST_OF_UNITS, &units)), read(words(MOST_OF_OTHERS, &others)));
-    let mut found = units?;
-    found.extend(others?);
-    Ok(found.into_iter().map(|timed| timed.happening).collect())
+/// What the journal tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::sources) struct Told {
+    /// Oldest first of each kind.
+    pub(in crate::sources) happenings: Vec<Happening>,
+    /// From when on what it tells of units was read, where that is not all.
+    pub(in crate::sources) units_from_us: Option<u64>,
+    /// The same of everything else.
+    pub(in crate::sources) others_from_us: Option<u64>,
 }
 
-async fn read(words: Vec<String>) -> Result<Vec<Timed>, Trouble> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    run_lines(&words, line).await
+/// What happened since then.
+pub(in crate::sources) async fn past(since_us: u64) -> Result<Told, Trouble> {
+    let since = format!("--since=@{}", since_us / 1_000_000);
+    let (units, others) = (units(), others());
+    let (units, others) = tokio::join!(read(MOST_OF_UNITS, &since, &units), read(MOST_OF_OTHERS, &since, &others));
+    let ((mut happenings, units_from_us), (of_others, others_from_us)) = (units?, others?);
+    happenings.extend(of_others);
+    Ok(Told { happenings, units_from_us, others_from_us })
+}
+
+async fn read(most: usize, since: &str, matches: &[String]) -> Result<(Vec<Happening>, Option<u64>), Trouble> {
+    let lines = format!("--lines={most}");
+    let words: Vec<&str> =
+        [lines.as_str(), since, FIELDS].into_iter().chain(matches.iter().map(String::as_str)).collect();
+    let found = run_lines(&words, |json| Some((line_at(json), line(json)))).await?;
+    let from_us = read_from(found.iter().map(|(at, _)| *at), most);
+    Ok((found.into_iter().filter_map(|(_, timed)| timed).map(|timed| timed.happening).collect(), from_us))
+}
+
+/// The time of the oldest of so many lines, where there may be more before them.
+fn read_from(lines: impl ExactSizeIterator<Item = Option<u64>>, most: usize) -> Option<u64> {
+    if lines.len() < most { None } else { lines.flatten().next() }
+}
+
+/// When a line is of, whatever it tells.
+fn line_at(json: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct At {
+        #[serde(rename = "__REALTIME_TIMESTAMP")]
+        at: Value,
+    }
+    let raw: At = serde_json::from_slice(json).ok()?;
+    parse::text(&raw.at)?.parse().ok()
 }
 
 /// A happening, and when it was by the clock that nobody can set.
@@ -146,6 +174,10 @@ struct Raw {
     uid: Value,
     #[serde(rename = "_COMM")]
     comm: Value,
+    #[serde(rename = "_EXE")]
+    exe: Value,
+    #[serde(rename = "_SYSTEMD_UNIT")]
+    of_unit: Value,
     #[serde(rename = "_TRANSPORT")]
     transport: Value,
     #[serde(rename = "COREDUMP_COMM")]
@@ -173,7 +205,7 @@ fn what(raw: &Raw) -> Option<What> {
     let by_root = parse::text(&raw.uid).as_deref() == Some("0");
     if let Some(id) = parse::text(&raw.id) {
         return match id.as_str() {
-            COREDUMP => Some(What::Crash {
+            COREDUMP if is_of_coredump(raw, by_root) => Some(What::Crash {
                 program: cut(&parse::text(&raw.core_of)?),
                 signal: cut(&parse::text(&raw.core_signal).unwrap_or_default()),
                 unit: parse::text(&raw.core_unit).map(|unit| cut(&unit)),
@@ -186,7 +218,32 @@ fn what(raw: &Raw) -> Option<What> {
             _ => None,
         };
     }
-    commands::told(&parse::text(&raw.comm)?, &message)
+    let program = parse::text(&raw.comm)?;
+    if is_real(&program, raw, by_root) { commands::told(&program, &message) } else { None }
+}
+
+/// Is it systemd-coredump that speaks? It gives up root before it does, where it runs as a unit of its own.
+fn is_of_coredump(raw: &Raw, by_root: bool) -> bool {
+    let of_it = |unit: String| unit.starts_with("systemd-coredump@");
+    parse::text(&raw.comm).as_deref() == Some("systemd-coredum")
+        && (by_root || parse::text(&raw.of_unit).is_some_and(of_it))
+}
+
+/// Is it the system's own program that speaks? Anybody can call a program `sudo`. sudo and pkexec speak while they still
+/// are of the user who called them (seen as `_UID=1000`): only where they lie tells.
+fn is_real(program: &str, raw: &Raw, by_root: bool) -> bool {
+    const PLACES: [&str; 5] = ["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/cargo/bin/"];
+    let Some(exe) = parse::text(&raw.exe) else { return false };
+    let Some(name) = PLACES.iter().find_map(|place| exe.strip_prefix(place)) else { return false };
+    match program {
+        "sudo" => matches!(name, "sudo" | "sudo.ws" | "sudo-rs"),
+        "pkexec" => name == "pkexec",
+        "fail2ban-server" => {
+            let unit = parse::text(&raw.of_unit);
+            by_root && name.starts_with("python") && unit.as_deref() == Some("fail2ban.service")
+        }
+        _ => by_root && name == program,
+    }
 }
 
 /// What systemd says of a unit.
@@ -255,6 +312,42 @@ mod tests {
         assert_eq!(line(forged.as_bytes()), None);
         assert_eq!(told(&format!(r#""MESSAGE_ID":"{SLEEP}","_UID":"1000""#)), None);
         assert_eq!(told(&format!(r#""MESSAGE_ID":"{SLEEP}","_UID":"0""#)), Some(What::Sleeps));
+    }
+
+    #[test]
+    fn only_the_real_programs_are_believed() {
+        let by = |comm: &str, exe: &str, uid: u32, unit: &str, message: &str| {
+            let who = format!(r#""_COMM":"{comm}","_EXE":"{exe}","_UID":"{uid}","_SYSTEMD_UNIT":"{unit}""#);
+            told(&format!(r#"{who},"MESSAGE":"{message}""#)).is_some()
+        };
+        let sudo = "alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/systemctl stop nginx";
+        assert!(by("sudo", "/usr/bin/sudo", 1000, "session-1.scope", sudo), "sudo speaks as who calls it");
+        assert!(!by("sudo", "/home/eve/sudo", 1000, "session-1.scope", sudo));
+        assert!(!by("sudo", "/usr/bin/python3.11", 0, "session-1.scope", sudo));
+        let cron = "(root) CMD (systemctl restart nginx)";
+        assert!(by("cron", "/usr/sbin/cron", 0, "cron.service", cron));
+        assert!(!by("cron", "/usr/sbin/cron", 1000, "cron.service", cron));
+        assert!(!by("cron", "/tmp/cron", 0, "cron.service", cron));
+        let ban = "NOTICE [sshd] Ban 10.1.0.2";
+        assert!(by("fail2ban-server", "/usr/bin/python3.11", 0, "fail2ban.service", ban));
+        assert!(!by("fail2ban-server", "/usr/bin/python3.11", 0, "user@0.service", ban));
+    }
+
+    #[test]
+    fn a_core_is_told_by_systemd_coredump_alone() {
+        let core = |who: &str| told(&format!(r#""MESSAGE_ID":"{COREDUMP}","COREDUMP_COMM":"nginx",{who}"#)).is_some();
+        assert!(core(r#""_COMM":"systemd-coredum","_UID":"0""#));
+        assert!(core(r#""_COMM":"systemd-coredum","_UID":"998","_SYSTEMD_UNIT":"systemd-coredump@1-2-0.service""#));
+        assert!(!core(r#""_COMM":"systemd-coredum","_UID":"1000","_SYSTEMD_UNIT":"user@1000.service""#));
+        assert!(!core(r#""_COMM":"logger","_UID":"0""#));
+    }
+
+    #[test]
+    fn where_a_bound_is_hit_what_is_read_begins_later() {
+        assert_eq!(read_from([Some(7), Some(8)].into_iter(), 3), None);
+        assert_eq!(read_from([None, Some(8), Some(9)].into_iter(), 3), Some(8));
+        assert_eq!(line_at(STOP.as_bytes()), Some(1_795_244_105_618_987));
+        assert_eq!(line_at(b"-- No entries --"), None);
     }
 
     #[test]

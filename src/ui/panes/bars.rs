@@ -86,7 +86,7 @@ fn asked(chart: &Chart) -> Row {
 
 fn pulse(chart: &Chart, state: &State) -> Row {
     match (chart.origin, chart.retest.mode) {
-        (Origin::Recording, _) if state.ends == Ends::Asked => Row::of("… asking both ends", WARN),
+        (Origin::Recording, _) if matches!(state.ends, Ends::Asked(_)) => Row::of("… asking both ends", WARN),
         (Origin::Recording, _) if state.ends == Ends::Askable => Row::of("● both ends", GOOD),
         (Origin::Recording, _) => Row::of("● recording", WARN),
         (Origin::Host, Mode::Continuous) => Row::of("● every 2 s", FOCUS),

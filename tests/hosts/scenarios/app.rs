@@ -51,6 +51,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         seen: &[client("hold:10.2.0.2:3306", Closed), client("10.2.0.2:3306", Open)],
         target: "3306",
+        ask: &["--from", "here"],
         expect: fails("app-mysql-host-not-allowed", "closed", &["is not allowed to connect to this MariaDB server"]),
         repair: Some(open_mariadb),
         ..SCENARIO

@@ -44,12 +44,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "the-hosts-own-name-is-another-machine",
         break_it: |host| {
             start(host, "nginx")?;
-            name_server(host, "names", "127.0.0.1", "10.1.0.2")
+            name_server(host, "names", "127.0.0.1", "10.1.0.2")?;
+            host.sh("echo 'search shop.example' >>/etc/resolv.conf")
         },
         seen: &[here("server.shop.example:80", Refused)],
         target: "server.shop.example:80",
         expect: refused("cli-wrong-host-dns", &["10.1.0.2", "10.2.0.2", "server.shop.example"]),
-        fix: Some("add-hosts-line"),
+        repair: Some(|host| host.append("/etc/hosts", "10.2.0.2 server.shop.example\n")),
         ..SCENARIO
     },
     Scenario {

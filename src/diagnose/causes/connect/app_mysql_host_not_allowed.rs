@@ -6,7 +6,7 @@ use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::greeting::{Refusal, refusal};
 use crate::diagnose::subject::Asker;
-use crate::diagnose::verdict::{Advice, Evidence};
+use crate::diagnose::verdict::Advice;
 
 pub(crate) static CAUSE: Cause = Cause {
     id: "app-mysql-host-not-allowed",
@@ -29,33 +29,35 @@ pub(crate) static CAUSE: Cause = Cause {
 
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let dial = attempt(scene)?;
-    let of_others = scene.subject.local == Some(true) && scene.subject.from != Asker::Here;
+    // What is said to this host itself tells nothing of the accounts that others have.
+    if scene.subject.local == Some(true) && scene.subject.from != Asker::Here {
+        return None;
+    }
     let whom = client(scene, dial);
     match refusal(dial)? {
         Refusal::MysqlHost => {
             let summary = format!("{} connects, and the server has no account for {whom}", dial.to);
-            let mut found = Found::new(dial.to.to_string(), summary).seen(said(dial)?);
-            if of_others {
-                let says = "that was said to this host itself; accounts that others have are not known";
-                found = found.seen(Evidence::new("dial", says, "mariadb -e \"select user, host from mysql.user\""));
-            }
+            let found = Found::new(dial.to.to_string(), summary).seen(said(dial)?);
             let run = "mariadb -e \"CREATE USER 'USER'@'CLIENT' IDENTIFIED BY 'A-LONG-PASSWORD'; GRANT SELECT, INSERT, \
                        UPDATE, DELETE ON DATABASE.* TO 'USER'@'CLIENT'\"";
             let undo = Some("mariadb -e \"DROP USER 'USER'@'CLIENT'\"");
             Some(found.advise(Advice::new("make an account for the client's host", run, undo)))
         }
-        Refusal::MysqlBlocked if !of_others => {
+        Refusal::MysqlBlocked => {
             let summary = format!("{} connects, and the server has shut {whom} out after broken connections", dial.to);
             let found = Found::new(dial.to.to_string(), summary).seen(said(dial)?);
             Some(found.advise(Advice::new("let it forget the broken connections", "mariadb-admin flush-hosts", None)))
         }
-        Refusal::MysqlBlocked | Refusal::RedisProtected | Refusal::SshdStartups | Refusal::SshdPenalty => None,
+        Refusal::RedisProtected | Refusal::SshdStartups | Refusal::SshdPenalty | Refusal::Full | Refusal::FullOfOne => {
+            None
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::diagnose::causes::testing::{Host, OUTSIDE, assert_culprit, assert_not_found};
+    use crate::diagnose::diagnose;
     use crate::facts::connect::Outcome;
     use crate::target::From;
 
@@ -69,7 +71,9 @@ mod tests {
     #[test]
     fn no_account_for_the_host() {
         let says = "G\0\0\0\u{fffd}j\u{4}Host '10.2.0.2' is not allowed to connect to this MariaDB server";
-        let told = assert_culprit(&mariadb(says).case(), ID);
+        assert_not_found(&mariadb(says).case(), ID);
+        assert_eq!(diagnose(&mariadb(says).case()).outcome, Some(Outcome::Open), "others may have an account");
+        let told = assert_culprit(&mariadb(says).from(From::Here).case(), ID);
         assert_eq!(told.outcome, Some(Outcome::Closed));
         let found = told.culprit().unwrap();
         let first = "10.2.0.2:3306 says: Host '10.2.0.2' is not allowed to connect to this MariaDB server";

@@ -52,6 +52,15 @@ enum About {
     Some,
 }
 
+/// Why nobody of them is let in.
+#[derive(Debug, Clone, Copy)]
+enum Away<'a> {
+    /// This line rejects them.
+    Rejected(&'a HbaLine),
+    /// No line is about them.
+    Unnamed,
+}
+
 fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let dial = attempt(scene)?;
     let (unit, config) = served_by(scene, Daemon::Postgres)?;
@@ -67,8 +76,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let reached = matches!(dial.outcome, Outcome::Open | Outcome::Closed | Outcome::Reset);
     let (away, file) = (client(scene, dial), config.beyond.hba_file.as_deref()?);
     let why = match by {
-        Some(line) => format!("{} rejects them", line.by),
-        None => format!("no line of {file} lets them in"),
+        Away::Rejected(line) => format!("{} rejects them", line.by),
+        Away::Unnamed => format!("no line of {file} lets them in"),
     };
     let summary = if reached {
         format!("{} connects, and PostgreSQL turns {away} away: {why}", dial.to)
@@ -78,11 +87,11 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let see = format!("grep -nE '^(host|include)' {}", arg(file));
     let mut found = Found::new(unit.name.clone(), summary).seen(Evidence::new("config", said(lines, by, file), see));
     found.latent = !reached;
-    Some(mended(found, config, &unit.name, whom, by.is_some()))
+    Some(mended(found, config, &unit.name, whom, matches!(by, Away::Rejected(_))))
 }
 
 /// Nobody of them is let in: by the line that rejects them, or for want of one. None: some are, or it cannot be told.
-fn turned_away<'a>(lines: &'a [HbaLine], whom: Whom, mine: &Addresses) -> Option<Option<&'a HbaLine>> {
+fn turned_away<'a>(lines: &'a [HbaLine], whom: Whom, mine: &Addresses) -> Option<Away<'a>> {
     for line in lines {
         let about = about(&line.clients, whom, mine);
         if line.method != "reject" {
@@ -90,10 +99,10 @@ fn turned_away<'a>(lines: &'a [HbaLine], whom: Whom, mine: &Addresses) -> Option
                 return None;
             }
         } else if line.everyone && about == About::Yes {
-            return Some(Some(line));
+            return Some(Away::Rejected(line));
         }
     }
-    Some(None)
+    Some(Away::Unnamed)
 }
 
 fn about(clients: &HbaClients, whom: Whom, mine: &Addresses) -> About {
@@ -111,11 +120,11 @@ fn about(clients: &HbaClients, whom: Whom, mine: &Addresses) -> About {
     }
 }
 
-fn said(lines: &[HbaLine], by: Option<&HbaLine>, file: &str) -> String {
+fn said(lines: &[HbaLine], by: Away<'_>, file: &str) -> String {
     match by {
-        Some(line) => format!("{}: {}", line.by, line.by.text),
-        None if lines.is_empty() => format!("{file} has no line about clients that come over the network"),
-        None => {
+        Away::Rejected(line) => format!("{}: {}", line.by, line.by.text),
+        Away::Unnamed if lines.is_empty() => format!("{file} has no line about clients that come over the network"),
+        Away::Unnamed => {
             let shown: Vec<String> =
                 lines.iter().take(4).map(|line| format!("line {}: {}", line.by.line, line.by.text)).collect();
             let more = if lines.len() > shown.len() { "; ..." } else { "" };
@@ -129,11 +138,11 @@ fn mended(found: Found, config: &DaemonConfig, unit: &str, whom: Whom, rejected:
         let does = "let them in with a line before the one that rejects them";
         return found.advise(Advice::new(does, format!("systemctl reload {}", arg(unit)), None));
     }
-    let plans = match whom {
-        Whom::One(address) => vec![let_in(config, unit, Some(address))],
-        Whom::Others => vec![let_in(config, unit, None)],
-    };
-    plans.into_iter().flatten().fold(found, Found::fix)
+    let client = if let Whom::One(address) = whom { Some(address) } else { None };
+    match let_in(config, unit, client) {
+        Some(plan) => found.fix(plan),
+        None => found,
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +172,11 @@ mod tests {
         let mut host = Host::refusing(5432)
             .listens(address, UNIT, |_| ())
             .running(UNIT)
-            .configured(Daemon::Postgres, UNIT, &[(address, 5432, "/etc/postgresql/15/main/postgresql.conf:3: x")])
+            .configured(
+                Daemon::Postgres,
+                UNIT,
+                &[(address, 5432, "/etc/postgresql/15/main/postgresql.conf:3: listen_addresses = '127.0.0.1'")],
+            )
             .dial(OUTSIDE, outcome);
         host.beyond(Daemon::Postgres, |beyond| {
             beyond.hba = Some(lines);
@@ -178,7 +191,11 @@ mod tests {
         assert_eq!(told.outcome, Some(Outcome::Open));
         let plan = told.plans().next().unwrap();
         assert!(plan.commands().contains("host all all samenet scram-sha-256"), "{}", plan.commands());
-        assert!(plan.commands().contains("systemctl reload postgresql@15-main.service"), "{}", plan.commands());
+        assert!(
+            plan.commands().contains("systemctl reload-or-restart postgresql@15-main.service"),
+            "{}",
+            plan.commands()
+        );
     }
 
     #[test]

@@ -44,10 +44,10 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let see = format!("curl -sSIk {}", arg(&look.case().target.input));
     let says = Evidence::new("http", format!("{to} answers {status}{who}"), see);
     let mut found = Found::new(to.to_string(), String::new()).seen(says);
-    let (served, missing) =
+    let (served, unserved) =
         look.noting(|| served_by(scene, Daemon::Nginx).or_else(|| served_by(scene, Daemon::Haproxy)));
-    if missing.open {
-        look.also_missing(&missing);
+    if unserved.open {
+        look.also_missing(&unserved);
         return None;
     }
     let (asked, missing) = look.noting(|| behind(scene, served?.1?, Some(&url)));
@@ -55,14 +55,24 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
         look.also_missing(&missing);
         return None;
     }
+    // 503 is also what is answered in maintenance, and to whoever asks too often.
+    let may_be_meant = status == 503;
     let Some(asked) = asked else {
+        if may_be_meant {
+            look.also_missing(&unserved);
+            look.also_missing(&missing);
+            return None;
+        }
         found.summary = format!("{to} connects and answers {status}: the server behind this proxy does not");
         let run = "tail /var/log/nginx/error.log\nunrefuse check UPSTREAM";
         return Some(found.advise(Advice::new("find the server that the proxy asks, and diagnose that", run, None)));
     };
-    let Some(down) = asked.iter().find(|one| one.is_down()) else {
-        let all: Vec<&str> = asked.iter().map(|one| one.target.as_str()).collect();
-        found.summary = format!("{to} connects and answers {status}, though {} takes connections", all.join(", "));
+    let up: Vec<&str> = asked.iter().filter(|one| !one.is_down()).map(|one| one.target.as_str()).collect();
+    let Some(down) = asked.first().filter(|_| up.is_empty()) else {
+        if may_be_meant {
+            return None;
+        }
+        found.summary = format!("{to} connects and answers {status}, though {} takes connections", up.join(", "));
         return Some(found.advise(Advice::new("read why in the proxy's log", "tail /var/log/nginx/error.log", None)));
     };
     found.summary = format!("{to} connects and answers {status}: {}", shown(down));
@@ -161,6 +171,21 @@ mod tests {
     #[test]
     fn an_upstream_that_takes_connections_is_not_blamed() {
         let told = assert_culprit(&nginx(504, "/elsewhere", Outcome::Refused).case(), ID);
+        assert!(told.culprit().unwrap().summary.contains("though 127.0.0.1:7000 takes"), "{told:?}");
+    }
+
+    #[test]
+    fn no_server_available_is_a_fault_only_where_all_of_them_are_down() {
+        assert_culprit(&nginx(503, "/shop", Outcome::Refused).case(), ID);
+        assert_not_found(&nginx(503, "/shop", Outcome::Open).case(), ID);
+        assert_not_found(&nginx(503, "/elsewhere", Outcome::Refused).case(), ID);
+    }
+
+    #[test]
+    fn a_group_of_which_one_takes_connections_is_not_blamed() {
+        // Both servers are asked for the same path: 7000 takes connections.
+        assert_not_found(&nginx(503, "/", Outcome::Refused).case(), ID);
+        let told = assert_culprit(&nginx(502, "/", Outcome::Refused).case(), ID);
         assert!(told.culprit().unwrap().summary.contains("though 127.0.0.1:7000 takes"), "{told:?}");
     }
 

@@ -5,23 +5,16 @@ use super::rows::{Holder, holder, see};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::failure;
+use crate::diagnose::greeting::{Refusal, refusal, words};
+use crate::diagnose::subject::Asker;
 use crate::diagnose::verdict::{Advice, Evidence};
-use crate::facts::connect::Outcome;
+use crate::facts::connect::{Dial, Endpoint, Outcome};
 use crate::facts::limits::Limits;
 use crate::facts::socket::{Listener, Process, Transport};
 use crate::fixes::{self, Plan};
 
 /// What a unit gets that has too few: systemd's own default of the hard limit.
 const ENOUGH: u64 = 524_288;
-/// What servers say by themselves to a client that is one too many.
-const TOO_MANY: [&str; 6] = [
-    "Too many connections",
-    "too many clients",
-    "max number of clients reached",
-    "too many connected users",
-    "Too many connections from your internet address",
-    "remaining connection slots",
-];
 /// What the kernel told a server that wanted one more file (EMFILE, ENFILE).
 const NO_FILES: [&str; 3] = ["Too many open files", "(24: ", "Errno 24"];
 
@@ -84,8 +77,13 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     if !CAUSE.explains.contains(&dial.outcome) {
         return None;
     }
-    if let Some(said) = dial.banner.as_deref().filter(|said| TOO_MANY.iter().any(|words| said.contains(words))) {
-        return own_limit(scene, said);
+    match refusal(dial) {
+        Some(Refusal::Full) => return own_limit(scene, dial),
+        Some(Refusal::FullOfOne) => {
+            let of_others = scene.subject.local == Some(true) && scene.subject.from != Asker::Here;
+            return if of_others { None } else { own_limit(scene, dial) };
+        }
+        Some(_) | None => {}
     }
     let row = taking(scene)?;
     let Spent { process, limits } = spent(scene)?;
@@ -134,20 +132,25 @@ fn with_fixes(scene: &Scene<'_, '_>, found: Found, holder: &Holder<'_>, limits: 
 }
 
 /// The server lets no further client in, and says so.
-fn own_limit(scene: &Scene<'_, '_>, said: &str) -> Option<Found> {
-    let row = taking(scene)?;
-    let holder = holder(scene, std::slice::from_ref(row));
-    let summary = format!("{} has as many connections as it allows: {said}", holder.name);
-    let shown = scene.subject.endpoint().map(|to| to.to_string()).unwrap_or_default();
+fn own_limit(scene: &Scene<'_, '_>, dial: &Dial) -> Option<Found> {
+    let Endpoint::Tcp(at) = dial.to else { return None };
+    let said = words(dial)?;
+    let row = taking(scene);
+    let holder = row.map(|row| holder(scene, std::slice::from_ref(row)));
+    let (subject, who) = match &holder {
+        Some(holder) => (holder.subject(), holder.name.clone()),
+        None => (at.to_string(), at.to_string()),
+    };
+    let mut run = format!("ss -Htn state established 'sport = :{}'", at.port());
+    if row.is_none() {
+        run.push_str("    # on the server itself");
+    }
+    let does = "find out who holds the connections, and raise the server's own limit (max_connections, maxclients, \
+                MaxClients) if they are needed";
     Some(
-        Found::new(holder.subject(), summary)
-            .seen(Evidence::new("dial", format!("{shown} says: {said}"), format!("nc -w1 {}", shown.replace(':', " "))))
-            .advise(Advice::new(
-                "find out who holds the connections, and raise the server's own limit (max_connections, maxclients, \
-                 MaxClients) if they are needed",
-                format!("ss -Htn state established 'sport = :{}'", row.port),
-                None,
-            )),
+        Found::new(subject, format!("{who} has as many connections as it allows: {said}"))
+            .seen(Evidence::new("dial", format!("{at} says: {said}"), format!("nc -w1 {} {}", at.ip(), at.port())))
+            .advise(Advice::new(does, run, None)),
     )
 }
 
@@ -157,6 +160,7 @@ mod tests {
     use crate::facts::Reading;
     use crate::facts::connect::{Counter, Outcome};
     use crate::facts::limits::Limits;
+    use crate::target::From;
 
     const ID: &str = "fd-or-connection-limit";
 
@@ -215,5 +219,27 @@ mod tests {
         });
         let told = assert_culprit(&host.case(), ID);
         assert!(told.causes[0].summary.contains("max number of clients reached"), "{told:#?}");
+    }
+
+    #[test]
+    fn who_is_told_so_and_hung_up_on_is_not_let_in() {
+        let full = "-ERR max number of clients reached\r\n";
+        let told = assert_culprit(&board(Outcome::Open, 0, 3).banner(full).case(), ID);
+        assert_eq!(told.outcome, Some(Outcome::Closed));
+        let yours = "421 There are too many connections from your internet address.\r\n";
+        assert_not_found(&board(Outcome::Open, 0, 3).banner(yours).case(), ID);
+        let told = assert_culprit(&board(Outcome::Open, 0, 3).banner(yours).from(From::Here).case(), ID);
+        assert_eq!(told.outcome, Some(Outcome::Closed));
+    }
+
+    #[test]
+    fn a_server_elsewhere_that_is_full_says_so_too() {
+        let host = Host::with_outcome(6379, Outcome::Open).target("192.0.2.7:6379");
+        let host = host.dial("192.0.2.7".parse().unwrap(), Outcome::Open).banner("-ERR max number of clients reached");
+        let told = assert_culprit(&host.case(), ID);
+        assert_eq!(told.outcome, Some(Outcome::Closed));
+        let finding = told.culprit().unwrap();
+        assert!(finding.summary.starts_with("192.0.2.7:6379 has as many connections"), "{}", finding.summary);
+        assert_eq!(finding.plans().count(), 0);
     }
 }

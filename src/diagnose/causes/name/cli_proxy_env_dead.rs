@@ -21,15 +21,7 @@ pub(crate) static CAUSE: Cause = Cause {
     id: "cli-proxy-env-dead",
     in_box: BoxId::Name,
     general: false,
-    explains: &[
-        Outcome::Refused,
-        Outcome::Timeout,
-        Outcome::Unreachable,
-        Outcome::Reset,
-        Outcome::Open,
-        Outcome::Error,
-        Outcome::Unresolved,
-    ],
+    explains: &[Outcome::Refused, Outcome::Timeout, Outcome::Unreachable, Outcome::Reset, Outcome::Open],
     words: Words {
         title: "A proxy is set, and nothing answers there",
         what: "Programs that find http_proxy, https_proxy or ALL_PROXY in their environment connect to the proxy and not to \
@@ -51,18 +43,21 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     of_those_used(scene).or_else(|| asked_itself(scene))
 }
 
-/// The target is asked by a proxy, or asks by one.
+/// Clients ask for the target by a proxy. This program does not: what it gets itself is none of the proxy's doing, so the
+/// proxy is to blame only where the direct way works.
 fn of_those_used(scene: &Scene<'_, '_>) -> Option<Found> {
     let all = used(scene.look, scene.subject)?;
     let (proxy, dial) = all.iter().find_map(|proxy| {
         let dial = scene.look.dialled(proxy.at.as_ref()?)?;
         FAILS.contains(&dial.outcome).then_some((proxy, dial))
     })?;
-    let whose = proxy.by.map_or_else(|| "programs here that go by it".to_owned(), |unit| unit.name.clone());
     let place = place(proxy.setting, proxy.by);
     let at = proxy.setting.shown();
-    let summary = format!("{whose} ask {at} first ({} {place}), which is {}", proxy.setting.name, dial.outcome.word());
-    Some(with_fixes(Found::new(&at, summary).seen(set(proxy)).seen(tried(dial)), proxy))
+    let (name, got) = (&proxy.setting.name, dial.outcome.word());
+    let summary = format!("programs here that go by it ask {at} first ({name} {place}), which is {got}");
+    let mut found = Found::new(&at, summary).seen(set(proxy)).seen(tried(dial));
+    found.latent = scene.outcome()? != Outcome::Open;
+    Some(with_fixes(found, proxy))
 }
 
 /// The target is itself a proxy that something here is told to use.
@@ -222,19 +217,35 @@ mod tests {
 
     #[test]
     fn a_url_is_asked_by_the_proxy() {
-        let host = |target: &str| {
+        let url = |target: &str, direct: Outcome| {
             let host = Host::with_outcome(443, Outcome::Open).named("shop.example", &["192.0.2.7"], |_| ());
             let host = host.named("spared.example", &["192.0.2.7"], |_| ()).target(target);
-            let host = host.dial("192.0.2.7".parse().unwrap(), Outcome::Open).facts(|f| {
+            let host = host.dial("192.0.2.7".parse().unwrap(), direct).facts(|f| {
                 let refused = crate::diagnose::causes::testing::dialled("127.0.0.1:3128", Outcome::Refused);
                 f.dials.insert(refused.to.clone(), Reading::known(refused));
             });
             with(host, 0, proxies(3128, SetIn::Environment)).case()
         };
+        let host = |target: &str| url(target, Outcome::Open);
         let told = assert_culprit(&host("https://shop.example/"), ID);
         assert_eq!(told.outcome, Some(Outcome::Open), "the target itself answers");
         assert_not_found(&host("https://spared.example/"), ID);
         assert_not_found(&host("shop.example:443"), ID);
         assert_not_found(&host("http://shop.example:443/"), ID);
+        for direct in [Outcome::Refused, Outcome::Timeout] {
+            let told = assert_found(&url("https://shop.example/", direct), ID);
+            assert_ne!(told.culprit, Some(ID), "this program asked without the proxy");
+            assert!(told.causes.iter().any(|found| found.cause == ID && found.latent), "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn how_a_unit_asks_others_does_not_matter_to_who_asks_it() {
+        let host = Host::refusing(443).target("app.service").running("app.service").claimed_by("app.service");
+        let host = with(host, 812, proxies(3128, SetIn::Environment)).facts(|f| {
+            let refused = crate::diagnose::causes::testing::dialled("127.0.0.1:3128", Outcome::Refused);
+            f.dials.insert(refused.to.clone(), Reading::known(refused));
+        });
+        assert_not_found(&host.case(), ID);
     }
 }

@@ -1,12 +1,14 @@
 //! The name leads to another machine than the one that serves it: this host.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::super::{Cause, Found, Words};
 use crate::diagnose::Scene;
 use crate::diagnose::chart::BoxId;
 use crate::diagnose::verdict::{Advice, Evidence, arg};
+use crate::diagnose::whence::is_public;
 use crate::facts::connect::Outcome;
+use crate::facts::host::Addresses;
 use crate::facts::name::{HostsLine, Resolution};
 use crate::fixes::hosts_file;
 
@@ -84,14 +86,27 @@ fn why<'a>(scene: &Scene<'_, '_>, host: &str, resolution: &'a Resolution) -> Opt
     if let Some(ip) = resolution.addresses.iter().find(|ip| served(ip)) {
         return Some(Why::ServedHere(*ip));
     }
-    is_own(host, &scene.look.host()?.hostname).then_some(Why::Own)
+    let first = *resolution.addresses.first()?;
+    let own = is_own(host, &scene.look.host()?.hostname, &resolution.search) && !may_be_translated(first, mine);
+    own.then_some(Why::Own)
 }
 
-/// The host's name, with or without a domain behind it.
-fn is_own(host: &str, hostname: &str) -> bool {
-    let (host, own) = (host.trim_end_matches('.').to_ascii_lowercase(), hostname.to_ascii_lowercase());
-    let longer = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'));
-    !own.is_empty() && own != "localhost" && (host == own || longer(&host, &own) || longer(&own, &host))
+/// The host's name, alone or with a domain behind it that this host looks names up in.
+fn is_own(host: &str, hostname: &str, search: &[String]) -> bool {
+    let (host, own) = (host.trim_end_matches('.'), hostname.trim_end_matches('.'));
+    if own.is_empty() || own.eq_ignore_ascii_case("localhost") {
+        return false;
+    }
+    let longer = |domain: &String| host.eq_ignore_ascii_case(&format!("{own}.{}", domain.trim_matches('.')));
+    host.eq_ignore_ascii_case(own) || search.iter().any(longer)
+}
+
+/// A public address may be this host's all the same, where it has only private ones of its own: a router or a cloud
+/// translates it.
+fn may_be_translated(address: IpAddr, mine: &Addresses) -> bool {
+    let public = |ip: IpAddr| is_public(SocketAddr::new(ip, 0));
+    let own = |ip: IpAddr| ip.is_ipv4() == address.is_ipv4() && public(ip);
+    public(address) && !mine.all.iter().any(|a| own(a.address))
 }
 
 fn addresses(scene: &Scene<'_, '_>) -> Evidence {
@@ -113,13 +128,15 @@ fn with_fixes(scene: &Scene<'_, '_>, found: Found, host: &str, resolution: &Reso
             .advise(Advice::new(does, "edit /etc/nsswitch.conf: hosts: files dns", undo.as_deref()))
             .advise(correct(&line.address.to_string()));
     }
-    let own = match why {
-        Why::ServedHere(ip) => Some(*ip),
-        Why::Own | Why::Overridden(_) => scene.look.addresses().map(crate::facts::host::Addresses::primary),
-    };
-    let Some(own) = own.filter(|ip| !ip.is_loopback()) else { return found.advise(correct("this host's address")) };
-    let found = if files_first(resolution) { found.fix(hosts_file::add(host, own)) } else { found };
-    found.advise(correct(&own.to_string()))
+    if let Why::ServedHere(ip) = why {
+        let found = if files_first(resolution) { found.fix(hosts_file::add(host, *ip)) } else { found };
+        return found.advise(correct(&ip.to_string()));
+    }
+    // That a name is this host's own does not prove that it is to be served here: nothing is changed for it.
+    match scene.look.addresses().map(Addresses::primary).filter(|ip| !ip.is_loopback()) {
+        Some(own) => found.advise(correct(&own.to_string())),
+        None => found.advise(correct("this host's address")),
+    }
 }
 
 /// Would a line of /etc/hosts be believed?
@@ -131,6 +148,7 @@ fn files_first(resolution: &Resolution) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::diagnose::causes::testing::{Host, assert_culprit, assert_not_found};
+    use crate::facts::Reading;
     use crate::facts::connect::Outcome;
     use crate::facts::name::HostsLine;
 
@@ -140,17 +158,41 @@ mod tests {
         Host::refusing(443).named(name, addresses, |_| ()).dial(addresses[0].parse().unwrap(), Outcome::Refused)
     }
 
+    fn own(name: &str, address: &str) -> Host {
+        let host = Host::refusing(443).named(name, &[address], |r| r.search = vec!["shop.example.".into()]);
+        host.dial(address.parse().unwrap(), Outcome::Refused)
+    }
+
     #[test]
     fn the_hosts_own_name_is_another_machine() {
-        let told = assert_culprit(&leads_to("server.shop.example", &["10.9.9.9"]).case(), ID);
+        let told = assert_culprit(&own("server.shop.example", "10.9.9.9").case(), ID);
         let finding = &told.causes[0];
         assert!(
             finding.summary.contains("server.shop.example leads to 10.9.9.9, which is not this host"),
             "{finding:?}"
         );
-        let plan = finding.plans().next().unwrap();
-        assert_eq!(plan.commands(), "edit /etc/hosts: add: 10.2.0.2 server.shop.example");
-        assert!(plan.undo_commands().is_some());
+        assert_eq!(finding.plans().count(), 0);
+        assert!(finding.advice[0].does.contains("give 10.2.0.2 for server.shop.example"), "{finding:?}");
+        assert_culprit(&own("SERVER", "10.9.9.9").case(), ID);
+    }
+
+    #[test]
+    fn a_name_that_only_begins_like_the_hosts_is_another() {
+        assert_not_found(&own("server.google.example", "10.9.9.9").case(), ID);
+        assert_not_found(&own("server.www.shop.example", "10.9.9.9").case(), ID);
+    }
+
+    #[test]
+    fn a_public_address_may_be_translated_to_this_host() {
+        assert_not_found(&own("server.shop.example", "198.51.100.7").case(), ID);
+        let public = own("server.shop.example", "198.51.100.7").facts(|f| {
+            let mut mine = f.addresses.value().cloned().unwrap();
+            let mut another = mine.all.last().cloned().unwrap();
+            another.address = "203.0.113.9".parse().unwrap();
+            mine.all.push(another);
+            f.addresses = Reading::known(mine);
+        });
+        assert_culprit(&public.case(), ID);
     }
 
     #[test]
@@ -158,6 +200,9 @@ mod tests {
         let host = leads_to("shop.example", &["10.9.9.9", "10.2.0.2"]).listens("0.0.0.0", "nginx.service", |_| ());
         let told = assert_culprit(&host.dial("10.2.0.2".parse().unwrap(), Outcome::Open).case(), ID);
         assert!(told.causes[0].summary.contains("10.2.0.2 is this host"), "{told:#?}");
+        let plan = told.causes[0].plans().next().unwrap();
+        assert_eq!(plan.commands(), "edit /etc/hosts: add: 10.2.0.2 shop.example");
+        assert!(plan.undo_commands().is_some());
         let idle = leads_to("shop.example", &["10.9.9.9", "10.2.0.2"]);
         assert_not_found(&idle.dial("10.2.0.2".parse().unwrap(), Outcome::Refused).case(), ID);
     }

@@ -99,6 +99,19 @@ mod tests {
     }
 
     #[test]
+    fn servers_that_were_not_all_asked_are_not_blamed() {
+        for (also, port) in [(1, None), (4, Some(9000))] {
+            let mut host = haproxy(Outcome::Refused);
+            host.beyond(Daemon::Haproxy, |beyond| {
+                let first = beyond.upstreams.first().cloned().unwrap();
+                let more = (1..=also).map(|n| Upstream { port: port.map(|port| port + n), ..first.clone() });
+                beyond.upstreams.extend(more);
+            });
+            assert_not_found(&host.case(), ID);
+        }
+    }
+
+    #[test]
     fn a_server_that_takes_connections_is_not_the_reason() {
         assert_not_found(&haproxy(Outcome::Open).case(), ID);
     }
