@@ -96,17 +96,22 @@ impl Generations {
 
     /// The next change, with the program that made it where the kernel tells; none when the kernel tells no more.
     pub(in crate::sources) async fn next(&mut self) -> Option<Option<String>> {
-        let mut ready = self.events.readable().await.ok()?;
-        tokio::time::sleep(TOGETHER).await;
-        let mut burst = Burst::default();
-        take(&self.events, &mut self.buffer, &mut burst);
-        if burst.by.is_none() {
-            // The end of the transaction, which says who made it, is still to come.
+        loop {
+            let mut ready = self.events.readable().await.ok()?;
             tokio::time::sleep(TOGETHER).await;
+            let mut burst = Burst::default();
             take(&self.events, &mut self.buffer, &mut burst);
+            if burst.by.is_none() && burst != Burst::default() {
+                // The end of the transaction, which says who made it, is still to come.
+                tokio::time::sleep(TOGETHER).await;
+                take(&self.events, &mut self.buffer, &mut burst);
+            }
+            ready.clear_ready();
+            // It may be told once more of what was taken already.
+            if burst != Burst::default() {
+                return Some(burst.by.map(|(_, name)| name));
+            }
         }
-        ready.clear_ready();
-        Some(burst.by.map(|(_, name)| name))
     }
 }
 
@@ -149,7 +154,7 @@ fn take(events: &AsyncFd<OwnedFd>, buffer: &mut [u8], burst: &mut Burst) {
 }
 
 /// What changed within a short time.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Burst {
     chains: BTreeSet<ChainId>,
     sets: BTreeSet<SetId>,
