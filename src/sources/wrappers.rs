@@ -159,7 +159,8 @@ fn read(files: &HostFiles) -> Result<HostsAccess, Trouble> {
     };
     let (allow, deny) = (text("/etc/hosts.allow")?, text("/etc/hosts.deny")?);
     let mut lists = BTreeMap::new();
-    let mut wanted: Vec<String> = [&allow, &deny].into_iter().flatten().flat_map(|text| named(text)).collect();
+    let rules = [&allow, &deny].into_iter().flatten().flat_map(|text| text.lines());
+    let mut wanted: Vec<String> = rules.filter(|line| !line.starts_with('#')).flat_map(named).collect();
     while let Some(path) = wanted.pop() {
         if lists.contains_key(&path) {
             continue;

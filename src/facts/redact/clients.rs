@@ -13,6 +13,9 @@ use crate::facts::{Facts, Reading};
 /// Words of libwrap's language, which name nobody.
 const WORDS: [&str; 9] = ["ALL", "LOCAL", "PARANOID", "KNOWN", "UNKNOWN", "EXCEPT", "allow", "deny", "except"];
 
+/// The files of libwrap.
+const TABLES: [&str; 2] = ["/etc/hosts.allow", "/etc/hosts.deny"];
+
 impl StandIns {
     /// The names that lists of clients and settings of the resolver hold.
     pub(super) fn listed(&mut self, facts: &Facts) {
@@ -34,7 +37,7 @@ impl StandIns {
         }
         let Some(access) = facts.hosts_access.value() else { return };
         for text in [&access.allow, &access.deny].into_iter().flatten() {
-            for line in text.replace("\\\n", " ").lines().filter(|line| !line.trim_start().starts_with('#')) {
+            for line in text.replace("\\\n", " ").lines().filter(|line| !is_comment(line)) {
                 // Addresses in brackets have colons of their own.
                 let (_, clients) = line.split_once(':').unwrap_or_default();
                 for word in clients.split([',', ' ', '\t', ':']) {
@@ -42,8 +45,10 @@ impl StandIns {
                 }
             }
         }
-        for text in access.lists.values().flatten() {
-            for word in text.split_whitespace() {
+        // Among them are the two files themselves, whose words are not all clients.
+        let lists = access.lists.iter().filter(|(path, _)| !TABLES.contains(&path.as_str()));
+        for text in lists.filter_map(|(_, text)| text.as_ref().ok()) {
+            for word in text.lines().filter(|line| !is_comment(line)).flat_map(str::split_whitespace) {
                 self.client(word);
             }
         }
@@ -71,7 +76,7 @@ impl StandIns {
     pub(super) fn prefixes(&mut self, list: &str, value: &mut Value) {
         match value {
             Value::String(text) if list == "xinetd" => *text = with_lengths(text),
-            Value::String(text) => *text = self.with_prefixes(text),
+            Value::String(text) => *text = self.with_prefixes(&without_comments(text)),
             Value::Array(items) => items.iter_mut().for_each(|item| self.prefixes(list, item)),
             Value::Object(map) => map.values_mut().for_each(|item| self.prefixes(list, item)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -91,6 +96,17 @@ impl StandIns {
         let IpAddr::V4(stand_in) = self.addresses.network(Ipv4Addr::from(whole).into(), bits) else { return None };
         Some(stand_in.octets().iter().take(bytes.len()).fold(String::new(), |shown, byte| format!("{shown}{byte}.")))
     }
+}
+
+/// Comments decide nothing and may tell anything: only that they are there is kept, so that lines keep their numbers.
+fn without_comments(text: &str) -> String {
+    let kept = |line: &str| if is_comment(line) { "#".into() } else { line.to_owned() };
+    let whole: Vec<String> = text.split('\n').map(kept).collect();
+    whole.join("\n")
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
 }
 
 /// `10.1.0.0` of xinetd holds a network: written so that it still does when it has a stand-in.
