@@ -217,7 +217,8 @@ fn hostile_text_anywhere_in_a_recording_is_shown_safely() {
             let mut changed = tree.clone();
             change(&mut changed, nth, &|leaf| {
                 if let Value::String(text) = leaf {
-                    text.insert_str(text.floor_char_boundary(text.len() / 2), HOSTILE);
+                    let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
+                    text.insert_str(middle, HOSTILE);
                 }
             });
             // Words that the format fixes (an outcome, an address) are refused.

@@ -25,7 +25,8 @@ fn spoil(tree: &mut Value) -> usize {
         Value::Object(map) => {
             let texts = map.iter_mut().map(|(name, part)| {
                 if let (Value::String(text), true) = (&mut *part, WORDED.contains(&name.as_str())) {
-                    text.insert_str(text.floor_char_boundary(text.len().min(8)), HOSTILE);
+                    let at = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 8).last().unwrap_or_default();
+                    text.insert_str(at, HOSTILE);
                     return 1;
                 }
                 spoil(part)
