@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::diagnose::look::Look;
-use crate::diagnose::timeline::pace::between;
 use crate::diagnose::verdict::Diagnosis;
 use crate::diagnose::ways::Memory;
 use crate::diagnose::{diagnose, diagnose_again};
@@ -15,10 +14,7 @@ use crate::error::Error;
 use crate::facts::socket::{Listener, Owner};
 use crate::facts::{Case, Fact, Question, Reading};
 use crate::sources::far::Far;
-use crate::sources::{self, Arrival, Sources};
-
-/// Answers that may be on their way at once.
-const IN_FLIGHT: usize = 256;
+use crate::sources::{self, Arrival, IN_FLIGHT, Sources};
 
 /// How often the packet filter's rules are read again because they changed while they were read.
 const RULES_AGAIN: u32 = 3;
@@ -116,11 +112,6 @@ pub async fn work_out<T>(case: &mut Case, limit: Duration, what: impl Fn(&Look<'
 /// Diagnoses a case that nobody can be asked about any more (a recording).
 pub fn replayed(case: Case) -> (Case, Diagnosis) {
     unasked(case, "it is not in the recording")
-}
-
-/// How long to leave a target alone before it is tried again.
-pub fn pace(case: &Case, diagnosis: &Diagnosis) -> Duration {
-    between(&Look::new(case), &diagnosis.subject)
 }
 
 /// Takes in what has arrived, all of it, so that many answers cost one diagnosis.

@@ -3,6 +3,7 @@
 use super::chart::took;
 use super::fixing::{End, Fixing};
 use super::state::{Screen, State};
+use crate::diagnose::verdict::Verdict;
 use crate::facts::connect::Outcome;
 
 /// Something that happened.
@@ -37,17 +38,10 @@ pub(super) fn tried(state: &mut State, before: Option<Outcome>) {
         Some(before) if before == outcome => format!("tried again: {word}, as before"),
         Some(before) => format!("tried again: {word}; it was {} before", before.word()),
     };
-    let tone = match outcome {
-        Outcome::Open => Tone::Good,
-        Outcome::Silent => Tone::Neutral,
-        Outcome::Refused
-        | Outcome::Reset
-        | Outcome::Closed
-        | Outcome::Timeout
-        | Outcome::Unreachable
-        | Outcome::Denied
-        | Outcome::Unresolved
-        | Outcome::Error => Tone::Bad,
+    let tone = match Verdict::of(outcome) {
+        Verdict::Yes => Tone::Good,
+        Verdict::No => Tone::Bad,
+        Verdict::Unknown | Verdict::Unneeded => Tone::Neutral,
     };
     note(state, what, tone);
 }

@@ -11,6 +11,7 @@ use super::{Asked, asker, limit, load, now, runtime, say, settle, settle_within,
 use crate::check;
 use crate::diagnose::look::Look;
 use crate::diagnose::subject::Subject;
+use crate::diagnose::timeline::pace::between;
 use crate::diagnose::verdict::Diagnosis;
 use crate::error::Error;
 use crate::facts::Case;
@@ -112,13 +113,13 @@ fn recorded(recording: &Recording) -> String {
 
 /// Looks again until the target is open or the time is over.
 fn wait(words: &Checking, most: Duration) -> Result<(Case, Diagnosis), Error> {
-    let began = now();
+    let (began, runtime) = (now(), runtime()?);
     let (mut looks, mut probes) = (0, 0);
     loop {
         let left = most.saturating_sub(began.elapsed()).max(LEAST);
         let (case, mut diagnosis) = settle_within(&words.asked, left.min(limit("--timeout", words.asked.timeout)?))?;
         let report = Report { case: &case, diagnosis: &diagnosis, took: Duration::ZERO };
-        let pause = check::pace(&case, &diagnosis);
+        let pause = between(&Look::new(&case), &diagnosis.subject);
         if report.exit_code() == 0 || began.elapsed() + pause > most {
             if looks > 0 {
                 let plural = if probes == 1 { "" } else { "s" };
@@ -127,7 +128,7 @@ fn wait(words: &Checking, most: Duration) -> Result<(Case, Diagnosis), Error> {
             return Ok((case, diagnosis));
         }
         (looks, probes) = (looks + 1, probes + case.probes());
-        runtime()?.block_on(async { tokio::time::sleep(pause).await });
+        runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 }
 

@@ -17,11 +17,9 @@ use crate::error::Error;
 use crate::facts::Case;
 use crate::facts::connect::Endpoint;
 use crate::facts::socket::Transport;
+use crate::sources::IN_FLIGHT;
 use crate::sources::far::{Far, Place};
 use crate::target::{From, Target, TargetKind};
-
-/// Answers that may be on their way at once.
-const IN_FLIGHT: usize = 256;
 
 /// The other end.
 #[derive(Debug, Args, Default, Clone)]

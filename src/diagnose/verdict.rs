@@ -28,6 +28,24 @@ pub enum Verdict {
     Unneeded,
 }
 
+impl Verdict {
+    /// What a connection attempt amounts to. UDP need not answer.
+    pub fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Open => Self::Yes,
+            Outcome::Silent => Self::Unknown,
+            Outcome::Refused
+            | Outcome::Reset
+            | Outcome::Closed
+            | Outcome::Timeout
+            | Outcome::Unreachable
+            | Outcome::Denied
+            | Outcome::Unresolved
+            | Outcome::Error => Self::No,
+        }
+    }
+}
+
 /// A statement with the reading behind it and the command that shows the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence {

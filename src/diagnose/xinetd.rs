@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::look::Look;
 use super::subject::{Asker, Subject};
+use super::wrappers::unless_hung_up;
 use crate::facts::connect::{Dial, Outcome};
 use crate::facts::socket::Transport;
 use crate::facts::xinetd::{AccessList, XinetdService};
@@ -57,15 +58,7 @@ fn of_listener<'a>(look: &Look<'a>, subject: &Subject, dial: &Dial) -> Option<Sa
 
 /// What the asked side gets, once xinetd is considered. None: not known (yet).
 pub(super) fn outcome(look: &Look<'_>, subject: &Subject, dial: &Dial, outcome: Outcome) -> Option<Outcome> {
-    if outcome != Outcome::Open {
-        return Some(outcome);
-    }
-    let (said, missing) = look.noting(|| says(look, subject, dial));
-    if said.is_none() && (missing.open || !missing.blind.is_empty()) {
-        look.also_missing(&missing);
-        return None;
-    }
-    Some(if matches!(said, Some(Says::Denied { .. })) { Outcome::Closed } else { outcome })
+    unless_hung_up(look, outcome, || says(look, subject, dial).map(|said| matches!(said, Says::Denied { .. })))
 }
 
 /// The better match of the two lists decides; `client` none is an arbitrary one.

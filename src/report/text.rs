@@ -53,7 +53,7 @@ fn head(report: &Report<'_>, style: Style, out: &mut String) {
     let at = d.subject.endpoint().map_or_else(|| input.clone(), |e| text::line(&e.to_string()));
     let asked = if at == input { String::new() } else { format!(" ({input})") };
     let outcome = report.outcome();
-    let verdict = if d.untold.is_some() { Verdict::Unknown } else { mark(outcome) };
+    let verdict = if d.untold.is_some() { Verdict::Unknown } else { Verdict::of(outcome) };
     let word = if d.untold.is_some() { "CANNOT TELL".to_owned() } else { outcome.word().to_uppercase() };
     let because = d.untold.as_deref().map(|why| format!(", because {}", text::line(why))).unwrap_or_default();
     let _ = writeln!(
@@ -70,22 +70,6 @@ fn head(report: &Report<'_>, style: Style, out: &mut String) {
         let here =
             if symptom.outcome == outcome { String::new() } else { format!("{} from here, ", symptom.outcome.word()) };
         let _ = writeln!(out, "  {here}{errno}after {}{by}", shown_time(symptom.after));
-    }
-}
-
-/// The verdict a connection attempt amounts to. UDP need not answer.
-fn mark(outcome: Outcome) -> Verdict {
-    match outcome {
-        Outcome::Open => Verdict::Yes,
-        Outcome::Silent => Verdict::Unknown,
-        Outcome::Refused
-        | Outcome::Reset
-        | Outcome::Closed
-        | Outcome::Timeout
-        | Outcome::Unreachable
-        | Outcome::Denied
-        | Outcome::Unresolved
-        | Outcome::Error => Verdict::No,
     }
 }
 
@@ -183,7 +167,7 @@ fn tried(report: &Report<'_>, style: Style, out: &mut String) {
     }
     let _ = writeln!(out);
     for symptom in others {
-        let verdict = mark(symptom.outcome);
+        let verdict = Verdict::of(symptom.outcome);
         let sign = paint(verdict, sign(verdict, style.ascii), style);
         let by = symptom
             .answered_by

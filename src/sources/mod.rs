@@ -49,6 +49,9 @@ use netlink::nftables;
 pub use patience::patient;
 pub use trouble::Trouble;
 
+/// Answers that may be on their way at once.
+pub const IN_FLIGHT: usize = 256;
+
 /// A fact on its way to whoever asked.
 #[derive(Debug)]
 pub struct Arrival {

@@ -72,17 +72,10 @@ pub fn mark(state: &BoxState) -> Mark {
 /// The mark of what an attempt got.
 pub fn outcome_mark(outcome: Outcome) -> Mark {
     let of = |sign, style| Mark { sign, word: outcome.word(), style };
-    match outcome {
-        Outcome::Open => of("✔", GOOD),
-        Outcome::Silent => of("?", WARN),
-        Outcome::Refused
-        | Outcome::Reset
-        | Outcome::Closed
-        | Outcome::Timeout
-        | Outcome::Unreachable
-        | Outcome::Denied
-        | Outcome::Unresolved
-        | Outcome::Error => of("✘", BAD),
+    match Verdict::of(outcome) {
+        Verdict::Yes => of("✔", GOOD),
+        Verdict::No => of("✘", BAD),
+        Verdict::Unknown | Verdict::Unneeded => of("?", WARN),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::cmd::{Ran, Step, While, command, ok};
 use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::scenario::shared_root;
 use crate::scenarios;
 
 /// Where the package puts the program.
@@ -30,9 +29,9 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
 fn install_use_upgrade_remove() -> Step {
     let made = tempfile::tempdir().while_("a directory for packages")?;
     let packages = VERSIONS.map(|version| package(made.path(), version));
-    let scenario = scenarios::all().find(|s| s.cause == "svc-masked" && s.name == "nginx").ok_or("no svc-masked")?;
+    let scenario = scenarios::named("svc-masked", "nginx")?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     let files = |host: &Host| host.read(&["sh", "-c", FILES]);
     let before = files(&host)?;
     for (package, name) in packages.into_iter().zip(["old.deb", "new.deb"]) {

@@ -4,7 +4,7 @@ use crate::cmd::Step;
 use crate::host::{Host, PROGRAM_INSIDE};
 use crate::lab::Lab;
 use crate::pty::Pty;
-use crate::scenario::{Scenario, shared_root};
+use crate::scenario::Scenario;
 use crate::scenarios;
 
 /// The host of a scenario, broken.
@@ -18,12 +18,10 @@ pub(crate) struct Broken {
 impl Broken {
     /// Boots and breaks it.
     pub(crate) fn new(cause: &str, name: &str) -> Step<Self> {
-        let scenario = scenarios::all()
-            .find(|s| s.cause == cause && s.name == name)
-            .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
+        let scenario = scenarios::named(cause, name)?;
         let lab = Lab::new()?;
         (scenario.network)(&lab)?;
-        let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+        let host = scenario.boot(&lab)?;
         (scenario.break_it)(&host)?;
         Ok(Self { scenario, host, lab })
     }

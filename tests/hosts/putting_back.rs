@@ -7,7 +7,6 @@ use crate::dial::Outcome;
 use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::scenario::shared_root;
 use crate::scenarios;
 
 /// A fix that is not taken.
@@ -61,11 +60,9 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
 
 fn play(refused: Refused) -> Step {
     let (cause, name) = refused.of;
-    let scenario = scenarios::all()
-        .find(|s| s.cause == cause && s.name == name)
-        .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
+    let scenario = scenarios::named(cause, name)?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     (scenario.break_it)(&host)?;
     (refused.besides)(&host)?;
     serves(&host, refused.serves)?;

@@ -13,7 +13,6 @@ use crate::fixing::Snapshot;
 use crate::host::{Host, PROGRAM_INSIDE};
 use crate::lab::Lab;
 use crate::pty::{ENTER, LEAVE, Pty};
-use crate::scenario::shared_root;
 use crate::scenarios;
 
 /// Two may have this program do one plan as root, one of them only with a password; the third may nothing.
@@ -52,9 +51,9 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
 }
 
 fn prepared(play: Play) -> Step {
-    let scenario = scenarios::all().find(|s| s.cause == "svc-masked" && s.name == "nginx").ok_or("no svc-masked")?;
+    let scenario = scenarios::named("svc-masked", "nginx")?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     host.sh(USERS)?;
     (scenario.break_it)(&host)?;
     play(&host)

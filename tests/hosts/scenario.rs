@@ -166,12 +166,16 @@ impl Scenario {
         if self.needs == Needs::AllPowers { Powers::All } else { Powers::Usual }
     }
 
+    /// Its host, booted, before anything is broken on it.
+    pub(crate) fn boot(&self, lab: &Lab) -> Step<Host> {
+        lab.boot_server(shared_root()?, self.powers(), self.before_boot)
+    }
+
     /// Plays it from start to end; the error says what was not as it should be, with the host's state.
     pub(crate) fn play(&self) -> Step {
-        let root = shared_root()?;
         let lab = Lab::new()?;
         (self.network)(&lab).map_err(|why| format!("preparing the network: {why}"))?;
-        let host = lab.boot_server(root, self.powers(), self.before_boot)?;
+        let host = self.boot(&lab)?;
         let trace = |act: &str, result: Step| result.map_err(|why| format!("{act}: {why}\n{}", state_of(&host)));
         trace("breaking it", (self.break_it)(&host))?;
         trace("the fault is not there", self.look(&lab, &host))?;

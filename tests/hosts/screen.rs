@@ -6,7 +6,7 @@ use crate::cmd::Step;
 use crate::host::PROGRAM_INSIDE;
 use crate::lab::Lab;
 use crate::pty::Pty;
-use crate::scenario::{Scenario, shared_root};
+use crate::scenario::Scenario;
 use crate::scenarios;
 
 /// A stopped, a misbound and a crashed service.
@@ -30,9 +30,9 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
 
 /// Red → f → preview → yes → it works → kept → green → u → yes → red again.
 fn fix_and_undo() -> Step {
-    let scenario = scenarios::all().find(|s| s.cause == "svc-masked" && s.name == "nginx").ok_or("no svc-masked")?;
+    let scenario = scenarios::named("svc-masked", "nginx")?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     (scenario.break_it)(&host)?;
     let mut screen = open(&host, scenario);
     screen.wait_until_shown("REFUSED");
@@ -62,12 +62,10 @@ fn fix_and_undo() -> Step {
 }
 
 fn watch(cause: &str, name: &str) -> Step {
-    let scenario = scenarios::all()
-        .find(|s| s.cause == cause && s.name == name)
-        .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
+    let scenario = scenarios::named(cause, name)?;
     let repair = scenario.repair.ok_or("a scenario for the screen needs a repair")?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     (scenario.break_it)(&host)?;
     let mut screen = open(&host, scenario);
     screen.wait_until_shown("REFUSED");

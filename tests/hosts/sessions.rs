@@ -10,7 +10,7 @@ use crate::dial::Outcome;
 use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::scenario::{nothing, shared_root};
+use crate::scenario::nothing;
 use crate::scenarios;
 
 /// A fix that is made from a session.
@@ -123,11 +123,9 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
 
 fn play(session: Session) -> Step {
     let (cause, name) = session.of;
-    let scenario = scenarios::all()
-        .find(|s| s.cause == cause && s.name == name)
-        .ok_or_else(|| format!("there is no scenario {cause}::{name}"))?;
+    let scenario = scenarios::named(cause, name)?;
     let lab = Lab::new()?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     let home = tempfile::tempdir().while_("making a directory")?;
     let key = key(&host, home.path())?;
     (scenario.break_it)(&host)?;

@@ -103,15 +103,25 @@ pub fn says<'a>(look: &Look<'a>, subject: &Subject, dial: &Dial) -> Option<Says<
 
 /// What the asked side gets, once libwrap is considered. None: not known (yet).
 pub(super) fn outcome(look: &Look<'_>, subject: &Subject, dial: &Dial, outcome: Outcome) -> Option<Outcome> {
+    unless_hung_up(look, outcome, || says(look, subject, dial).map(|said| matches!(said, Says::Denied { .. })))
+}
+
+/// What the asked side gets where somebody before the server may hang up on it; `denied` tells whether. None: not known
+/// (yet).
+pub(super) fn unless_hung_up(
+    look: &Look<'_>,
+    outcome: Outcome,
+    denied: impl FnOnce() -> Option<bool>,
+) -> Option<Outcome> {
     if outcome != Outcome::Open {
         return Some(outcome);
     }
-    let (said, missing) = look.noting(|| says(look, subject, dial));
-    if said.is_none() && (missing.open || !missing.blind.is_empty()) {
+    let (denied, missing) = look.noting(denied);
+    if denied.is_none() && (missing.open || !missing.blind.is_empty()) {
         look.also_missing(&missing);
         return None;
     }
-    Some(if matches!(said, Some(Says::Denied { .. })) { Outcome::Closed } else { outcome })
+    Some(if denied == Some(true) { Outcome::Closed } else { outcome })
 }
 
 /// A server that greets this host although the files turn it away does not go by them. vsftpd says 421 first.

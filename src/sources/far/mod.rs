@@ -31,7 +31,6 @@ use crate::text;
 pub const ANSWER: &str = "answer-questions";
 /// Version of the questions and answers.
 const PROTOCOL: u32 = 1;
-const IN_FLIGHT: usize = 256;
 /// The script's first own word. A login shell may have said something before.
 const MARK: &str = "unrefuse-far-end";
 /// What a login shell may say before that, in bytes.

@@ -4,9 +4,9 @@ use std::io::{BufRead as _, Read as _, Write as _};
 
 use tokio::sync::mpsc;
 
-use super::{Ask, Hello, IN_FLIGHT, PROTOCOL, Told};
+use super::{Ask, Hello, PROTOCOL, Told};
 use crate::error::Error;
-use crate::sources::Sources;
+use crate::sources::{IN_FLIGHT, Sources};
 
 /// Questions are short; whoever sends more is no unrefuse.
 const LONGEST: u64 = 1 << 20;

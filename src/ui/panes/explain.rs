@@ -4,15 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{cover, frame, heading, part, rows};
+use super::heading;
+use super::sheet::{Sheet, Size};
 use crate::app::chart::Chart;
 use crate::app::event::Extent;
 use crate::report::about::about;
 use crate::ui::theme::{COMMAND, QUIET, STRONG};
 use crate::ui::words::{Row, wrap};
 
-/// Its widest.
-const WIDTH: u16 = 96;
+/// Its size.
+const SIZE: Size = Size { widest: 96, free: 2, least: 0 };
 
 fn lines(chart: &Chart, width: usize) -> Vec<Row> {
     let id = chart.selected();
@@ -57,28 +58,16 @@ fn lines(chart: &Chart, width: usize) -> Vec<Row> {
     out
 }
 
-fn place(area: Rect, chart: &Chart) -> Rect {
-    let width = WIDTH.min(area.width);
-    let wanted = lines(chart, usize::from(width.saturating_sub(4))).len() + 2;
-    let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(area.height);
-    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+fn sheet(area: Rect, chart: &Chart) -> Sheet {
+    Sheet::new(area, SIZE, |width| lines(chart, width))
 }
 
 /// How much there is, and how much of it is on the screen.
 pub fn extent(area: Rect, chart: &Chart) -> Extent {
-    let place = place(area, chart);
-    let of = lines(chart, usize::from(place.width.saturating_sub(4))).len();
-    Extent { rows: usize::from(place.height.saturating_sub(2)), of }
+    sheet(area, chart).extent()
 }
 
 /// Draws it.
 pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, top: usize) {
-    let place = place(area, chart);
-    let shown = extent(area, chart);
-    let top = top.min(shown.last_top());
-    cover(buffer, place);
-    let title = Row::new().say("Explained: ").say(chart.selected().question());
-    let inner = frame(buffer, place, title, &part(top, shown.rows, shown.of), true);
-    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-    rows(buffer, inner, lines(chart, usize::from(inner.width)).iter().skip(top));
+    sheet(area, chart).draw(buffer, Row::new().say("Explained: ").say(chart.selected().question()), top);
 }

@@ -4,14 +4,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{cover, frame, heading, part, rows};
+use super::heading;
+use super::sheet::{Sheet, Size};
 use crate::app::event::Extent;
 use crate::ui::keys::Keys;
 use crate::ui::theme::{BAD, COMMAND, GOOD, QUIET, WARN};
 use crate::ui::words::Row;
 
-/// Its widest.
-const WIDTH: u16 = 74;
+/// Its size.
+const SIZE: Size = Size { widest: 74, free: 1, least: 0 };
 
 fn lines(keys: &Keys) -> Vec<Row> {
     let mut lines = Vec::new();
@@ -37,25 +38,16 @@ fn lines(keys: &Keys) -> Vec<Row> {
     lines
 }
 
-fn place(area: Rect, keys: &Keys) -> Rect {
-    let width = WIDTH.min(area.width);
-    let wanted = u16::try_from(lines(keys).len() + 2).unwrap_or(u16::MAX);
-    let height = wanted.min(area.height);
-    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+fn sheet(area: Rect, keys: &Keys) -> Sheet {
+    Sheet::new(area, SIZE, |_| lines(keys))
 }
 
 /// How much there is, and how much of it is on the screen.
 pub fn extent(area: Rect, keys: &Keys) -> Extent {
-    Extent { rows: usize::from(place(area, keys).height.saturating_sub(2)), of: lines(keys).len() }
+    sheet(area, keys).extent()
 }
 
 /// Draws it.
 pub fn draw(buffer: &mut Buffer, area: Rect, keys: &Keys, top: usize) {
-    let place = place(area, keys);
-    let shown = extent(area, keys);
-    let top = top.min(shown.last_top());
-    cover(buffer, place);
-    let inner = frame(buffer, place, Row::new().say("Keys"), &part(top, shown.rows, shown.of), true);
-    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(1), ..inner };
-    rows(buffer, inner, lines(keys).iter().skip(top));
+    sheet(area, keys).draw(buffer, Row::new().say("Keys"), top);
 }

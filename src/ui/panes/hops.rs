@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{cover, frame, part, rows};
+use super::sheet::{Sheet, Size};
 use crate::app::chart::{Chart, Origin, took};
 use crate::app::event::Extent;
 use crate::app::hops::{EVERY_MS, Seen};
@@ -15,8 +15,8 @@ use crate::facts::path::{EndAnswer, Path};
 use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN};
 use crate::ui::words::Row;
 
-/// Its widest.
-const WIDTH: u16 = 96;
+/// Its size.
+const SIZE: Size = Size { widest: 96, free: 2, least: 12 };
 
 /// The hops, one a row, as many as there is room for: the last ones and the answer matter most.
 pub(in crate::ui) fn chain(chart: &Chart, (width, height): (usize, usize)) -> Vec<Row> {
@@ -87,30 +87,17 @@ fn who(seen: &Seen) -> String {
     if all.is_empty() { "says nothing".into() } else { all.join(", ") }
 }
 
-fn place(area: Rect, chart: &Chart) -> Rect {
-    let width = WIDTH.min(area.width);
-    // Room for the hops that are still to come, so that nothing moves while they do.
-    let wanted = lines(chart, usize::from(width.saturating_sub(4))).len().max(12) + 2;
-    let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(area.height);
-    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+fn sheet(area: Rect, chart: &Chart) -> Sheet {
+    Sheet::new(area, SIZE, |width| lines(chart, width))
 }
 
 /// How much there is, and how much of it is on the screen.
 pub fn extent(area: Rect, chart: &Chart) -> Extent {
-    let place = place(area, chart);
-    let of = lines(chart, usize::from(place.width.saturating_sub(4))).len();
-    Extent { rows: usize::from(place.height.saturating_sub(2)), of }
+    sheet(area, chart).extent()
 }
 
 /// Draws them over the screen.
 pub fn draw(buffer: &mut Buffer, area: Rect, chart: &Chart, top: usize) {
-    let place = place(area, chart);
-    let shown = extent(area, chart);
-    let top = top.min(shown.last_top());
-    cover(buffer, place);
     let to = chart.diagnosis.subject.endpoint().map(|to| to.to_string()).unwrap_or_default();
-    let title = Row::new().say("Hops to ").say(to);
-    let inner = frame(buffer, place, title, &part(top, shown.rows, shown.of), true);
-    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-    rows(buffer, inner, lines(chart, usize::from(inner.width)).iter().skip(top));
+    sheet(area, chart).draw(buffer, Row::new().say("Hops to ").say(to), top);
 }

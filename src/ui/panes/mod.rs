@@ -14,6 +14,7 @@ pub mod matrix;
 pub mod picker;
 pub(super) mod rule_line;
 pub mod rules;
+mod sheet;
 pub mod sources;
 pub mod symptom;
 

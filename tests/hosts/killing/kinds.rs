@@ -148,8 +148,7 @@ impl Kind {
     /// The scenario.
     pub(super) fn scenario(&self) -> Step<&'static Scenario> {
         let (cause, name) = self.of;
-        let found = scenarios::all().find(|s| s.cause == cause && s.name == name);
-        found.ok_or_else(|| format!("there is no scenario {cause}::{name}"))
+        scenarios::named(cause, name)
     }
 
     /// Lets its units be started as often as this takes. Nothing of it is left in /etc.

@@ -20,7 +20,7 @@ use crate::cmd::{Step, While, wait_until};
 use crate::fixing::Snapshot;
 use crate::host::{Host, PROGRAM_INSIDE};
 use crate::lab::Lab;
-use crate::scenario::{Scenario, shared_root};
+use crate::scenario::Scenario;
 use kinds::Kind;
 pub(crate) use strike::records;
 use strike::{LOG, Strike};
@@ -65,7 +65,7 @@ fn kill(at: usize, kind: &'static Kind) -> Step {
     let scenario = kind.scenario()?;
     let lab = Lab::new()?;
     (scenario.network)(&lab)?;
-    let host = lab.boot_server(shared_root()?, scenario.powers(), scenario.before_boot)?;
+    let host = scenario.boot(&lab)?;
     kind.calm(&host)?;
     (scenario.break_it)(&host)?;
     let mut arena = Arena { host: &host, kind, scenario, before: Snapshot::quick(&host)? };

@@ -20,7 +20,14 @@ pub(crate) mod steps;
 mod unix;
 mod wrappers;
 
+use crate::cmd::Step;
 use crate::scenario::Scenario;
+
+/// The one of that cause with that name.
+pub(crate) fn named(cause: &str, name: &str) -> Step<&'static Scenario> {
+    let found = all().find(|scenario| scenario.cause == cause && scenario.name == name);
+    found.ok_or_else(|| format!("there is no scenario {cause}::{name}"))
+}
 
 /// Every scenario there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
