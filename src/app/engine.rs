@@ -103,6 +103,7 @@ impl Engine {
             Effect::Copy(_)
             | Effect::StopJob
             | Effect::Suspend
+            | Effect::Mouse(_)
             | Effect::Redraw
             | Effect::LendTerminal
             | Effect::TakeTerminal

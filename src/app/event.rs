@@ -1,6 +1,7 @@
 //! What can happen while the screen is up, what the user can ask for, and what is then to be done.
 
 use super::fixing::{End, FixCommand};
+use super::pointer::{Mouse, Pointed};
 use crate::apply::{Answer, Progress};
 use crate::facts::{Case, Question};
 use crate::fixes::Plan;
@@ -26,6 +27,8 @@ pub enum What {
     Typed(char),
     /// A text was pasted.
     Pasted(String),
+    /// Something was done with the mouse.
+    Pointed(Pointed),
     /// The terminal has this size now.
     Resized(Size),
     /// That much of each pane is on the screen now.
@@ -155,6 +158,8 @@ pub enum Session {
     Help,
     /// Stop for a while (Ctrl-Z).
     Suspend,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse,
     /// Paint everything again.
     Redraw,
     /// Leave.
@@ -292,6 +297,8 @@ pub enum Effect {
     StopJob,
     /// Give the terminal back, stop, and take it again when continued.
     Suspend,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(Mouse),
     /// Take the terminal anew and paint everything.
     Redraw,
     /// Leave the terminal to whoever asks for a password.

@@ -228,6 +228,20 @@ pub(super) fn walk(state: &mut State, step: Step, shown: Extent) -> Vec<Effect> 
     Vec::new()
 }
 
+/// Chooses the plan with this index; one that is chosen already leads on to the question, as Enter does.
+pub(super) fn choose(state: &mut State, index: usize) -> Vec<Effect> {
+    let Some(fixing) = &mut state.fixing else { return Vec::new() };
+    let (Stage::Choosing, Job::Fix { plans, chosen }) = (&fixing.stage, &mut fixing.job) else { return Vec::new() };
+    if *chosen == index {
+        return enter(state);
+    }
+    if index >= plans.len() {
+        return Vec::new();
+    }
+    *chosen = index;
+    prepare(state)
+}
+
 /// Enter: goes on to the question, or closes what is over.
 pub(super) fn enter(state: &mut State) -> Vec<Effect> {
     let Some(fixing) = &mut state.fixing else { return Vec::new() };

@@ -26,6 +26,7 @@ pub mod hops;
 pub mod listening;
 mod panes;
 pub mod picker;
+pub mod pointer;
 pub mod recent;
 pub mod retest;
 pub mod rules;
@@ -69,6 +70,8 @@ pub struct Start {
     pub from: From,
     /// File of recent targets (see [`recent::file`]); none: keep none.
     pub recent: Option<PathBuf>,
+    /// Whether the mouse is ours or the terminal's.
+    pub mouse: pointer::Mouse,
     /// How this host can be changed.
     pub rights: Rights,
     /// How both ends of a recorded connection are asked again, where they can be.

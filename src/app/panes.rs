@@ -57,7 +57,7 @@ pub(super) fn turn(chart: &mut Chart, command: RulesCommand, shown: Shown) {
     );
 }
 
-fn turn_line(chart: &mut Chart, turn: Turn, shown: Shown) {
+pub(super) fn turn_line(chart: &mut Chart, turn: Turn, shown: Shown) {
     chart.rules.turn(turn);
     chart.arrange_rules(shown.rules);
 }
@@ -115,7 +115,7 @@ pub(super) fn aside(state: &mut State, side: Side) {
     }
 }
 
-fn choose(chart: &mut Chart, step: Step) {
+pub(super) fn choose(chart: &mut Chart, step: Step) {
     let at = BoxId::ALL.iter().position(|id| *id == chart.selected()).unwrap_or_default();
     let last = BoxId::ALL.len() - 1;
     let to = match step {

@@ -10,6 +10,7 @@ use super::fixing::{Ask, Fixing};
 use super::happened::Happened;
 use super::listening::{Attention, Listening};
 use super::picker::Picker;
+use super::pointer::{Marked, Mouse};
 use super::table::Table;
 use super::{Open, Start, fixing};
 use crate::facts::{Case, Facts, Question};
@@ -42,6 +43,10 @@ pub struct State {
     pub asking: Asking,
     /// Both ends of the connection can be asked again.
     pub ends: Ends,
+    /// Whether the mouse is ours.
+    pub mouse: Mouse,
+    /// What is marked with the mouse, while its button is down.
+    pub marked: Option<Marked>,
     pub(super) from: From,
     pub(super) watched: BTreeSet<Question>,
     pub(super) stale: Stale,
@@ -158,6 +163,8 @@ impl State {
             now_ms,
             asking: Asking::default(),
             ends: if start.again.is_some() { Ends::Askable } else { Ends::Still },
+            mouse: start.mouse,
+            marked: None,
             from: start.from,
             watched: BTreeSet::new(),
             stale: Stale::Yes,

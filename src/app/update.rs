@@ -26,13 +26,15 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     state.now_ms = event.at_ms;
     match event.what {
         What::Command(command) => {
-            state.notice = None;
+            (state.notice, state.marked) = (None, None);
             commanded(state, command)
         }
         What::Typed(c) => typed(state, |line| line.push(c)),
         What::Pasted(text) => typed(state, |line| line.extend(text.trim().chars().filter(|c| !c.is_control()))),
+        What::Pointed(pointed) => super::pointer::pointed(state, pointed),
         What::Resized(size) => {
             state.size = size;
+            state.marked = None;
             Vec::new()
         }
         What::Shown(shown) => {
@@ -196,6 +198,7 @@ fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
         Session::Quit => vec![Effect::Quit(Leave::Wanted)],
         Session::Suspend => vec![Effect::StopJob],
         Session::Redraw => vec![Effect::Redraw],
+        Session::Mouse => super::pointer::turn(state),
         Session::Help => {
             state.overlay = match state.overlay {
                 Overlay::None | Overlay::Fix => Overlay::Page(Page::Help, 0),
@@ -300,7 +303,7 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 /// Diagnoses what was chosen.
-fn open(state: &mut State, chosen: Option<&str>, nothing: &str) {
+pub(super) fn open(state: &mut State, chosen: Option<&str>, nothing: &str) {
     match chosen.map(Target::parse) {
         Some(Ok(target)) => state.open(target),
         Some(Err(error)) => state.notice = Some(error.to_string()),
@@ -383,6 +386,11 @@ fn copy(state: &mut State, text: impl Fn(&Chart) -> Option<String>, none: &str) 
         state.notice = Some(none.into());
         return Vec::new();
     };
+    copied(state, &text)
+}
+
+/// Puts a text on the clipboard, and says so.
+pub(super) fn copied(state: &mut State, text: &str) -> Vec<Effect> {
     let safe = text.lines().map(crate::text::line).collect::<Vec<_>>().join("\n");
     state.notice = Some(format!("copied: {}", safe.replace('\n', " ; ")));
     vec![Effect::Copy(safe)]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::app::ends::Terminal;
+use crate::app::pointer::Mouse;
 use crate::app::{Open, Start};
 use crate::apply::rights::Rights;
 use crate::check;
@@ -40,6 +41,8 @@ pub struct Cli {
     mode: Option<Mode>,
     #[command(flatten)]
     asked: Asked,
+    #[command(flatten)]
+    screen: OnScreen,
     /// Log what the program does to a file (UNREFUSE_LOG sets the filter)
     #[arg(long, value_name = "FILE", global = true)]
     log: Option<PathBuf>,
@@ -61,6 +64,20 @@ struct Asked {
     /// Only ASCII signs
     #[arg(long)]
     ascii: bool,
+}
+
+/// How the screen is used.
+#[derive(Debug, Clone, Copy, Default, Args)]
+struct OnScreen {
+    /// Leave the mouse to the terminal (m on the screen changes that)
+    #[arg(long)]
+    no_mouse: bool,
+}
+
+impl OnScreen {
+    fn mouse(self) -> Mouse {
+        if self.no_mouse { Mouse::Terminals } else { Mouse::Ours }
+    }
 }
 
 impl Asked {
@@ -102,6 +119,8 @@ enum Mode {
         /// Print it once, as JSON (schema unrefuse.listeners/1)
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        screen: OnScreen,
     },
     /// Write the facts of a diagnosis to a file, redacted
     Record {
@@ -118,6 +137,8 @@ enum Mode {
     Replay {
         /// A file written by record
         file: PathBuf,
+        #[command(flatten)]
+        screen: OnScreen,
     },
     /// A private sandbox with a really broken service in it; without a cause, list them
     Demo {
@@ -129,6 +150,8 @@ enum Mode {
         /// Diagnose it without the screen, as JSON
         #[arg(long, requires = "cause")]
         json: bool,
+        #[command(flatten)]
+        screen: OnScreen,
     },
     /// What a cause is, how to see it by hand, how it is fixed
     Explain {
@@ -176,7 +199,7 @@ pub fn run() -> ExitCode {
 
 fn run_cli(cli: Cli) -> Result<u8, Error> {
     match cli.mode {
-        None => screen(&cli.asked),
+        None => screen(&cli.asked, cli.screen),
         Some(mode) => run_mode(mode),
     }
 }
@@ -228,10 +251,10 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
         Mode::Undo { entry } => fixing::undo(entry),
         Mode::History => fixing::history(),
         Mode::Watch(watching) => watch::run(&watching),
-        Mode::Listeners { once, json } => run_listeners(once, json),
+        Mode::Listeners { once, json, screen } => run_listeners(once, json, screen),
         Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
-        Mode::Replay { file } => run_replay(&file),
-        Mode::Demo { cause, check, json } => run_demo(cause.as_deref(), check, json),
+        Mode::Replay { file, screen } => run_replay(&file, screen),
+        Mode::Demo { cause, check, json, screen } => run_demo(cause.as_deref(), (check, json), screen),
         Mode::Explain { markdown: true, .. } => say(&explain::reference()),
         Mode::Explain { cause, list, .. } => run_explain(cause.as_deref(), list),
         Mode::Completions { shell } => {
@@ -262,7 +285,7 @@ fn run_record(asked: &Asked, output: &Path, raw: bool) -> Result<u8, Error> {
 }
 
 /// Runs before any thread exists: the sandbox is a namespace of this process.
-fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
+fn run_demo(cause: Option<&str>, (check, json): (bool, bool), screen: OnScreen) -> Result<u8, Error> {
     let Some(cause) = cause else { return say(&demo::listing()) };
     let sandbox = demo::enter(cause)?;
     let asked = Asked::plain(&sandbox.target);
@@ -274,7 +297,7 @@ fn run_demo(cause: Option<&str>, check: bool, json: bool) -> Result<u8, Error> {
         return checking::check(&checking::Checking::of(&sandbox.target, false));
     }
     // The target means something in the sandbox only: it is not remembered.
-    show(Start { recent: None, ..asked_of(&asked)? }, asked.ascii)
+    show(Start { recent: None, mouse: screen.mouse(), ..asked_of(&asked)? }, asked.ascii)
 }
 
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
@@ -292,9 +315,9 @@ fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
     Err(Error::input(format!("there is no cause `{id}`")).hint(hint))
 }
 
-fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
+fn run_listeners(once: bool, json: bool, screen: OnScreen) -> Result<u8, Error> {
     if !once && !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        return show(Start { open: Open::Listeners, ..start() }, false);
+        return show(Start { open: Open::Listeners, mouse: screen.mouse(), ..start() }, false);
     }
     let runtime = runtime()?;
     let found = runtime.block_on(check::listeners());
@@ -307,20 +330,22 @@ fn run_listeners(once: bool, json: bool) -> Result<u8, Error> {
     })
 }
 
-fn run_replay(file: &Path) -> Result<u8, Error> {
+fn run_replay(file: &Path, screen: OnScreen) -> Result<u8, Error> {
     let recording = load(file)?;
-    show(Start { open: Open::Recording(Box::new(recording.case)), ..start() }, false)
+    let open = Open::Recording(Box::new(recording.case));
+    show(Start { open, mouse: screen.mouse(), ..start() }, false)
 }
 
-fn screen(asked: &Asked) -> Result<u8, Error> {
+fn screen(asked: &Asked, screen: OnScreen) -> Result<u8, Error> {
     if asked.ends.any() {
         // ssh may ask for a password: that comes before the screen.
         let (case, _) = settle(asked)?;
         let target = Target::parse(asked.target.as_deref().unwrap_or_default())?;
         let again = Some(far::again(asked.ends.clone(), target, limit("--timeout", asked.timeout)?));
-        return show(Start { open: Open::Recording(Box::new(case)), again, ..start() }, asked.ascii);
+        let open = Open::Recording(Box::new(case));
+        return show(Start { open, again, mouse: screen.mouse(), ..start() }, asked.ascii);
     }
-    show(asked_of(asked)?, asked.ascii)
+    show(Start { mouse: screen.mouse(), ..asked_of(asked)? }, asked.ascii)
 }
 
 fn asked_of(asked: &Asked) -> Result<Start, Error> {

@@ -39,6 +39,17 @@ pub struct Bar {
     pub with: Option<&'static str>,
 }
 
+/// A word of the bottom line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Its keys, as they are shown.
+    pub keys: String,
+    /// The word.
+    pub word: &'static str,
+    /// What they do.
+    pub command: Command,
+}
+
 /// What is pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Press {
@@ -290,6 +301,7 @@ pub const ACTIONS: &[Action] = &[
     does("help-too", &[Code(KeyCode::F(1))], Us(Session::Help), Everywhere, "this help").bar("help"),
     does("quit", &[Char('q')], Us(Session::Quit), Untyped, "quit").bar("quit"),
     does("quit-too", &[Ctrl('c')], Us(Session::Quit), Everywhere, "quit").bar("quit"),
+    does("mouse", &[Char('m')], Us(Session::Mouse), Untyped, "mouse: ours, or the terminal's to mark and copy with"),
     does("repaint", &[Ctrl('l')], Us(Session::Redraw), Everywhere, "paint everything again"),
     does("suspend", &[Ctrl('z')], Us(Session::Suspend), Everywhere, "stop; `fg` comes back"),
 ];
@@ -390,18 +402,19 @@ impl Keys {
     }
 
     /// Keys with the words of the bottom line that hold in a mode; of actions that do the same, the first.
-    pub fn bar(&self, mode: Mode) -> Vec<(String, &'static str)> {
-        let mut shown: Vec<(Command, (String, &'static str))> = Vec::new();
+    pub fn bar(&self, mode: Mode) -> Vec<Word> {
+        let mut shown: Vec<Word> = Vec::new();
         for (action, presses) in self.all.iter().filter(|(action, _)| action.place.matters(mode)) {
             let (Some(bar), Some(press)) = (action.bar, presses.first()) else { continue };
             let aside = action.command == Back && mode != Mode::Help;
-            if aside || shown.iter().any(|(command, _)| *command == action.command) {
+            if aside || shown.iter().any(|word| word.command == action.command) {
                 continue;
             }
             let before = bar.with.map(|name| self.of(name)).unwrap_or_default();
-            shown.push((action.command, (format!("{before}{}", press.brief()), bar.word)));
+            let keys = format!("{before}{}", press.brief());
+            shown.push(Word { keys, word: bar.word, command: action.command });
         }
-        shown.into_iter().map(|(_, bar)| bar).collect()
+        shown
     }
 
     /// The lines of the help: headings and their keys with what they do.
@@ -476,7 +489,7 @@ mod tests {
 
     #[test]
     fn yes_and_no_are_offered_only_where_something_is_asked() {
-        let offered = |mode: Mode| Keys::default().bar(mode).iter().any(|(_, word)| matches!(*word, "yes" | "no"));
+        let offered = |mode: Mode| Keys::default().bar(mode).iter().any(|word| matches!(word.word, "yes" | "no"));
         for mode in Mode::ALL {
             assert_eq!(offered(mode), mode == Mode::Fix(Ask::Question), "{mode:?}");
         }
@@ -502,7 +515,7 @@ mod tests {
             |code| keys.meaning(KeyEvent::new(code, KeyModifiers::NONE), mode).map(|what| format!("{what:?}"));
         assert_eq!(meaning(KeyCode::F(5)), Some("Command(Chart(Retest))".into()));
         assert_eq!(meaning(KeyCode::Char('l')), None);
-        assert!(keys.bar(mode).contains(&("F5".into(), "retest")));
+        assert!(keys.bar(mode).iter().any(|word| word.keys == "F5" && word.word == "retest"));
         assert!(keys.help().iter().any(|(_, lines)| lines.iter().any(|(keys, _)| keys == "F5 r")));
     }
 

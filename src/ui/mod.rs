@@ -7,6 +7,8 @@ pub mod flowchart;
 pub mod keys;
 mod late;
 pub mod layout;
+mod mark;
+mod mouse;
 pub mod palette;
 pub mod panes;
 mod run;
@@ -15,21 +17,34 @@ mod terminal;
 pub mod theme;
 pub mod words;
 
+use crossterm::event::Event as Input;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::app::chart::Chart;
-use crate::app::event::{Extent, Shown, Size};
+use crate::app::event::{Shown, Size, What};
 use crate::app::fixing::Fixing;
 use crate::app::listening::Listening;
 use crate::app::picker::Picker;
 use crate::app::state::{Overlay, Page, Screen, State};
 use crate::diagnose::chart::BoxId;
 use layout::Layout;
+use panes::sheet::Sheet;
 use panes::{bars, detail, explain, fixing, guide, help, hops, journal, listeners, picker, rules, symptom};
 pub use run::{ground, run};
 use settings::Settings;
 use theme::Theme;
+
+/// What it means that something was typed, or done with the mouse, on what is on the screen now.
+pub fn meaning(input: Input, state: &State, settings: &Settings) -> Option<What> {
+    match input {
+        Input::Key(key) => settings.keys.meaning(key, state.mode()),
+        Input::Resize(width, height) => Some(What::Resized(Size { width, height })),
+        Input::Paste(text) => Some(What::Pasted(text)),
+        Input::Mouse(event) => mouse::meaning(event, state, settings),
+        Input::FocusGained | Input::FocusLost => None,
+    }
+}
 
 /// Draws the state; yields where the cursor belongs, if it is to be seen.
 pub fn draw(buffer: &mut Buffer, state: &State, settings: &Settings) -> Option<Position> {
@@ -55,6 +70,7 @@ pub fn draw(buffer: &mut Buffer, state: &State, settings: &Settings) -> Option<P
             None
         }
     };
+    mark::draw(buffer, state, settings);
     settings.theme.finish(buffer);
     cursor
 }
@@ -74,13 +90,13 @@ fn draw_page(buffer: &mut Buffer, state: &State, settings: &Settings, (page, top
     }
 }
 
-/// How much of the page that lies over the screen there is.
-fn page(area: Rect, state: &State, settings: &Settings) -> Extent {
+/// The page that lies over the screen, laid out.
+fn sheet(area: Rect, state: &State, settings: &Settings) -> Option<Sheet> {
     match (state.overlay, &state.screen) {
-        (Overlay::Page(Page::Explain, _), Screen::Chart(chart)) => explain::extent(area, chart),
-        (Overlay::Page(Page::Hops, _), Screen::Chart(chart)) => hops::extent(area, chart),
-        (Overlay::Page(..), _) => help::extent(area, &settings.keys),
-        (Overlay::None | Overlay::Fix, _) => Extent::default(),
+        (Overlay::Page(Page::Explain, _), Screen::Chart(chart)) => Some(explain::sheet(area, chart)),
+        (Overlay::Page(Page::Hops, _), Screen::Chart(chart)) => Some(hops::sheet(area, chart)),
+        (Overlay::Page(..), _) => Some(help::sheet(area, &settings.keys)),
+        (Overlay::None | Overlay::Fix, _) => None,
     }
 }
 
@@ -137,13 +153,16 @@ fn draw_flowchart(buffer: &mut Buffer, places: &Layout, (chart, theme): (&Chart,
         return;
     }
     let focused = chart.focus == crate::app::chart::Focus::Chart;
-    // Boxes that are panes themselves need no frame around them.
-    let inner = if places.framed && !places.columns {
-        panes::frame(buffer, places.chart, words::Row::new().say("Flowchart"), "", focused)
-    } else {
-        places.chart
-    };
+    let inner = boxes(places);
+    if inner != places.chart {
+        panes::frame(buffer, places.chart, words::Row::new().say("Flowchart"), "", focused);
+    }
     flowchart::draw(buffer, inner, (chart, theme), (again, places.columns));
+}
+
+/// Where the boxes of the flowchart are. Boxes that are panes themselves need no frame around them.
+fn boxes(places: &Layout) -> Rect {
+    layout::inside(places.chart, places.framed && !places.columns)
 }
 
 fn places(area: Rect, chart: &Chart) -> Layout {
@@ -157,7 +176,8 @@ pub fn measure(state: &State, size: Size, settings: &Settings) -> Shown {
     let theme = &settings.theme;
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
     let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, view(state, fixing))).unwrap_or_default();
-    let mut shown = Shown { page: page(area, state, settings), fix, ..Shown::default() };
+    let page = sheet(area, state, settings).map(|sheet| sheet.extent()).unwrap_or_default();
+    let mut shown = Shown { page, fix, ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),
         Screen::Listeners(all) => {

@@ -28,7 +28,7 @@ const BATCH: usize = 512;
 /// the terminal restored.
 pub async fn run(start: Start, settings: Settings) -> Result<(), Error> {
     let (inbox, events) = Inbox::new();
-    let screen = Screen::take()?;
+    let screen = Screen::take(start.mouse)?;
     let panics = Panics::watch(inbox.clone());
     let ended = AssertUnwindSafe(session(start, settings, screen, inbox, events)).catch_unwind().await;
     let panicked = panics.last();
@@ -139,10 +139,7 @@ impl Session {
             event = self.events.recv() => return event,
             input = typed(self.keys.as_mut().filter(|_| !self.lent)) => match input {
                 Some(Ok(Input::Key(key))) if self.late.swallows(&key) => return None,
-                Some(Ok(Input::Key(key))) => self.settings.keys.meaning(key, self.state.mode())?,
-                Some(Ok(Input::Resize(width, height))) => What::Resized(Size { width, height }),
-                Some(Ok(Input::Paste(text))) => What::Pasted(text),
-                Some(Ok(Input::FocusGained | Input::FocusLost | Input::Mouse(_))) => return None,
+                Some(Ok(input)) => super::meaning(input, &self.state, &self.settings)?,
                 Some(Err(_)) | None => What::HungUp,
             },
         };
@@ -183,6 +180,7 @@ impl Session {
                 Some(Effect::Suspend | Effect::Redraw) if self.lent => {}
                 Some(Effect::Suspend) => self.suspend()?,
                 Some(Effect::Redraw) => self.screen.retake().map_err(gone)?,
+                Some(Effect::Mouse(mouse)) => self.screen.point(mouse).map_err(gone)?,
                 None
                 | Some(
                     Effect::Ask(..)

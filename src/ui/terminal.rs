@@ -1,5 +1,6 @@
 //! The terminal: taken when the screen begins, given back on every way out.
 
+use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Stdout};
 use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
     enable_raw_mode,
 };
-use crossterm::{cursor, execute, queue};
+use crossterm::{Command, cursor, execute, queue};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::{Pid, getpgrp, getppid, getsid};
 use ratatui::Terminal;
@@ -21,22 +22,24 @@ use super::settings::Settings;
 use crate::app::State;
 use crate::app::engine::Inbox;
 use crate::app::event::What;
+use crate::app::pointer::Mouse;
 use crate::error::Error;
 
 /// The terminal while it is ours; dropping it gives it back.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    mouse: Mouse,
 }
 
 impl Screen {
     /// Takes the terminal.
-    pub(super) fn take() -> Result<Self, Error> {
+    pub(super) fn take(mouse: Mouse) -> Result<Self, Error> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(
                 Error::input("the full screen needs a terminal").hint("without one, use: unrefuse check TARGET")
             );
         }
-        enter().and_then(|()| fresh()).map(|terminal| Self { terminal }).map_err(|error| {
+        enter(mouse).and_then(|()| fresh()).map(|terminal| Self { terminal, mouse }).map_err(|error| {
             restore();
             Error::broken("the terminal cannot be used").because(error)
         })
@@ -44,9 +47,18 @@ impl Screen {
 
     /// Takes the terminal anew and forgets what is on it.
     pub(super) fn retake(&mut self) -> io::Result<()> {
-        enter()?;
+        enter(self.mouse)?;
         self.terminal = fresh()?;
         Ok(())
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(super) fn point(&mut self, mouse: Mouse) -> io::Result<()> {
+        self.mouse = mouse;
+        match mouse {
+            Mouse::Ours => execute!(self.terminal.backend_mut(), TakeMouse),
+            Mouse::Terminals => execute!(self.terminal.backend_mut(), LeaveMouse),
+        }
     }
 
     /// Gives the terminal back for a while.
@@ -112,9 +124,30 @@ fn is_a_job() -> bool {
     session.is_some_and(|session| session != getpgrp()) && getsid(Some(getppid())).ok() == session
 }
 
-fn enter() -> io::Result<()> {
+/// Asks for clicks, drags and the wheel with SGR coordinates; not for every move, of which there are many a second.
+struct TakeMouse;
+
+/// No longer.
+struct LeaveMouse;
+
+impl Command for TakeMouse {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str("\u{1b}[?1000h\u{1b}[?1002h\u{1b}[?1006h")
+    }
+}
+
+impl Command for LeaveMouse {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str("\u{1b}[?1006l\u{1b}[?1002l\u{1b}[?1000l")
+    }
+}
+
+fn enter(mouse: Mouse) -> io::Result<()> {
     enable_raw_mode()?;
     execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+    if mouse == Mouse::Ours {
+        execute!(io::stdout(), TakeMouse)?;
+    }
     execute!(io::stdout(), crossterm::terminal::Clear(crossterm::terminal::ClearType::All))
 }
 
@@ -127,6 +160,7 @@ fn restore() {
     let _ = execute!(
         io::stdout(),
         EndSynchronizedUpdate,
+        LeaveMouse,
         DisableBracketedPaste,
         ResetColor,
         LeaveAlternateScreen,

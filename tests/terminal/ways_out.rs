@@ -27,6 +27,50 @@ fn given_back(pty: &Pty) {
     let left = pty.seen.rfind(LEAVE).unwrap_or_else(|| panic!("it never left: {:?}", pty.seen));
     assert!(pty.seen.rfind("\u{1b}[?25h").is_some_and(|shown| shown > left), "no cursor: {:?}", pty.seen);
     assert!(pty.seen.contains("\u{1b}[?2004l"), "paste is still bracketed: {:?}", pty.seen);
+    mouse_given_back(&pty.seen);
+}
+
+/// What the terminal is asked for to tell of the mouse, and to stop that.
+const MOUSE: &str = "\u{1b}[?1000h";
+const NO_MOUSE: &str = "\u{1b}[?1006l\u{1b}[?1002l\u{1b}[?1000l";
+
+fn mouse_given_back(seen: &str) {
+    assert!(seen.rfind(NO_MOUSE) > seen.rfind(MOUSE), "the mouse is still told of: {seen:?}");
+}
+
+#[test]
+fn a_click_is_understood_and_the_mouse_given_back_while_it_is_stopped_and_at_the_end() {
+    let mut pty = Pty::run((80, 24), &["bash", "--norc", "--noprofile", "-i"], &[("PS1", "ready> ")]);
+    pty.wait_for("ready> ");
+    pty.send(&format!("{} {TARGET}\r", env!("CARGO_BIN_EXE_unrefuse")));
+    pty.wait_for(MOUSE);
+    pty.wait_until_shown("REFUSED");
+    // Press and release on the symptom, as SGR coordinates tell it: then on the same once more, which opens it.
+    pty.send("\u{1b}[<0;10;3M\u{1b}[<0;10;3m");
+    pty.wait_until_shown("Attempts");
+    pty.send("\u{1a}");
+    pty.wait_for(LEAVE);
+    assert!(pty.before.contains(NO_MOUSE), "{:?}", pty.before);
+    pty.wait_for("Stopped");
+    pty.send("fg\r");
+    pty.wait_for(MOUSE);
+    pty.wait_until_shown("REFUSED");
+    pty.send("m");
+    pty.wait_for(NO_MOUSE);
+    pty.wait_until_shown("the terminal's now");
+    pty.send("q");
+    pty.wait_for(LEAVE);
+    pty.send("exit\r");
+    pty.end();
+}
+
+#[test]
+fn with_no_mouse_the_terminal_is_never_asked_for_it() {
+    let mut pty = Pty::start((80, 24), &["--no-mouse", TARGET]);
+    pty.wait_until_shown("REFUSED");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+    assert!(!pty.seen.contains(MOUSE), "{:?}", pty.seen);
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod fixing;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
+mod mouse;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod pictures;

@@ -1,6 +1,6 @@
 //! A session without a terminal: the loop of the program with a made-up host behind it.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,7 +13,7 @@ use unrefuse::ui::keys::Keys;
 use unrefuse::ui::palette::Palette;
 use unrefuse::ui::settings::Settings;
 use unrefuse::ui::theme::Theme;
-use unrefuse::ui::{draw, measure};
+use unrefuse::ui::{draw, meaning, measure};
 
 use crate::hosts::{NOW_MS, answer};
 
@@ -109,9 +109,54 @@ impl Session {
     }
 
     pub(crate) fn press_with(&mut self, code: KeyCode, modifiers: KeyModifiers) {
-        if let Some(what) = self.settings.keys.meaning(KeyEvent::new(code, modifiers), self.state.mode()) {
+        self.input(Input::Key(KeyEvent::new(code, modifiers)));
+    }
+
+    /// Something is typed, or done with the mouse.
+    pub(crate) fn input(&mut self, input: Input) {
+        if let Some(what) = meaning(input, &self.state, &self.settings) {
             self.event(what);
         }
+    }
+
+    pub(crate) fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16)) {
+        self.input(Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    }
+
+    pub(crate) fn click(&mut self, at: (u16, u16)) {
+        self.mouse(MouseEventKind::Down(MouseButton::Left), at);
+        self.mouse(MouseEventKind::Up(MouseButton::Left), at);
+    }
+
+    /// Where this is on the screen: the first column of its first place.
+    #[track_caller]
+    pub(crate) fn place(&self, text: &str) -> (u16, u16) {
+        self.place_from(0, text)
+    }
+
+    #[track_caller]
+    fn place_from(&self, first: usize, text: &str) -> (u16, u16) {
+        let picture = self.picture();
+        let width = usize::from(picture.area.width);
+        for (row, cells) in picture.content.chunks(width).enumerate().skip(first) {
+            let symbols: Vec<&str> = cells.iter().map(ratatui::buffer::Cell::symbol).collect();
+            let found = (0..width).find(|at| symbols[*at..].concat().starts_with(text));
+            if let Some(column) = found {
+                return (u16::try_from(column).unwrap(), u16::try_from(row).unwrap());
+            }
+        }
+        panic!("{text:?} is not on the screen:\n{}", self.text());
+    }
+
+    /// Clicks on a word of the bottom line.
+    #[track_caller]
+    pub(crate) fn click_on_word(&mut self, text: &str) {
+        self.click(self.place_from(usize::from(self.state.size.height) - 1, text));
+    }
+
+    #[track_caller]
+    pub(crate) fn click_on(&mut self, text: &str) {
+        self.click(self.place(text));
     }
 
     pub(crate) fn keys(&mut self, text: &str) {

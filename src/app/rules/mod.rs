@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use super::event::{Extent, Step};
 use super::picker::{keep, walk};
+use super::pointer::{Roll, roll};
 use crate::diagnose::ways::Ways;
 use crate::facts::ruleset::{Backend, ChainId};
 use crate::facts::{Facts, Question, Reading};
@@ -97,6 +98,18 @@ impl Rules {
     /// Moves the selection.
     pub fn walk(&mut self, step: Step, shown: Extent) {
         (self.cursor, self.top) = walk(self.cursor, self.top, step, self.extent(shown));
+        self.choose();
+    }
+
+    /// Selects the line with this index.
+    pub fn select(&mut self, index: usize) {
+        self.cursor = index.min(self.lines.len().saturating_sub(1));
+        self.choose();
+    }
+
+    /// Scrolls by so many lines; the selection stays on the screen.
+    pub fn roll(&mut self, lines: Roll, shown: Extent) {
+        (self.cursor, self.top) = roll(self.cursor, self.top, lines, self.extent(shown));
         self.choose();
     }
 

@@ -60,6 +60,17 @@ pub fn draw(buffer: &mut Buffer, area: Rect, (chart, theme): (&Chart, &Theme), (
     boxes::draw(buffer, &plan(area, &wishes), &faces);
 }
 
+/// The boxes where they are drawn, frames included.
+pub fn places(area: Rect, chart: &Chart, several: bool) -> Vec<(BoxId, Rect)> {
+    let faces = faces(chart, area, &[]);
+    if let (true, Some(grid)) = (several, columns::grid(area)) {
+        return faces.iter().map(|face| face.id).zip(grid.boxes).collect();
+    }
+    let wishes: Vec<Wish> = faces.iter().map(wish).collect();
+    let placed = plan(area, &wishes).boxes.into_iter();
+    placed.filter_map(|placed| Some((faces.get(placed.index)?.id, placed.area))).collect()
+}
+
 fn faces(chart: &Chart, area: Rect, again: &[BoxId]) -> Vec<Face> {
     let selected = chart.selected();
     let states: Vec<&BoxState> = boxes().filter_map(|id| chart.diagnosis.get(id)).collect();

@@ -11,7 +11,7 @@ use crate::app::retest::Mode;
 use crate::app::state::{Screen, State};
 use crate::diagnose::subject::Asker;
 use crate::facts::Facts;
-use crate::ui::keys::Keys;
+use crate::ui::keys::{Keys, Word};
 use crate::ui::theme::{BAD, FOCUS, GOOD, QUIET, STRONG, Theme, WARN};
 use crate::ui::words::Row;
 
@@ -98,26 +98,52 @@ fn pulse(chart: &Chart, state: &State) -> Row {
     }
 }
 
+/// A word of the bottom line, and where it is.
+#[derive(Debug)]
+pub struct Placed {
+    /// The word.
+    pub word: Word,
+    /// Its place, keys included.
+    pub place: Rect,
+}
+
+/// The words there is room for, each in its place; none while something else is said there.
+pub fn words(area: Rect, state: &State, keys: &Keys) -> Vec<Placed> {
+    let typed = matches!(&state.screen, Screen::Chart(chart) if chart.client.is_some());
+    if state.notice.is_some() || typed || area.is_empty() {
+        return Vec::new();
+    }
+    let gap = u16::from(area.width >= 100);
+    let mut kept = keys.bar(state.mode());
+    // The last ones (help, quit) are kept when there is no room for all.
+    let cost = |word: &Word| columns(&word.keys) + columns(word.word) + 2 + gap;
+    while kept.iter().map(cost).fold(0, u16::saturating_add) > area.width && kept.len() > 2 {
+        kept.remove(kept.len() - 3);
+    }
+    let mut x = area.x + 1;
+    let mut placed = Vec::new();
+    for word in kept {
+        let (from, width) = (x, cost(&word));
+        x = x.saturating_add(width);
+        placed.push(Placed { place: Rect { x: from, width: width - 1 - gap, ..area }.intersection(area), word });
+    }
+    placed
+}
+
+fn columns(text: &str) -> u16 {
+    u16::try_from(text.chars().count()).unwrap_or(u16::MAX / 8).min(u16::MAX / 8)
+}
+
 /// Draws the line at the bottom.
 pub fn footer(buffer: &mut Buffer, area: Rect, state: &State, keys: &Keys) {
-    let width = usize::from(area.width);
     if let Some(notice) = &state.notice {
         Row::of(" ", WARN).put(notice, WARN).draw(buffer, area.x, area.y, area.width);
         return;
     }
-    let gap = if width < 100 { "" } else { " " };
-    let mut row = Row::new();
-    let all = keys.bar(state.mode());
-    // The last ones (help, quit) are kept when there is no room for all.
-    let cost = |(key, word): &(String, &str)| key.chars().count() + word.chars().count() + 2 + gap.len();
-    let mut kept: Vec<&(String, &str)> = all.iter().collect();
-    while kept.iter().map(|item| cost(item)).sum::<usize>() > width && kept.len() > 2 {
-        kept.remove(kept.len() - 3);
+    for Placed { word, place } in words(area, state, keys) {
+        let row = Row::of(&word.keys, FOCUS).say(" ").put(word.word, QUIET);
+        row.draw(buffer, place.x, place.y, area.right().saturating_sub(place.x));
     }
-    for (key, word) in kept {
-        row = row.say(" ").put(key, FOCUS).say(" ").put(word, QUIET).say(gap);
-    }
-    row.draw(buffer, area.x, area.y, area.width);
 }
 
 /// Draws the line that a client's address is typed into, over the line at the bottom; yields where the cursor belongs.

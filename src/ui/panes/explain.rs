@@ -7,7 +7,6 @@ use ratatui::style::Style;
 use super::heading;
 use super::sheet::{Sheet, Size};
 use crate::app::chart::Chart;
-use crate::app::event::Extent;
 use crate::report::about::about;
 use crate::ui::theme::{COMMAND, QUIET, STRONG};
 use crate::ui::words::{Row, wrap};
@@ -58,13 +57,9 @@ fn lines(chart: &Chart, width: usize) -> Vec<Row> {
     out
 }
 
-fn sheet(area: Rect, chart: &Chart) -> Sheet {
+/// The page, laid out.
+pub(in crate::ui) fn sheet(area: Rect, chart: &Chart) -> Sheet {
     Sheet::new(area, SIZE, |width| lines(chart, width))
-}
-
-/// How much there is, and how much of it is on the screen.
-pub fn extent(area: Rect, chart: &Chart) -> Extent {
-    sheet(area, chart).extent()
 }
 
 /// Draws it.

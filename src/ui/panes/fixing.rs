@@ -18,7 +18,7 @@ use crate::ui::words::{Row, wrap};
 const WIDTH: u16 = 110;
 
 /// Between the line at the top and the guide.
-fn place(area: Rect) -> Rect {
+pub(in crate::ui) fn place(area: Rect) -> Rect {
     let width = WIDTH.min(area.width);
     let bars = u16::from(area.height >= 6) * 2;
     let height = area.height.saturating_sub(bars + layout::guide_rows(area.height.saturating_sub(2)));
@@ -46,6 +46,23 @@ pub fn extent(area: Rect, view: View<'_>) -> Extent {
     Extent { rows, of: lines(view, inner_width(area)).len() }
 }
 
+/// Where its lines are.
+fn body(area: Rect) -> Rect {
+    let inner = layout::inside(place(area), true);
+    let height = inner.height.saturating_sub(2);
+    Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), height, ..inner }
+}
+
+/// The plan of the list that is drawn in this row.
+pub(in crate::ui) fn plan_at(area: Rect, view: View<'_>, row: u16) -> Option<usize> {
+    let (body, fixing) = (body(area), view.fixing);
+    let Job::Fix { plans, .. } = &fixing.job else { return None };
+    // The list comes first, below its heading.
+    let listed = fixing.stage == Stage::Choosing && plans.len() > 1 && (body.top()..body.bottom()).contains(&row);
+    let line = usize::from(row.checked_sub(body.y)?) + fixing.top.min(extent(area, view).last_top());
+    line.checked_sub(1).filter(|index| listed && *index < plans.len())
+}
+
 /// Draws it. The question, where there is one, is always in the last line.
 pub fn draw(buffer: &mut Buffer, area: Rect, view: View<'_>) {
     let (place, fixing) = (place(area), view.fixing);
@@ -55,8 +72,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, view: View<'_>) {
     let title = if fixing.job == Job::Undo { "Undo" } else { "Fix" };
     let inner = frame(buffer, place, Row::new().say(title), &part(top, shown.rows, shown.of), true);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-    let body = Rect { height: inner.height.saturating_sub(2), ..inner };
-    rows(buffer, body, lines(view, inner_width(area)).iter().skip(top));
+    rows(buffer, body(area), lines(view, inner_width(area)).iter().skip(top));
     if inner.height > 0 {
         question(view, usize::from(inner.width)).draw(buffer, inner.x, inner.bottom() - 1, inner.width);
     }

@@ -6,7 +6,6 @@ use ratatui::style::Style;
 
 use super::heading;
 use super::sheet::{Sheet, Size};
-use crate::app::event::Extent;
 use crate::ui::keys::Keys;
 use crate::ui::theme::{BAD, COMMAND, GOOD, QUIET, WARN};
 use crate::ui::words::Row;
@@ -38,13 +37,9 @@ fn lines(keys: &Keys) -> Vec<Row> {
     lines
 }
 
-fn sheet(area: Rect, keys: &Keys) -> Sheet {
+/// The page, laid out.
+pub(in crate::ui) fn sheet(area: Rect, keys: &Keys) -> Sheet {
     Sheet::new(area, SIZE, |_| lines(keys))
-}
-
-/// How much there is, and how much of it is on the screen.
-pub fn extent(area: Rect, keys: &Keys) -> Extent {
-    sheet(area, keys).extent()
 }
 
 /// Draws it.

@@ -9,7 +9,6 @@ use ratatui::style::Style;
 
 use super::sheet::{Sheet, Size};
 use crate::app::chart::{Chart, Origin, took};
-use crate::app::event::Extent;
 use crate::app::hops::{EVERY_MS, Seen};
 use crate::facts::path::{EndAnswer, Path};
 use crate::ui::theme::{BAD, GOOD, QUIET, STRONG, WARN};
@@ -87,13 +86,9 @@ fn who(seen: &Seen) -> String {
     if all.is_empty() { "says nothing".into() } else { all.join(", ") }
 }
 
-fn sheet(area: Rect, chart: &Chart) -> Sheet {
+/// The page, laid out.
+pub(in crate::ui) fn sheet(area: Rect, chart: &Chart) -> Sheet {
     Sheet::new(area, SIZE, |width| lines(chart, width))
-}
-
-/// How much there is, and how much of it is on the screen.
-pub fn extent(area: Rect, chart: &Chart) -> Extent {
-    sheet(area, chart).extent()
 }
 
 /// Draws them over the screen.

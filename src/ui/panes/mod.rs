@@ -14,7 +14,7 @@ pub mod matrix;
 pub mod picker;
 pub(super) mod rule_line;
 pub mod rules;
-mod sheet;
+pub(super) mod sheet;
 pub mod sources;
 pub mod symptom;
 
@@ -108,7 +108,7 @@ pub(super) struct Dress {
 }
 
 /// Rows of a pane that are left for its content.
-pub(super) fn content(area: Rect, framed: bool) -> Rect {
+pub(in crate::ui) fn content(area: Rect, framed: bool) -> Rect {
     if framed {
         return inside(area, true);
     }

@@ -15,7 +15,8 @@ use crate::ui::words::Row;
 /// The line typed into, and an empty one.
 const LINE: u16 = 2;
 
-fn inside(area: Rect) -> Rect {
+/// What the frame leaves.
+pub(in crate::ui) fn inside(area: Rect) -> Rect {
     super::inside(area, framed(area))
 }
 

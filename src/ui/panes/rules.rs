@@ -42,12 +42,23 @@ impl Parts {
     fn rows(self, place: Rect) -> u16 {
         place.height.saturating_sub(self.bar + self.head + self.foot)
     }
+
+    /// Where the lines are.
+    fn tree(self, place: Rect) -> Rect {
+        Rect { y: place.y + self.bar + self.head, height: self.rows(place), ..place }
+    }
 }
 
 /// How much there is, and how much of it is on the screen. Alone: the detail is not shown beside it.
 pub fn extent(area: Rect, framed: bool, chart: &Chart, alone: bool) -> Extent {
     let place = content(area, framed);
     Extent { rows: usize::from(Parts::of(place, alone).rows(place)), of: chart.rules.lines().len() }
+}
+
+/// Where the lines are.
+pub(in crate::ui) fn tree(area: Rect, framed: bool, alone: bool) -> Rect {
+    let place = content(area, framed);
+    Parts::of(place, alone).tree(place)
 }
 
 /// Draws the pane.
@@ -73,7 +84,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, (chart, alone): (&Cha
         above.push(columns.head());
     }
     rows(buffer, place, &above);
-    let tree = Rect { y: place.y + parts.bar + parts.head, height: parts.rows(place), ..place };
+    let tree = parts.tree(place);
     draw_tree(buffer, tree, chart, Window { top, focused, columns });
     let below = Rect { y: tree.bottom(), height: parts.foot.min(place.bottom() - tree.bottom()), ..place };
     if below.height > 0 {

@@ -12,7 +12,7 @@ const INDENT: u16 = 1;
 
 /// A page, laid out.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(in crate::ui) struct Sheet {
     place: Rect,
     /// Columns that are free on both sides of the text together.
     free: u16,
@@ -42,12 +42,17 @@ impl Sheet {
     }
 
     /// How much there is, and how much of it is on the screen.
-    pub(super) fn extent(&self) -> Extent {
+    pub(in crate::ui) fn extent(&self) -> Extent {
         Extent { rows: usize::from(self.place.height.saturating_sub(2)), of: self.rows.len() }
     }
 
+    /// Where it lies.
+    pub(in crate::ui) fn place(&self) -> Rect {
+        self.place
+    }
+
     /// Draws it over the screen.
-    pub(super) fn draw(&self, buffer: &mut Buffer, title: Row, top: usize) {
+    pub(in crate::ui) fn draw(&self, buffer: &mut Buffer, title: Row, top: usize) {
         let shown = self.extent();
         let top = top.min(shown.last_top());
         cover(buffer, self.place);
