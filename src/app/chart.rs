@@ -57,6 +57,10 @@ pub struct Chart {
     pub probes: usize,
     /// When the last answer came.
     pub last_answer_ms: u64,
+    /// When the first question was asked.
+    pub began_ms: u64,
+    /// How long it took until everything was known.
+    pub took: Option<Duration>,
     /// Ways through the rules that earlier diagnoses followed.
     memory: Memory,
 }
@@ -166,6 +170,8 @@ impl Chart {
             retest: Retest::new(number),
             probes: 0,
             last_answer_ms: 0,
+            began_ms: 0,
+            took: None,
             memory: Memory::default(),
         };
         chart.rules.counting.begin(&chart.case.here);

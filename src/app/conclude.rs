@@ -25,6 +25,9 @@ pub fn conclude(state: &mut State) -> Vec<Effect> {
         Screen::Listeners(all) => listening_wants(all, shown),
         Screen::Chart(chart) => {
             let mut questions = if state.stale == Stale::Yes { diagnosis_wants(chart) } else { Vec::new() };
+            if chart.diagnosis.settled && chart.took.is_none() {
+                chart.took = Some(super::export::took(chart.began_ms, state.now_ms));
+            }
             if state.stale == Stale::Yes {
                 chart.arrange_rules(shown.rules);
             }

@@ -2,7 +2,7 @@
 //! goes through one bounded channel of events, in order, stamped with its time.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub struct Engine {
     recent: Option<PathBuf>,
     /// The last target, being written down.
     remembering: Option<JoinHandle<()>>,
+    /// That the hint was shown, being written down.
+    hinting: Option<JoinHandle<()>>,
     /// The fix that is being applied, and the way to answer it.
     fixing: Option<(mpsc::Sender<Answer>, JoinHandle<()>)>,
     rights: Rights,
@@ -82,7 +84,7 @@ impl Engine {
         let sources = Sources::new(arrivals);
         let live = Live::new(sources.bus().clone(), changes);
         let (inbox, lending) = (inbox.clone(), Arc::default());
-        Self { inbox, sources, live, recent, remembering: None, fixing: None, rights, again, lending }
+        Self { inbox, sources, live, recent, remembering: None, hinting: None, fixing: None, rights, again, lending }
     }
 
     /// Performs an effect that does not concern the terminal; others are handed back.
@@ -95,6 +97,8 @@ impl Engine {
             Effect::Unwatch(question) => self.live.unwatch(&question),
             Effect::WakeAfter(ms, wake) => self.wake_after(ms, wake),
             Effect::Remember(target) => self.remember(target),
+            Effect::Hinted => self.hinted(),
+            Effect::Export { stem, extension, text } => self.export(stem, extension, text),
             Effect::Prepare(plan, number) => self.prepare(*plan, number),
             Effect::Apply { plan, target, from } => self.apply(*plan, Case::new(target, from)),
             Effect::Answer(answer) => self.answer(answer),
@@ -248,10 +252,25 @@ impl Engine {
             // The guard takes over from one that does not end.
             let _ = tokio::time::timeout(PUT_BACK_WITHIN, fixing).await;
         }
-        if let Some(writing) = self.remembering.take() {
+        for writing in self.remembering.take().into_iter().chain(self.hinting.take()) {
             // Late or broken: recent targets are a convenience.
             let _ = tokio::time::timeout(Duration::from_millis(500), writing).await;
         }
+    }
+
+    fn hinted(&mut self) {
+        let Some(file) = self.recent.clone() else { return };
+        // Where it cannot be remembered it is shown again.
+        self.hinting = Some(tokio::task::spawn_blocking(move || drop(recent::hinted(&file))));
+    }
+
+    /// A new file in the current directory.
+    fn export(&self, stem: String, extension: &'static str, text: String) {
+        let inbox = self.inbox.clone();
+        tokio::task::spawn_blocking(move || {
+            let written = super::export::save(Path::new("."), &stem, extension, &text);
+            inbox.send_now(What::Exported(written.map_err(|error| error.to_string())));
+        });
     }
 
     fn remember(&mut self, target: String) {

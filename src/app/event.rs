@@ -29,6 +29,10 @@ pub enum What {
     Pasted(String),
     /// Something was done with the mouse.
     Pointed(Pointed),
+    /// This was chosen in the actions.
+    Chosen(Command),
+    /// A report was written to a file with this name, or why not.
+    Exported(Result<String, String>),
     /// The terminal has this size now.
     Resized(Size),
     /// That much of each pane is on the screen now.
@@ -113,6 +117,8 @@ pub enum ChartCommand {
     Copy,
     /// Copy what to do about it.
     CopyFix,
+    /// Write a report to a file.
+    Export,
 }
 
 /// What can be asked for where listeners are shown.
@@ -156,6 +162,8 @@ pub enum Edit {
 pub enum Session {
     /// Help.
     Help,
+    /// Every action that works now, by its name.
+    Actions,
     /// Stop for a while (Ctrl-Z).
     Suspend,
     /// Take the mouse, or leave it to the terminal.
@@ -225,6 +233,8 @@ pub struct Shown {
     pub page: Extent,
     /// A fix.
     pub fix: Extent,
+    /// The actions of the actions.
+    pub actions: Extent,
     /// Boxes in a column of the flowchart, where they stand in several; else 0.
     pub column: usize,
 }
@@ -238,6 +248,8 @@ pub enum Wake {
     AfterChange(u64),
     /// New rows are no longer new.
     Fade,
+    /// What was said in passing, with this number, was there long enough.
+    Toast(u64),
     /// The countdown of a fix that waits to be confirmed.
     Countdown,
     /// The hops are looked at again, for the case with this number.
@@ -293,6 +305,17 @@ pub enum Effect {
     Copy(String),
     /// Remember a target as recent.
     Remember(String),
+    /// Remember that the hint for the first time was shown.
+    Hinted,
+    /// Write a text to a new file in the current directory.
+    Export {
+        /// The first part of its name.
+        stem: String,
+        /// The last part.
+        extension: &'static str,
+        /// The text.
+        text: String,
+    },
     /// Let the whole job stop (the key); we are then told to by a signal, as every other program of it.
     StopJob,
     /// Give the terminal back, stop, and take it again when continued.

@@ -170,6 +170,12 @@ fn plans_of(chart: &Chart) -> Vec<Plan> {
     chart.diagnosis.culprit().into_iter().flat_map(|f| f.plans().cloned()).collect()
 }
 
+/// Something can be fixed about the selected box, or the culprit.
+pub(super) fn some(chart: &Chart) -> bool {
+    let of_box = chart.finding(chart.selected()).is_some_and(|found| found.plans().next().is_some());
+    of_box || chart.diagnosis.culprit().is_some_and(|found| found.plans().next().is_some())
+}
+
 /// Something stands in the way that this program can do something about.
 pub fn more(chart: &Chart) -> bool {
     chart.diagnosis.settled && chart.diagnosis.culprit().is_some_and(|found| found.plans().next().is_some())

@@ -66,11 +66,15 @@ impl Hops {
     }
 }
 
+/// Do hops lead to the target?
+pub(super) fn lead_there(chart: &Chart) -> bool {
+    chart.diagnosis.subject.local == Some(false) || chart.case.client.is_some()
+}
+
 /// Shows the hops, and looks at them again as long as they are shown.
 pub(super) fn show(state: &mut State) -> Vec<Effect> {
     let Screen::Chart(chart) = &mut state.screen else { return Vec::new() };
-    let local = chart.diagnosis.subject.local != Some(false) && chart.case.client.is_none();
-    if local {
+    if !lead_there(chart) {
         state.notice = Some("the target is this host itself: no hops lead there".into());
         return Vec::new();
     }

@@ -12,6 +12,7 @@
 //! `conclude` runs once for a whole batch of them: it diagnoses again and asks for what is still missing. Every question
 //! is asked under a number of its own, and only the answer with the latest number is taken.
 
+pub mod actions;
 pub mod asking;
 pub mod chart;
 pub mod client;
@@ -19,6 +20,7 @@ pub mod conclude;
 pub mod ends;
 pub mod engine;
 pub mod event;
+pub mod export;
 pub mod fixing;
 pub mod happened;
 pub mod history;
@@ -32,9 +34,11 @@ pub mod retest;
 pub mod rules;
 pub mod state;
 pub mod table;
+pub mod toast;
 mod trying;
 pub mod update;
 mod weighing;
+pub mod works;
 
 use std::path::PathBuf;
 
@@ -74,6 +78,8 @@ pub struct Start {
     pub mouse: pointer::Mouse,
     /// How this host can be changed.
     pub rights: Rights,
+    /// How long the recorded diagnosis took.
+    pub took: Option<std::time::Duration>,
     /// How both ends of a recorded connection are asked again, where they can be.
     pub again: Option<ends::Again>,
 }

@@ -142,13 +142,21 @@ fn scroll_journal(chart: &mut Chart, step: Step, extent: Extent) {
 /// Opens the line for the address of a client, where there can be one.
 pub(super) fn type_client(state: &mut State) {
     let Screen::Chart(chart) = &mut state.screen else { return };
+    match no_client(chart) {
+        Some(why) => state.notice = Some(why.into()),
+        None => chart.client = Some(Line::default()),
+    }
+}
+
+/// Why nobody can be asked for as a client.
+pub(super) fn no_client(chart: &Chart) -> Option<&'static str> {
     let subject = &chart.diagnosis.subject;
     if subject.path.is_some() {
-        state.notice = Some("a unix socket has no clients elsewhere".into());
+        Some("a unix socket has no clients elsewhere")
     } else if subject.local == Some(false) {
-        state.notice = Some("the target is another host: what it does to its clients cannot be seen from here".into());
+        Some("the target is another host: what it does to its clients cannot be seen from here")
     } else {
-        chart.client = Some(Line::default());
+        None
     }
 }
 

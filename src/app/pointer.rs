@@ -5,13 +5,13 @@
 
 use super::chart::{Chart, Focus, Follow, Selection};
 use super::event::{Effect, Extent, Step};
-use super::fixing;
 use super::listening::Attention;
 use super::panes::{choose, enter, turn_line};
 use super::picker::{keep, scroll};
 use super::rules::Turn;
-use super::state::{Overlay, Screen, State};
+use super::state::{Hint, Overlay, Screen, State};
 use super::update::{copied, open};
+use super::{export, fixing};
 use crate::diagnose::chart::BoxId;
 
 /// Whose the mouse is.
@@ -76,6 +76,12 @@ pub enum Spot {
     Page,
     /// What is beside that page.
     Beside,
+    /// An action of the actions.
+    Action(usize),
+    /// A kind of report.
+    Kind(usize),
+    /// The rest of what lies over the screen.
+    Over,
     /// A plan of the fix.
     Plan(usize),
     /// The rest of the fix.
@@ -104,7 +110,7 @@ pub(super) fn pointed(state: &mut State, pointed: Pointed) -> Vec<Effect> {
         Pointed::Wheel(spot, roll) => wheel(state, spot, roll),
         Pointed::Up => (state.notice, state.marked) = (None, None),
         Pointed::Click(spot) => {
-            (state.notice, state.marked) = (None, None);
+            (state.notice, state.marked, state.hint) = (None, None, Hint::None);
             return click(state, spot);
         }
         Pointed::Marked(text) => {
@@ -116,11 +122,32 @@ pub(super) fn pointed(state: &mut State, pointed: Pointed) -> Vec<Effect> {
 }
 
 fn click(state: &mut State, spot: Spot) -> Vec<Effect> {
+    if let Some(actions) = &mut state.actions {
+        match spot {
+            Spot::Action(index) => actions.cursor = index,
+            Spot::Beside => state.actions = None,
+            Spot::Box(_)
+            | Spot::Pane(_)
+            | Spot::Rule(_)
+            | Spot::Listener(_)
+            | Spot::Choice(_)
+            | Spot::Page
+            | Spot::Kind(_)
+            | Spot::Over
+            | Spot::Plan(_)
+            | Spot::Fix
+            | Spot::OnlyByKey => {}
+        }
+        return Vec::new();
+    }
     match (spot, state.overlay) {
+        (Spot::Kind(index), Overlay::Export(chosen)) if index == chosen => return export::write(state, chosen),
+        (Spot::Kind(index), Overlay::Export(_)) => state.overlay = Overlay::Export(index),
+        (Spot::Beside, Overlay::Export(_)) => state.overlay = Overlay::None,
         (Spot::OnlyByKey, _) => state.notice = Some("a click applies nothing: only the key says yes".into()),
         (Spot::Beside, Overlay::Page(..)) => state.overlay = state.below_the_page(),
         (Spot::Plan(index), Overlay::Fix) => return fixing::choose(state, index),
-        (_, Overlay::Page(..) | Overlay::Fix) => {}
+        (_, Overlay::Page(..) | Overlay::Export(_) | Overlay::Fix) => {}
         (_, Overlay::None) => click_on_screen(state, spot),
     }
     Vec::new()
@@ -177,7 +204,12 @@ fn click_on_screen(state: &mut State, spot: Spot) {
 
 fn wheel(state: &mut State, spot: Spot, way: Roll) {
     let shown = state.shown;
+    if let Some(actions) = &mut state.actions {
+        (actions.cursor, actions.top) = roll(actions.cursor, actions.top, way, shown.actions);
+        return;
+    }
     match (state.overlay, &mut state.screen) {
+        (Overlay::Export(_), _) => {}
         (Overlay::Page(page, top), _) => state.overlay = Overlay::Page(page, rolled(top, way, shown.page)),
         (Overlay::Fix, _) => {
             if let Some(fixing) = &mut state.fixing {
@@ -213,7 +245,15 @@ fn wheel_on_chart(chart: &mut Chart, spot: Spot, way: Roll, shown: super::event:
             let to = rolled(top, way, shown.journal);
             chart.journal_top = if to >= shown.journal.last_top() { Follow::End } else { Follow::From(to) };
         }
-        Spot::Choice(_) | Spot::Page | Spot::Beside | Spot::Plan(_) | Spot::Fix | Spot::OnlyByKey => {}
+        Spot::Choice(_)
+        | Spot::Page
+        | Spot::Beside
+        | Spot::Action(_)
+        | Spot::Kind(_)
+        | Spot::Over
+        | Spot::Plan(_)
+        | Spot::Fix
+        | Spot::OnlyByKey => {}
     }
 }
 

@@ -48,17 +48,35 @@ pub fn remember(file: &Path, target: &str) -> io::Result<()> {
     all.retain(|known| known != target);
     all.insert(0, target.to_owned());
     all.truncate(MOST);
-    let Some(directory) = file.parent() else { return Ok(()) };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    if fs::metadata(directory)?.uid() != nix::unistd::geteuid().as_raw() {
-        return Ok(());
-    }
+    let Some(directory) = owned(file)? else { return Ok(()) };
     let beside = directory.join(format!(".recent.{}", std::process::id()));
     let written = write(&beside, &all).and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Beside the recent targets: the hint for the first time was shown.
+const HINTED: &str = "hinted";
+
+/// Was the hint for the first time never shown, as far as can be told?
+pub fn first_time(file: &Path) -> bool {
+    fs::symlink_metadata(file.with_file_name(HINTED)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// The hint for the first time was shown: never again.
+pub fn hinted(file: &Path) -> io::Result<()> {
+    let Some(directory) = owned(file)? else { return Ok(()) };
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.join(HINTED)).map(drop)
+}
+
+/// The directory of this file, made where it is not there; none where it is somebody else's.
+fn owned(file: &Path) -> io::Result<Option<&Path>> {
+    let Some(directory) = file.parent() else { return Ok(None) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let ours = fs::metadata(directory)?.uid() == nix::unistd::geteuid().as_raw();
+    Ok(Some(directory).filter(|_| ours))
 }
 
 fn write(file: &Path, all: &[String]) -> io::Result<()> {
@@ -92,6 +110,16 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn the_first_time_comes_once() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("state/unrefuse/recent");
+        assert!(first_time(&file));
+        hinted(&file).unwrap();
+        assert!(!first_time(&file));
+        assert!(hinted(&file).is_err(), "it is there already");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::actions::Actions;
 use super::asking::Asking;
 use super::chart::{Chart, Focus, Origin};
 use super::ends::Ends;
@@ -12,6 +13,7 @@ use super::listening::{Attention, Listening};
 use super::picker::Picker;
 use super::pointer::{Marked, Mouse};
 use super::table::Table;
+use super::toast::Toast;
 use super::{Open, Start, fixing};
 use crate::facts::{Case, Facts, Question};
 use crate::target::{From, Target};
@@ -45,6 +47,12 @@ pub struct State {
     pub ends: Ends,
     /// Whether the mouse is ours.
     pub mouse: Mouse,
+    /// The list of actions, where it is open.
+    pub actions: Option<Actions>,
+    /// What has just been done, for a few seconds.
+    pub toast: Option<Toast>,
+    /// The hint for the first time is shown.
+    pub hint: Hint,
     /// What is marked with the mouse, while its button is down.
     pub marked: Option<Marked>,
     pub(super) from: From,
@@ -53,6 +61,16 @@ pub struct State {
     pub(super) to_do: Vec<Effect>,
     pub(super) cases: u64,
     pub(super) fixes: u64,
+    pub(super) toasts: u64,
+}
+
+/// The hint for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// It is on the screen, until a key.
+    Shown,
+    /// It is not.
+    None,
 }
 
 /// What the screen is about.
@@ -84,6 +102,8 @@ pub enum Overlay {
     None,
     /// A page, from this line.
     Page(Page, usize),
+    /// As what a report is written: the chosen one of [`super::export::Kind::ALL`].
+    Export(usize),
     /// A fix.
     Fix,
 }
@@ -109,6 +129,10 @@ pub(super) enum Stale {
 /// Where keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// The list of actions, whose line takes what is typed.
+    Actions,
+    /// As what a report is written is being chosen.
+    Export,
     /// A page is open: the help, or something else to read.
     Help,
     /// A fix is shown, and it asks that.
@@ -127,7 +151,9 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
+        Self::Actions,
+        Self::Export,
         Self::Help,
         Self::Fix(Ask::Plan),
         Self::Fix(Ask::Question),
@@ -164,6 +190,9 @@ impl State {
             asking: Asking::default(),
             ends: if start.again.is_some() { Ends::Askable } else { Ends::Still },
             mouse: start.mouse,
+            actions: None,
+            toast: None,
+            hint: Hint::None,
             marked: None,
             from: start.from,
             watched: BTreeSet::new(),
@@ -171,6 +200,7 @@ impl State {
             to_do: Vec::new(),
             cases: 0,
             fixes: 0,
+            toasts: 0,
         };
         match start.open {
             Open::Picker => state.pick(),
@@ -178,7 +208,16 @@ impl State {
             Open::Target(target) => state.open(target),
             Open::Recording(case) => state.show(*case, Origin::Recording),
         }
+        if let Screen::Chart(chart) = &mut state.screen {
+            chart.took = start.took;
+        }
         state
+    }
+
+    /// Shows the hint for the first time, once for good.
+    pub fn welcome(&mut self) {
+        self.hint = Hint::Shown;
+        self.to_do.push(Effect::Hinted);
     }
 
     /// Diagnoses a target of this host's view.
@@ -193,7 +232,9 @@ impl State {
     fn show(&mut self, case: Case, origin: Origin) {
         self.asking.forget();
         self.cases += 1;
-        self.screen = Screen::Chart(Box::new(Chart::new(case, origin, self.cases)));
+        let mut chart = Chart::new(case, origin, self.cases);
+        chart.began_ms = self.now_ms;
+        self.screen = Screen::Chart(Box::new(chart));
         self.happened = None;
         self.stale = Stale::Yes;
     }
@@ -228,17 +269,26 @@ impl State {
 
     /// Where keys go now.
     pub fn mode(&self) -> Mode {
-        match (&self.overlay, &self.screen) {
-            (Overlay::Page(..), _) => Mode::Help,
+        match self.overlay {
+            _ if self.actions.is_some() => Mode::Actions,
+            Overlay::Page(..) => Mode::Help,
+            Overlay::Export(_) => Mode::Export,
+            Overlay::Fix | Overlay::None => self.mode_below(),
+        }
+    }
+
+    /// Where keys go once the list of actions or a page is closed.
+    pub fn mode_below(&self) -> Mode {
+        match (self.below_the_page(), &self.screen) {
             (Overlay::Fix, _) => Mode::Fix(self.asks()),
-            (Overlay::None, Screen::Picker(_)) => Mode::Picker,
-            (Overlay::None, Screen::Listeners(all)) => match all.attention {
+            (_, Screen::Picker(_)) => Mode::Picker,
+            (_, Screen::Listeners(all)) => match all.attention {
                 Attention::Rows => Mode::Table,
                 Attention::Filter => Mode::Filter,
             },
-            (Overlay::None, Screen::Chart(chart)) if chart.client.is_some() => Mode::Client,
-            (Overlay::None, Screen::Chart(chart)) if chart.focus == Focus::Filter => Mode::Filter,
-            (Overlay::None, Screen::Chart(chart)) => Mode::Pane(chart.focus),
+            (_, Screen::Chart(chart)) if chart.client.is_some() => Mode::Client,
+            (_, Screen::Chart(chart)) if chart.focus == Focus::Filter => Mode::Filter,
+            (_, Screen::Chart(chart)) => Mode::Pane(chart.focus),
         }
     }
 

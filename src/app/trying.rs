@@ -37,6 +37,10 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    if let Wake::Toast(number) = wake {
+        super::toast::over(state, number);
+        return Vec::new();
+    }
     if wake == Wake::Countdown {
         return super::fixing::ticked(state);
     }
@@ -59,6 +63,7 @@ pub(super) fn woke(state: &mut State, wake: Wake) -> Vec<Effect> {
         | Wake::Counters(_)
         | Wake::Hops(_)
         | Wake::Fade
+        | Wake::Toast(_)
         | Wake::Countdown => Vec::new(),
     }
 }

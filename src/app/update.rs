@@ -10,9 +10,10 @@ use super::fixing::{self, PENDING};
 use super::listening::Attention;
 use super::panes::{Side, aside, back, enter, show_rules, turn, type_client, walk_pane};
 use super::picker::{Picker, keep, scroll, walk};
-use super::state::{Overlay, Page, Screen, Stale, State};
+use super::state::{Hint, Overlay, Page, Screen, Stale, State};
 use super::table::Table;
 use super::trying::{attempted, retest, toggle_continuous, woke};
+use super::{export, toast};
 use crate::facts::{Fact, Question};
 use crate::sources::Arrival;
 use crate::sources::live::Change;
@@ -26,8 +27,17 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     state.now_ms = event.at_ms;
     match event.what {
         What::Command(command) => {
-            (state.notice, state.marked) = (None, None);
+            (state.notice, state.marked, state.hint) = (None, None, Hint::None);
             commanded(state, command)
+        }
+        What::Chosen(command) => {
+            (state.notice, state.actions) = (None, None);
+            commanded(state, command)
+        }
+        What::Exported(Ok(name)) => vec![toast::say(state, format!("written: ./{name}"))],
+        What::Exported(Err(why)) => {
+            state.notice = Some(format!("no report was written: {why}"));
+            Vec::new()
         }
         What::Typed(c) => typed(state, |line| line.push(c)),
         What::Pasted(text) => typed(state, |line| line.extend(text.trim().chars().filter(|c| !c.is_control()))),
@@ -137,6 +147,11 @@ fn rearrange(state: &mut State) {
 }
 
 fn typed(state: &mut State, change: impl FnOnce(&mut String)) -> Vec<Effect> {
+    state.hint = Hint::None;
+    if let Some(actions) = &mut state.actions {
+        actions.edit(change);
+        return Vec::new();
+    }
     match &mut state.screen {
         Screen::Picker(picker) => {
             change(&mut picker.typed);
@@ -168,6 +183,9 @@ fn shorten(line: &mut String) {
 }
 
 fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
+    if let Some(effects) = super::actions::commanded(state, command) {
+        return effects;
+    }
     match command {
         Command::Session(session) => session_commanded(state, session),
         Command::Fix(command) => fixing::commanded(state, command),
@@ -184,6 +202,7 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
         | Command::Go(_) => match state.overlay {
             Overlay::Page(page, top) => page_commanded(state, (page, top), command),
             Overlay::Fix => fix_commanded(state, command),
+            Overlay::Export(chosen) => export_commanded(state, chosen, command),
             Overlay::None => screen_commanded(state, command),
         },
     }
@@ -198,15 +217,36 @@ fn session_commanded(state: &mut State, session: Session) -> Vec<Effect> {
         Session::Quit => vec![Effect::Quit(Leave::Wanted)],
         Session::Suspend => vec![Effect::StopJob],
         Session::Redraw => vec![Effect::Redraw],
+        Session::Actions => {
+            super::actions::open(state);
+            Vec::new()
+        }
         Session::Mouse => super::pointer::turn(state),
         Session::Help => {
             state.overlay = match state.overlay {
-                Overlay::None | Overlay::Fix => Overlay::Page(Page::Help, 0),
+                Overlay::None | Overlay::Export(_) | Overlay::Fix => Overlay::Page(Page::Help, 0),
                 Overlay::Page(..) => state.below_the_page(),
             };
             Vec::new()
         }
     }
+}
+
+/// Arrows, Enter and Esc while it is chosen as what a report is written.
+fn export_commanded(state: &mut State, chosen: usize, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Move(step) => export::walk(state, chosen, step),
+        Command::Open => return export::write(state, chosen),
+        Command::Back
+        | Command::Chart(_)
+        | Command::Table(_)
+        | Command::Rules(_)
+        | Command::Fix(_)
+        | Command::Go(_)
+        | Command::Edit(_)
+        | Command::Session(_) => state.overlay = Overlay::None,
+    }
+    Vec::new()
 }
 
 /// Arrows, Enter and Esc while a fix is shown.
@@ -365,6 +405,7 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::Rules => show_rules(state),
         ChartCommand::Journal => refocus(state, |_| Focus::Journal),
         ChartCommand::Client => type_client(state),
+        ChartCommand::Export => export::choose(state),
     }
     Vec::new()
 }
@@ -392,8 +433,8 @@ fn copy(state: &mut State, text: impl Fn(&Chart) -> Option<String>, none: &str) 
 /// Puts a text on the clipboard, and says so.
 pub(super) fn copied(state: &mut State, text: &str) -> Vec<Effect> {
     let safe = text.lines().map(crate::text::line).collect::<Vec<_>>().join("\n");
-    state.notice = Some(format!("copied: {}", safe.replace('\n', " ; ")));
-    vec![Effect::Copy(safe)]
+    let toast = toast::say(state, format!("copied: {}", safe.replace('\n', " ; ")));
+    vec![Effect::Copy(safe), toast]
 }
 
 /// Keeps what is scrolled within what there is.
@@ -416,6 +457,9 @@ fn settle_scrolls(state: &mut State) {
     }
     if let Overlay::Page(page, top) = state.overlay {
         state.overlay = Overlay::Page(page, top.min(shown.page.last_top()));
+    }
+    if let Some(actions) = &mut state.actions {
+        actions.settle(shown.actions);
     }
 }
 

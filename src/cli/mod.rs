@@ -332,8 +332,9 @@ fn run_listeners(once: bool, json: bool, screen: OnScreen) -> Result<u8, Error> 
 
 fn run_replay(file: &Path, screen: OnScreen) -> Result<u8, Error> {
     let recording = load(file)?;
+    let took = Some(Duration::from_millis(recording.took_ms));
     let open = Open::Recording(Box::new(recording.case));
-    show(Start { open, mouse: screen.mouse(), ..start() }, false)
+    show(Start { open, took, mouse: screen.mouse(), ..start() }, false)
 }
 
 fn screen(asked: &Asked, screen: OnScreen) -> Result<u8, Error> {

@@ -106,7 +106,7 @@ impl Place {
 
     /// Does it hold in this mode?
     pub fn holds(self, mode: Mode) -> bool {
-        let typing = matches!(mode, Mode::Picker | Mode::Filter | Mode::Client);
+        let typing = matches!(mode, Mode::Picker | Mode::Filter | Mode::Client | Mode::Actions);
         match self {
             Self::Everywhere => true,
             Self::Untyped => !typing,
@@ -290,6 +290,7 @@ pub const ACTIONS: &[Action] = &[
     does("sort", &[Char('s')], Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
     does("copy", &[Char('y')], Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
     does("copy-fix", &[Char('Y')], Chart(Do::CopyFix), InChart, "copy what to do about it"),
+    does("export", &[Char('e')], Chart(Do::Export), InChart, "export a report: text, Markdown, JSON or a recording"),
     does("target", &[Char('t')], Go(Goal::Picker), Looking, "choose another target").bar("target"),
     does("all-listeners", &[Char('L')], Go(Goal::Listeners), Looking, "all listeners, on the whole screen"),
     does("repeat", &[Char('R')], Chart(Do::Continuous), InChart, "retest every 2 seconds, and stop that").bar("repeat"),
@@ -297,6 +298,8 @@ pub const ACTIONS: &[Action] = &[
     does("pane-before", &[Code(KeyCode::BackTab)], Chart(Do::PreviousPane), InChart, "pane before"),
     does("erase", &[Code(KeyCode::Backspace)], Line(Edit::Erase), Typing, "remove the last character"),
     does("clear", &[Ctrl('u')], Line(Edit::Clear), Typing, "remove everything typed"),
+    does("actions", &[Char(':')], Us(Session::Actions), Untyped, "every action that works here, by its name"),
+    does("actions-too", &[Ctrl('p')], Us(Session::Actions), Everywhere, "every action that works here, by its name"),
     does("help", &[Char('?')], Us(Session::Help), Untyped, "this help").bar("help"),
     does("help-too", &[Code(KeyCode::F(1))], Us(Session::Help), Everywhere, "this help").bar("help"),
     does("quit", &[Char('q')], Us(Session::Quit), Untyped, "quit").bar("quit"),
@@ -417,27 +420,80 @@ impl Keys {
         shown
     }
 
-    /// The lines of the help: headings and their keys with what they do.
-    pub fn help(&self) -> Vec<(&'static str, Vec<(String, &'static str)>)> {
+    /// The lines of the help: headings and the keys that work, with what they do.
+    pub fn help(&self, works: impl Fn(&Action) -> bool) -> Vec<(&'static str, Vec<(String, &'static str)>)> {
         let mut told: Vec<&'static str> = Vec::new();
         let mut sections = Vec::new();
         for (place, heading) in Place::ALL {
             let mut lines = Vec::new();
-            for (action, _) in self.all.iter().filter(|(action, _)| action.place == place) {
+            for (action, _) in self.all.iter().filter(|(action, _)| action.place == place && works(action)) {
                 if told.contains(&action.help) {
                     continue;
                 }
                 told.push(action.help);
-                let same = self.all.iter().filter(|(other, _)| other.help == action.help);
-                let keys: Vec<String> = same.flat_map(|(_, presses)| presses).map(|press| press.shown()).collect();
+                let keys = self.same(action, &works);
                 if !keys.is_empty() {
-                    lines.push((keys.join(" "), action.help));
+                    lines.push((keys, action.help));
                 }
             }
-            sections.push((heading, lines));
+            if !lines.is_empty() {
+                sections.push((heading, lines));
+            }
         }
         sections
     }
+
+    /// The keys of all actions that work and do the same as this one.
+    fn same(&self, action: &Action, works: impl Fn(&Action) -> bool) -> String {
+        let same = self.all.iter().filter(|(other, _)| other.help == action.help && works(other));
+        let keys: Vec<String> = same.flat_map(|(_, presses)| presses).map(|press| press.shown()).collect();
+        keys.join(" ")
+    }
+
+    /// What the actions offers for what was typed: actions that work, the best fit first. Yes is said by its key alone,
+    /// and what only moves has no place in it.
+    pub fn offers(&self, typed: &str, works: impl Fn(&Action) -> bool) -> Vec<Offer> {
+        let offered = |action: &Action| {
+            let moves = matches!(action.command, Move(_) | Line(_) | Open | Back | Us(Session::Actions));
+            !moves && action.command != Fix(FixCommand::Yes) && works(action)
+        };
+        let mut offers: Vec<(u8, Offer)> = Vec::new();
+        for (action, _) in self.all.iter().filter(|(action, _)| offered(action)) {
+            let Some(rank) = rank(typed, action) else { continue };
+            if !offers.iter().any(|(_, offer)| offer.command == action.command) {
+                let keys = self.same(action, &works);
+                offers.push((rank, Offer { keys, help: action.help, command: action.command }));
+            }
+        }
+        offers.sort_by_key(|(rank, _)| *rank);
+        offers.into_iter().map(|(_, offer)| offer).collect()
+    }
+}
+
+/// How well an action fits what was typed, the best first; none where it does not.
+fn rank(typed: &str, action: &Action) -> Option<u8> {
+    let (typed, name, help) = (typed.trim().to_lowercase(), action.name, action.help.to_lowercase());
+    let mut words = typed.split_whitespace();
+    if name.starts_with(&typed) || help.starts_with(&typed) {
+        return Some(0);
+    }
+    if words.all(|word| name.contains(word) || help.contains(word)) {
+        return Some(1);
+    }
+    // The letters in their order, with others between.
+    let mut rest = name.chars();
+    typed.chars().all(|c| rest.any(|other| other == c)).then_some(2)
+}
+
+/// An action that the actions offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its keys, as they are shown.
+    pub keys: String,
+    /// What it does, in words.
+    pub help: &'static str,
+    /// What it does.
+    pub command: Command,
 }
 
 fn pressed(event: KeyEvent) -> Option<Press> {
@@ -467,7 +523,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_never_becomes_a_command() {
-        for mode in [Mode::Picker, Mode::Filter, Mode::Client] {
+        for mode in [Mode::Picker, Mode::Filter, Mode::Client, Mode::Actions] {
             for c in ('!'..='~').chain(['é', ' ']) {
                 assert_eq!(press(KeyCode::Char(c), KeyModifiers::NONE, mode), Some(format!("Typed({c:?})")));
             }
@@ -480,7 +536,7 @@ mod tests {
             let quit = Some("Command(Session(Quit))".to_owned());
             assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL, mode), quit);
         }
-        let lines: Vec<_> = Keys::default().help().into_iter().flat_map(|(_, lines)| lines).collect();
+        let lines: Vec<_> = Keys::default().help(|_| true).into_iter().flat_map(|(_, lines)| lines).collect();
         assert!(lines.contains(&("q Ctrl-C".to_owned(), "quit")), "{lines:?}");
         let told: usize = lines.iter().map(|(keys, _)| keys.split(' ').count()).sum();
         let all: usize = ACTIONS.iter().map(|action| action.presses.len()).sum();
@@ -492,6 +548,23 @@ mod tests {
         let offered = |mode: Mode| Keys::default().bar(mode).iter().any(|word| matches!(word.word, "yes" | "no"));
         for mode in Mode::ALL {
             assert_eq!(offered(mode), mode == Mode::Fix(Ask::Question), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn the_actions_offers_what_works_by_name_words_or_letters_and_never_yes() {
+        let keys = Keys::default();
+        let offered = |typed: &str, mode: Mode| -> Vec<&'static str> {
+            keys.offers(typed, |action| action.place.holds(mode)).iter().map(|offer| offer.help).collect()
+        };
+        let chart = Mode::Pane(Focus::Chart);
+        assert_eq!(offered("retest", chart).first(), Some(&"retest: look at everything again"));
+        assert_eq!(offered("waits conn", chart), ["listeners: every socket that waits for connections"]);
+        assert!(offered("jrnl", chart)[0].starts_with("journal"));
+        assert_eq!(offered("zzz", chart), Vec::<&str>::new());
+        for mode in Mode::ALL {
+            assert!(!offered("", mode).iter().any(|help| help.starts_with("yes")), "{mode:?}");
+            assert!(offered("", mode).contains(&"quit"), "{mode:?}");
         }
     }
 
@@ -516,7 +589,7 @@ mod tests {
         assert_eq!(meaning(KeyCode::F(5)), Some("Command(Chart(Retest))".into()));
         assert_eq!(meaning(KeyCode::Char('l')), None);
         assert!(keys.bar(mode).iter().any(|word| word.keys == "F5" && word.word == "retest"));
-        assert!(keys.help().iter().any(|(_, lines)| lines.iter().any(|(keys, _)| keys == "F5 r")));
+        assert!(keys.help(|_| true).iter().any(|(_, lines)| lines.iter().any(|(keys, _)| keys == "F5 r")));
     }
 
     #[test]

@@ -22,15 +22,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::app::chart::Chart;
-use crate::app::event::{Shown, Size, What};
+use crate::app::event::{Command, Shown, Size, What};
 use crate::app::fixing::Fixing;
 use crate::app::listening::Listening;
 use crate::app::picker::Picker;
-use crate::app::state::{Overlay, Page, Screen, State};
+use crate::app::state::{Hint, Overlay, Page, Screen, State};
+use crate::app::works::works;
 use crate::diagnose::chart::BoxId;
+use keys::Offer;
 use layout::Layout;
 use panes::sheet::Sheet;
-use panes::{bars, detail, explain, fixing, guide, help, hops, journal, listeners, picker, rules, symptom};
+use panes::{
+    actions, bars, detail, explain, export, fixing, guide, help, hops, journal, listeners, passing, picker, rules,
+    symptom,
+};
 pub use run::{ground, run};
 use settings::Settings;
 use theme::Theme;
@@ -38,7 +43,10 @@ use theme::Theme;
 /// What it means that something was typed, or done with the mouse, on what is on the screen now.
 pub fn meaning(input: Input, state: &State, settings: &Settings) -> Option<What> {
     match input {
-        Input::Key(key) => settings.keys.meaning(key, state.mode()),
+        Input::Key(key) => match (settings.keys.meaning(key, state.mode())?, &state.actions) {
+            (What::Command(Command::Open), Some(open)) => chosen(open.cursor, state, settings),
+            (what, _) => Some(what),
+        },
         Input::Resize(width, height) => Some(What::Resized(Size { width, height })),
         Input::Paste(text) => Some(What::Pasted(text)),
         Input::Mouse(event) => mouse::meaning(event, state, settings),
@@ -65,14 +73,44 @@ pub fn draw(buffer: &mut Buffer, state: &State, settings: &Settings) -> Option<P
             }
             None
         }
+        Overlay::Export(chosen) => {
+            export::draw(buffer, area, chosen);
+            None
+        }
         Overlay::Page(page, top) => {
             draw_page(buffer, state, settings, (page, top));
             None
         }
     };
+    let cursor = draw_over(buffer, state, settings).or(cursor);
     mark::draw(buffer, state, settings);
     settings.theme.finish(buffer);
     cursor
+}
+
+/// What lies over everything else; yields where the cursor belongs, if it does there.
+fn draw_over(buffer: &mut Buffer, state: &State, settings: &Settings) -> Option<Position> {
+    let area = buffer.area;
+    if state.hint == Hint::Shown && state.overlay == Overlay::None {
+        passing::hint(buffer, area, state, &settings.keys);
+    }
+    let cursor = state.actions.as_ref().and_then(|open| actions::draw(buffer, area, open, &offers(state, settings)));
+    if let Some(toast) = &state.toast {
+        passing::toast(buffer, area, &toast.text);
+    }
+    cursor
+}
+
+/// What the actions offers now; nothing while it is closed.
+fn offers(state: &State, settings: &Settings) -> Vec<Offer> {
+    let Some(open) = &state.actions else { return Vec::new() };
+    let mode = state.mode_below();
+    settings.keys.offers(&open.typed, |action| action.place.holds(mode) && works(state, action.command))
+}
+
+/// What Enter or a click means in the actions: the action with this index.
+fn chosen(index: usize, state: &State, settings: &Settings) -> Option<What> {
+    offers(state, settings).get(index).map(|offer| What::Chosen(offer.command))
 }
 
 fn view<'a>(state: &'a State, fixing: &'a Fixing) -> fixing::View<'a> {
@@ -83,7 +121,7 @@ fn view<'a>(state: &'a State, fixing: &'a Fixing) -> fixing::View<'a> {
 fn draw_page(buffer: &mut Buffer, state: &State, settings: &Settings, (page, top): (Page, usize)) {
     let area = buffer.area;
     match (page, &state.screen) {
-        (Page::Help, _) => help::draw(buffer, area, &settings.keys, top),
+        (Page::Help, _) => help::draw(buffer, area, (&settings.keys, state), top),
         (Page::Explain, Screen::Chart(chart)) => explain::draw(buffer, area, chart, top),
         (Page::Hops, Screen::Chart(chart)) => hops::draw(buffer, area, chart, top),
         (Page::Explain | Page::Hops, Screen::Picker(_) | Screen::Listeners(_)) => {}
@@ -95,8 +133,8 @@ fn sheet(area: Rect, state: &State, settings: &Settings) -> Option<Sheet> {
     match (state.overlay, &state.screen) {
         (Overlay::Page(Page::Explain, _), Screen::Chart(chart)) => Some(explain::sheet(area, chart)),
         (Overlay::Page(Page::Hops, _), Screen::Chart(chart)) => Some(hops::sheet(area, chart)),
-        (Overlay::Page(..), _) => Some(help::sheet(area, &settings.keys)),
-        (Overlay::None | Overlay::Fix, _) => None,
+        (Overlay::Page(..), _) => Some(help::sheet(area, &settings.keys, state)),
+        (Overlay::None | Overlay::Export(_) | Overlay::Fix, _) => None,
     }
 }
 
@@ -177,7 +215,8 @@ pub fn measure(state: &State, size: Size, settings: &Settings) -> Shown {
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
     let fix = state.fixing.as_ref().map(|fixing| fixing::extent(area, view(state, fixing))).unwrap_or_default();
     let page = sheet(area, state, settings).map(|sheet| sheet.extent()).unwrap_or_default();
-    let mut shown = Shown { page, fix, ..Shown::default() };
+    let actions = state.actions.as_ref().map(|_| actions::extent(area, &offers(state, settings))).unwrap_or_default();
+    let mut shown = Shown { page, fix, actions, ..Shown::default() };
     match &state.screen {
         Screen::Picker(picker) => shown.picker = picker::extent(layout::bars(area).1, picker),
         Screen::Listeners(all) => {

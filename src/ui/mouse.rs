@@ -3,12 +3,13 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::panes::{bars, content, fixing, listeners, picker, rules};
+use super::panes::{actions, bars, content, export, fixing, listeners, picker, rules};
 use super::settings::Settings;
-use super::{boxes, flowchart, layout, mark, places, sheet, view};
+use super::{boxes, flowchart, layout, mark, offers, places, sheet, view};
 use crate::app::State;
 use crate::app::chart::{Chart, Focus};
 use crate::app::event::{Command, What};
+use crate::app::export::Kind;
 use crate::app::fixing::FixCommand;
 use crate::app::pointer::{Mouse, Pointed, Roll, Spot};
 use crate::app::state::{Overlay, Screen};
@@ -43,6 +44,11 @@ fn came_up(at: Position, state: &State, settings: &Settings) -> Option<What> {
         let text = mark::text(state, settings);
         return Some(What::Pointed(if text.trim().is_empty() { Pointed::Up } else { Pointed::Marked(text) }));
     }
+    if let Some(Spot::Action(index)) = spot(at, state, settings)
+        && state.actions.as_ref().is_some_and(|actions| actions.cursor == index)
+    {
+        return super::chosen(index, state, settings);
+    }
     if let Some(command) = word(at, state, settings) {
         // Nothing is applied by a click.
         let yes = command == Command::Fix(FixCommand::Yes);
@@ -57,7 +63,8 @@ pub(super) fn whole(state: &State) -> Rect {
 
 /// What the word of the bottom line does that is there.
 fn word(at: Position, state: &State, settings: &Settings) -> Option<Command> {
-    if sheet(whole(state), state, settings).is_some_and(|sheet| sheet.place().contains(at)) {
+    let covered = spot(at, state, settings);
+    if matches!(covered, Some(Spot::Page | Spot::Action(_) | Spot::Kind(_) | Spot::Over)) {
         return None;
     }
     let (_, _, footer) = layout::bars(whole(state));
@@ -68,7 +75,18 @@ fn word(at: Position, state: &State, settings: &Settings) -> Option<Command> {
 /// What is there.
 fn spot(at: Position, state: &State, settings: &Settings) -> Option<Spot> {
     let area = whole(state);
+    if let Some(open) = &state.actions {
+        let shown = actions::extent(area, &offers(state, settings));
+        let row = row_of(actions::list(area), at, open.top.min(shown.last_top()), shown.of).map(Spot::Action);
+        let over = if actions::place(area).contains(at) { Spot::Over } else { Spot::Beside };
+        return Some(row.unwrap_or(over));
+    }
     match (state.overlay, &state.fixing) {
+        (Overlay::Export(_), _) => {
+            let row = row_of(export::list(area), at, 0, Kind::ALL.len()).map(Spot::Kind);
+            let over = if export::place(area).contains(at) { Spot::Over } else { Spot::Beside };
+            Some(row.unwrap_or(over))
+        }
         (Overlay::Page(..), _) => {
             let on = sheet(area, state, settings).is_some_and(|sheet| sheet.place().contains(at));
             Some(if on { Spot::Page } else { Spot::Beside })
@@ -146,8 +164,10 @@ pub(super) fn pane(at: Position, state: &State, settings: &Settings) -> Rect {
     let over = match (state.overlay, &state.fixing) {
         (Overlay::Page(..), _) => sheet(area, state, settings).map(|sheet| sheet.place()),
         (Overlay::Fix, Some(_)) => Some(fixing::place(area)),
+        (Overlay::Export(_), _) => Some(export::place(area)),
         (Overlay::Fix, None) | (Overlay::None, _) => None,
     };
+    let over = if state.actions.is_some() { Some(actions::place(area)) } else { over };
     if let Some(place) = over.filter(|place| place.contains(at)) {
         return layout::inside(place, true);
     }

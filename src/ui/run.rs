@@ -62,7 +62,10 @@ async fn session(
     let (recent_file, rights, again) = (start.recent.clone(), start.rights.clone(), start.again.clone());
     let recent = recent_file.as_deref().map(recent::read).unwrap_or_default();
     let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
-    let state = State::new(start, recent, Size { width, height }, now_ms());
+    let mut state = State::new(start, recent, Size { width, height }, now_ms());
+    if recent_file.as_deref().is_some_and(recent::first_time) {
+        state.welcome();
+    }
     let engine = Engine::new(&inbox, recent_file, rights, again);
     let keys = Some(EventStream::new());
     let mut session = Session {
@@ -188,6 +191,8 @@ impl Session {
                     | Effect::Unwatch(_)
                     | Effect::WakeAfter(..)
                     | Effect::Remember(_)
+                    | Effect::Hinted
+                    | Effect::Export { .. }
                     | Effect::Prepare(..)
                     | Effect::Apply { .. }
                     | Effect::Answer(_)

@@ -273,6 +273,25 @@ fn y_copies_by_osc_52() {
 }
 
 #[test]
+fn a_report_is_written_into_the_current_directory_and_the_hint_comes_once() {
+    let words = ["sh", "-c", "cd && exec \"$0\" \"$1\"", env!("CARGO_BIN_EXE_unrefuse"), TARGET];
+    let mut pty = Pty::run((120, 40), &words, &[]);
+    pty.wait_until_shown("For the first time here");
+    pty.wait_until_shown("REFUSED");
+    pty.send("e");
+    pty.wait_until_shown("Write a report");
+    pty.send("\u{1b}[B\r");
+    pty.wait_until_shown("written: ./unrefuse-127-0-0-1-1-");
+    pty.send("q");
+    assert_eq!(pty.end().code(), Some(0));
+    let written = std::fs::read_dir(pty.home()).expect("its home").flatten().map(|entry| entry.path());
+    let report = written.filter(|path| path.extension().is_some_and(|end| end == "md")).collect::<Vec<_>>();
+    let [report] = report.as_slice() else { panic!("one report: {report:?}") };
+    assert!(std::fs::read_to_string(report).expect("the report").starts_with("# 127.0.0.1:1: refused"));
+    assert!(pty.home().join(".local/state/unrefuse/hinted").exists(), "it is not shown again");
+}
+
+#[test]
 fn a_dumb_terminal_is_told_what_to_use_instead() {
     for words in [&[TARGET][..], &["listeners"], &[]] {
         let words = [&[env!("CARGO_BIN_EXE_unrefuse")], words].concat();

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests keep pictures in files and time what they draw")]
 
 #[cfg(test)]
+mod actions;
+#[cfg(test)]
 mod filters;
 mod fixing;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The help: made from the key table, over whatever is on the screen.
+//! The help: the keys that work on what is shown, from the key table, over whatever is on the screen.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,16 +6,20 @@ use ratatui::style::Style;
 
 use super::heading;
 use super::sheet::{Sheet, Size};
-use crate::ui::keys::Keys;
+use crate::app::state::State;
+use crate::app::works::works;
+use crate::ui::keys::{Action, Keys};
 use crate::ui::theme::{BAD, COMMAND, GOOD, QUIET, WARN};
 use crate::ui::words::Row;
 
 /// Its size.
 const SIZE: Size = Size { widest: 74, free: 1, least: 0 };
 
-fn lines(keys: &Keys) -> Vec<Row> {
+fn lines(keys: &Keys, state: &State) -> Vec<Row> {
     let mut lines = Vec::new();
-    for (title, keys) in keys.help() {
+    let mode = state.mode_below();
+    let works = |action: &Action| action.place.holds(mode) && works(state, action.command);
+    for (title, keys) in keys.help(works) {
         if !lines.is_empty() {
             lines.push(Row::new());
         }
@@ -38,11 +42,11 @@ fn lines(keys: &Keys) -> Vec<Row> {
 }
 
 /// The page, laid out.
-pub(in crate::ui) fn sheet(area: Rect, keys: &Keys) -> Sheet {
-    Sheet::new(area, SIZE, |_| lines(keys))
+pub(in crate::ui) fn sheet(area: Rect, keys: &Keys, state: &State) -> Sheet {
+    Sheet::new(area, SIZE, |_| lines(keys, state))
 }
 
 /// Draws it.
-pub fn draw(buffer: &mut Buffer, area: Rect, keys: &Keys, top: usize) {
-    sheet(area, keys).draw(buffer, Row::new().say("Keys"), top);
+pub fn draw(buffer: &mut Buffer, area: Rect, (keys, state): (&Keys, &State), top: usize) {
+    sheet(area, keys, state).draw(buffer, Row::new().say("Keys that work here"), top);
 }

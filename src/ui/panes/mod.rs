@@ -1,9 +1,11 @@
 //! The panes, one a file. Each turns a part of the state into rows and draws those that are on the screen.
 
+pub mod actions;
 pub mod bars;
 pub mod detail;
 mod exchange;
 pub mod explain;
+pub mod export;
 pub mod fixing;
 pub mod guide;
 pub mod help;
@@ -11,6 +13,7 @@ pub mod hops;
 pub mod journal;
 pub mod listeners;
 pub mod matrix;
+pub mod passing;
 pub mod picker;
 pub(super) mod rule_line;
 pub mod rules;
