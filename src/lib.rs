@@ -42,8 +42,9 @@
 //! demo      → sources target text error
 //! app       → apply sources diagnose fixes firewall facts target report text error
 //! ui        → app apply diagnose fixes firewall facts target report text error
+//! plain     → app diagnose fixes firewall facts report text error
 //! trace     → error text
-//! cli       → trace app ui apply demo watch check report sources diagnose fixes facts target text error
+//! cli       → trace app ui plain apply demo watch check report sources diagnose fixes facts target text error
 //! ```
 //!
 //! # To add …
@@ -71,6 +72,8 @@ pub mod error;
 pub mod facts;
 pub mod firewall;
 pub mod fixes;
+#[cfg(feature = "host")]
+pub mod plain;
 pub mod report;
 #[cfg(feature = "host")]
 pub mod sources;

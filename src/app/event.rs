@@ -3,6 +3,7 @@
 use super::fixing::{End, FixCommand};
 use super::pointer::{Mouse, Pointed};
 use crate::apply::{Answer, Progress};
+use crate::error::Error;
 use crate::facts::{Case, Question};
 use crate::fixes::Plan;
 use crate::sources::Arrival;
@@ -341,4 +342,17 @@ pub enum Leave {
     Signalled(Signal),
     /// The terminal went away.
     TerminalGone,
+}
+
+impl Leave {
+    /// What the program ends with: a signal is no good end.
+    pub fn ended(self) -> Result<(), Error> {
+        match self {
+            Self::Signalled(Signal::HangUp) => Err(Error::broken("ended by SIGHUP")),
+            Self::Signalled(Signal::Terminate) => Err(Error::broken("ended by SIGTERM")),
+            Self::Wanted
+            | Self::TerminalGone
+            | Self::Signalled(Signal::Interrupt | Signal::Stop | Signal::Continue) => Ok(()),
+        }
+    }
 }

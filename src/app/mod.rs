@@ -25,6 +25,7 @@ pub mod fixing;
 pub mod happened;
 pub mod history;
 pub mod hops;
+pub mod job;
 pub mod listening;
 mod panes;
 pub mod picker;

@@ -72,6 +72,9 @@ struct OnScreen {
     /// Leave the mouse to the terminal (m on the screen changes that)
     #[arg(long)]
     no_mouse: bool,
+    /// Sentences and numbered choices instead of the full screen: for a screen reader or a serial line
+    #[arg(long)]
+    plain: bool,
 }
 
 impl OnScreen {
@@ -297,7 +300,7 @@ fn run_demo(cause: Option<&str>, (check, json): (bool, bool), screen: OnScreen) 
         return checking::check(&checking::Checking::of(&sandbox.target, false));
     }
     // The target means something in the sandbox only: it is not remembered.
-    show(Start { recent: None, mouse: screen.mouse(), ..asked_of(&asked)? }, asked.ascii)
+    show(Start { recent: None, mouse: screen.mouse(), ..asked_of(&asked)? }, asked.ascii, screen)
 }
 
 fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
@@ -316,8 +319,9 @@ fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
 }
 
 fn run_listeners(once: bool, json: bool, screen: OnScreen) -> Result<u8, Error> {
-    if !once && !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        return show(Start { open: Open::Listeners, mouse: screen.mouse(), ..start() }, false);
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !once && !json && (terminal || screen.plain) {
+        return show(Start { open: Open::Listeners, mouse: screen.mouse(), ..start() }, false, screen);
     }
     let runtime = runtime()?;
     let found = runtime.block_on(check::listeners());
@@ -334,7 +338,7 @@ fn run_replay(file: &Path, screen: OnScreen) -> Result<u8, Error> {
     let recording = load(file)?;
     let took = Some(Duration::from_millis(recording.took_ms));
     let open = Open::Recording(Box::new(recording.case));
-    show(Start { open, took, mouse: screen.mouse(), ..start() }, false)
+    show(Start { open, took, mouse: screen.mouse(), ..start() }, false, screen)
 }
 
 fn screen(asked: &Asked, screen: OnScreen) -> Result<u8, Error> {
@@ -344,9 +348,9 @@ fn screen(asked: &Asked, screen: OnScreen) -> Result<u8, Error> {
         let target = Target::parse(asked.target.as_deref().unwrap_or_default())?;
         let again = Some(far::again(asked.ends.clone(), target, limit("--timeout", asked.timeout)?));
         let open = Open::Recording(Box::new(case));
-        return show(Start { open, again, mouse: screen.mouse(), ..start() }, asked.ascii);
+        return show(Start { open, again, mouse: screen.mouse(), ..start() }, asked.ascii, screen);
     }
-    show(Start { mouse: screen.mouse(), ..asked_of(asked)? }, asked.ascii)
+    show(Start { mouse: screen.mouse(), ..asked_of(asked)? }, asked.ascii, screen)
 }
 
 fn asked_of(asked: &Asked) -> Result<Start, Error> {
@@ -354,13 +358,20 @@ fn asked_of(asked: &Asked) -> Result<Start, Error> {
     Ok(Start { open: target.map_or(Open::Picker, Open::Target), from: asker(asked)?, ..start() })
 }
 
-fn show(start: Start, ascii: bool) -> Result<u8, Error> {
-    if dumb_terminal() {
-        return Err(Error::input("the full screen needs more than a dumb terminal").hint("use: unrefuse check TARGET"));
+fn show(start: Start, ascii: bool, screen: OnScreen) -> Result<u8, Error> {
+    let style = style(ascii);
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if screen.plain || (terminal && dumb_terminal()) {
+        let style = crate::plain::Style { zone: jiff::tz::TimeZone::system(), ascii: style.ascii };
+        return lasting(crate::plain::run(start, style));
     }
-    let settings = settings::settings(style(ascii))?;
+    lasting(crate::ui::run(start, settings::settings(style)?))
+}
+
+/// Runs a session to its end.
+fn lasting(session: impl Future<Output = Result<(), Error>>) -> Result<u8, Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(crate::ui::run(start, settings));
+    let ended = runtime.block_on(session);
     // A resolver that does not answer must not keep the program.
     runtime.shutdown_background();
     crate::sources::tracefs::remove_all();
@@ -440,7 +451,7 @@ fn style(ascii: bool) -> Style {
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
 fn dumb_terminal() -> bool {
-    std::env::var_os("TERM").is_some_and(|t| t == "dumb")
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb" || term == "unknown")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the run is timed as a whole")]

@@ -13,7 +13,7 @@ use super::measure;
 use super::settings::{Ground, Settings};
 use super::terminal::{Panics, Screen, Stopped, stop_job};
 use crate::app::engine::{Engine, Inbox, listen_for_signals, now_ms};
-use crate::app::event::{Effect, Event, Leave, Signal, Size, What};
+use crate::app::event::{Effect, Event, Leave, Size, What};
 use crate::app::{Start, State, conclude, recent, update};
 use crate::error::Error;
 
@@ -33,21 +33,11 @@ pub async fn run(start: Start, settings: Settings) -> Result<(), Error> {
     let ended = AssertUnwindSafe(session(start, settings, screen, inbox, events)).catch_unwind().await;
     let panicked = panics.last();
     match ended {
-        Ok(Ok(leave)) => leave_result(leave),
+        Ok(Ok(leave)) => leave.ended(),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(Error::broken("unrefuse broke: this is a defect in it")
             .hint(panicked.unwrap_or_default())
             .hint("please report it, with what was on the screen")),
-    }
-}
-
-fn leave_result(leave: Leave) -> Result<(), Error> {
-    match leave {
-        Leave::Signalled(Signal::HangUp) => Err(Error::broken("ended by SIGHUP")),
-        Leave::Signalled(Signal::Terminate) => Err(Error::broken("ended by SIGTERM")),
-        Leave::Wanted | Leave::TerminalGone | Leave::Signalled(Signal::Interrupt | Signal::Stop | Signal::Continue) => {
-            Ok(())
-        }
     }
 }
 

@@ -13,16 +13,16 @@ use crossterm::terminal::{
     enable_raw_mode,
 };
 use crossterm::{Command, cursor, execute, queue};
-use nix::sys::signal::{Signal, kill, raise};
-use nix::unistd::{Pid, getpgrp, getppid, getsid};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use super::settings::Settings;
-use crate::app::State;
 use crate::app::engine::Inbox;
 use crate::app::event::What;
 use crate::app::pointer::Mouse;
+use crate::app::{State, job};
 use crate::error::Error;
 
 /// The terminal while it is ours; dropping it gives it back.
@@ -86,12 +86,11 @@ impl Screen {
     /// Gives the terminal back, stops, and takes the terminal again when continued. Where nobody could continue us it
     /// does nothing.
     pub(super) fn suspend(&mut self) -> io::Result<Stopped> {
-        if !is_a_job() {
+        if !job::is_one() {
             return Ok(Stopped::Never);
         }
         restore();
-        // SIGTSTP is caught, so it would stop nothing. Returns when we are continued.
-        raise(Signal::SIGSTOP)?;
+        job::stop()?;
         self.retake()?;
         Ok(Stopped::ForAWhile)
     }
@@ -115,13 +114,6 @@ pub(super) enum Stopped {
 /// Stops everything that was started as one job with us, as the terminal does on Ctrl-Z: this program catches that.
 pub(super) fn stop_job() -> io::Result<()> {
     Ok(kill(Pid::from_raw(0), Signal::SIGTSTP)?)
-}
-
-/// Is there a shell that can bring us back? The kernel asks the same before it lets SIGTSTP stop a program: whoever
-/// leads its session, or has lost its parent, has none.
-fn is_a_job() -> bool {
-    let session = getsid(None).ok();
-    session.is_some_and(|session| session != getpgrp()) && getsid(Some(getppid())).ok() == session
 }
 
 /// Asks for clicks, drags and the wheel with SGR coordinates; not for every move, of which there are many a second.

@@ -9,6 +9,8 @@ mod demo;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod pty;
 #[cfg(test)]
 mod ways_out;

@@ -290,14 +290,3 @@ fn a_report_is_written_into_the_current_directory_and_the_hint_comes_once() {
     assert!(std::fs::read_to_string(report).expect("the report").starts_with("# 127.0.0.1:1: refused"));
     assert!(pty.home().join(".local/state/unrefuse/hinted").exists(), "it is not shown again");
 }
-
-#[test]
-fn a_dumb_terminal_is_told_what_to_use_instead() {
-    for words in [&[TARGET][..], &["listeners"], &[]] {
-        let words = [&[env!("CARGO_BIN_EXE_unrefuse")], words].concat();
-        let mut pty = Pty::run((80, 24), &words, &[("TERM", "dumb")]);
-        assert_eq!(pty.end().code(), Some(2));
-        assert!(pty.seen.contains("unrefuse check"), "{:?}", pty.seen);
-        assert!(!pty.seen.contains('\u{1b}'), "{:?}", pty.seen);
-    }
-}

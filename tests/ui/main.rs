@@ -16,6 +16,8 @@ mod pages;
 #[cfg(test)]
 mod pictures;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod session;
