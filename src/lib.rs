@@ -45,6 +45,8 @@
 //! plain     → app diagnose fixes firewall facts report text error
 //! trace     → error text
 //! cli       → trace app ui plain apply demo watch check report sources diagnose fixes facts target text error
+//! fuzzing   → ui apply check report sources target facts text
+//! cli       → trace app ui apply demo watch check report sources diagnose fixes facts target text error
 //! ```
 //!
 //! # To add …
@@ -74,6 +76,8 @@ pub mod firewall;
 pub mod fixes;
 #[cfg(feature = "host")]
 pub mod plain;
+#[cfg(all(feature = "host", any(test, fuzzing)))]
+pub mod fuzzing;
 pub mod report;
 #[cfg(feature = "host")]
 pub mod sources;

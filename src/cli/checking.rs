@@ -7,7 +7,7 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use tokio::sync::Mutex;
 
-use super::{Asked, asker, limit, load, now, runtime, say, settle, settle_within, style};
+use super::{Asked, asker, confined, limit, load, now, runtime, say, settle, settle_within, style};
 use crate::check;
 use crate::diagnose::look::Look;
 use crate::diagnose::subject::Subject;
@@ -77,6 +77,8 @@ fn told(words: &Checking) -> Result<u8, Error> {
     let mut origin = String::new();
     let (case, diagnosis, took) = if let Some(file) = &words.replay {
         let recording = load(file)?;
+        let enforced = confined::to_what_is_open();
+        tracing::debug!(enforced, "confined by Landlock");
         origin = recorded(&recording);
         let (case, diagnosis) = check::replayed(recording.case);
         (case, diagnosis, Duration::from_millis(recording.took_ms))

@@ -1,6 +1,7 @@
 //! Flags and subcommands, and what each does.
 
 mod checking;
+mod confined;
 mod far;
 mod fixing;
 mod manual;

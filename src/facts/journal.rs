@@ -87,7 +87,8 @@ impl Series {
         let Some(word) = Word::of(&entry.message) else { return };
         match word {
             Word::Scheduled => self.automatic = true,
-            Word::Starting | Word::NotTried => self.attempt(index),
+            Word::NotTried => self.attempt(index),
+            Word::Starting => self.attempt(index - early(entries, index)),
             // Type=simple has no "Starting" line: its "Started" is the attempt.
             Word::Up if !self.starting => self.attempt(index - early(entries, index)),
             // systemd says "Stopped" between "Scheduled restart job" and the next start, too.
@@ -124,12 +125,15 @@ impl Series {
     }
 }
 
-/// What a fast program said before systemd came to say "Started".
+/// What a fast program said before systemd came to say "Starting" or "Started" (seen on a busy host with systemd 252). The
+/// late last words of the run before are by a process that had spoken before.
 fn early(entries: &[Entry], started: usize) -> usize {
     const WITHIN_US: u64 = 1_000_000;
     let at = entries.get(started).map_or(0, |e| e.at_us);
     let before = entries.get(..started).unwrap_or_default();
-    before.iter().rev().take_while(|e| !e.is_systemd() && e.at_us + WITHIN_US > at).count()
+    let count = before.iter().rev().take_while(|e| !e.is_systemd() && e.at_us + WITHIN_US > at).count();
+    let (older, just) = before.split_at(before.len() - count);
+    just.iter().rev().take_while(|e| older.iter().all(|o| o.pid != e.pid)).count()
 }
 
 /// What systemd says about a unit, as far as it marks a start or an end (the same words from systemd 219 to 257).
@@ -303,6 +307,24 @@ mod tests {
         assert!(span(&journal).0.starts_with("Starting nginx"));
         assert_eq!(journal.last_start().len(), 6);
         assert!(journal.last_start()[1].message.contains("bad.conf:2"));
+    }
+
+    #[test]
+    fn what_a_program_said_before_systemd_told_its_start_is_of_that_start() {
+        let mut lines: Vec<&str> = NGINX.lines().skip(1).collect();
+        lines.swap(5, 6);
+        lines.swap(6, 7);
+        let moved = journal(&lines.join("\n").replace("061.146021", "061.156221"));
+        assert!(moved.entries[5].message.contains("bad.conf:2") && moved.entries[7].message.starts_with("Starting"));
+        assert_eq!(moved.last_start().len(), 6);
+        assert!(moved.last_start()[0].message.contains("bad.conf:2"));
+        // The last words of the run before, filed late.
+        let late = SSHD.replace("391.312858 sshd[300]", "391.314000 sshd[300]");
+        let mut lines: Vec<&str> = late.lines().skip(1).collect();
+        lines[4..7].rotate_left(1);
+        let journal = journal(&lines.join("\n"));
+        assert!(journal.entries[6].message.contains("terminating"), "{:?}", journal.entries[6]);
+        assert!(journal.last_start().iter().all(|e| e.pid != 300));
     }
 
     #[test]

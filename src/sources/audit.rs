@@ -137,7 +137,7 @@ fn of_ring() -> Result<Vec<Denial>, Trouble> {
 }
 
 /// `type=AVC msg=audit(1795220037.588:19): avc: ...`, `audit: type=1400 audit(1795219360.516:22): apparmor=...`.
-fn line(text: &str, place: Place) -> Option<Denial> {
+pub(super) fn line(text: &str, place: Place) -> Option<Denial> {
     let text = text.trim_start();
     let begins = ["type=AVC ", "type=1400 ", "audit: type=1400 ", "type=APPARMOR_DENIED "];
     if !begins.iter().any(|begin| text.starts_with(begin)) {

@@ -17,6 +17,8 @@ mod exchange;
 pub mod far;
 pub mod files;
 pub mod firewalls;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod happenings;
 pub mod journal;
 pub mod live;

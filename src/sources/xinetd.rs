@@ -22,7 +22,7 @@ pub(super) fn read() -> Result<Option<Vec<XinetdService>>, Trouble> {
     read_of(&HostFiles::own())
 }
 
-fn read_of(files: &dyn Files) -> Result<Option<Vec<XinetdService>>, Trouble> {
+pub(super) fn read_of(files: &dyn Files) -> Result<Option<Vec<XinetdService>>, Trouble> {
     let text = match files.read(MAIN) {
         Ok(text) => text,
         Err(Unread::Missing) => return Ok(None),

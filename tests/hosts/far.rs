@@ -7,23 +7,22 @@ use crate::cmd::{Step, ok};
 use crate::host::{Diagnosis, Host, PROGRAM_INSIDE, Powers};
 use crate::lab::Lab;
 use crate::scenario::shared_root;
+use crate::trial::trial;
 
 type Play = fn() -> Step;
 
 /// One for each.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let trial = |(name, play): &(&str, Play)| {
-        let (play, missing) = (*play, missing.map(str::to_owned));
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(play, Err).map_err(Into::into);
-        Trial::test(format!("far::{name}"), played).with_ignored_flag(ignored)
+    let named = |(name, play): &(&str, Play)| {
+        let play = *play;
+        trial(format!("far::{name}"), missing, play)
     };
     let all: [(&str, Play); 3] = [
         ("the-server-elsewhere", server_elsewhere),
         ("the-client-elsewhere", client_elsewhere),
         ("an-end-that-cannot-be-asked", not_asked),
     ];
-    all.iter().map(trial).collect()
+    all.iter().map(named).collect()
 }
 
 /// Two hosts, each of which may log into the other as root.

@@ -59,6 +59,7 @@ mod scenarios;
 mod screen;
 mod sessions;
 mod tcpdmatch;
+mod trial;
 #[expect(clippy::indexing_slicing, reason = "a key that JSON does not have is null")]
 mod watching;
 
@@ -67,7 +68,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use crate::scenario::Scenario;
+use crate::trial::trial;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
@@ -95,7 +96,8 @@ fn run_trials() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let missing = needs::missing();
-    let mut trials: Vec<Trial> = scenarios::all().map(|scenario| trial(scenario, missing.as_deref())).collect();
+    let mut trials: Vec<Trial> =
+        scenarios::all().map(|s| trial(s.title(), missing.as_deref().or(s.cannot()), || s.play())).collect();
     trials.extend(screen::trials(missing.as_deref()));
     trials.extend(killing::trials(missing.as_deref()));
     trials.extend(far::trials(missing.as_deref()));
@@ -121,18 +123,11 @@ fn run_trials() -> ExitCode {
     // Of a part of the hosts no table is made.
     let whole = arguments.filter.is_none() && arguments.skip.is_empty() && missing.is_none() && !arguments.list;
     let conclusion = libtest_mimic::run(&arguments, trials);
+    trial::say_what_was_played_again();
     if whole && accuracy::wanted() {
         lab::complain(accuracy::write());
     }
     conclusion.exit_code()
-}
-
-/// A scenario that cannot be played is ignored, never passed; asked for all the same, it fails.
-fn trial(scenario: &'static Scenario, missing: Option<&str>) -> Trial {
-    let why_not = missing.or(scenario.cannot()).map(str::to_owned);
-    let ignored = why_not.is_some();
-    let play = move || why_not.map_or_else(|| scenario.play(), Err).map_err(Into::into);
-    Trial::test(scenario.title(), play).with_ignored_flag(ignored)
 }
 
 /// One line for each reason, with the number of scenarios it concerns.

@@ -8,6 +8,7 @@ use crate::dial::Outcome;
 use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::pending::{Broken, answered, says};
+use crate::trial::trial;
 
 const LEFT: &str = "somebody changed it since; it is left as it is";
 
@@ -30,13 +31,8 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
         ("rules-of-iptables-that-never-rest", rules_of_iptables_that_never_rest),
         ("no-room-for-the-log", no_room_for_the_log),
     ];
-    let trial = |(name, play): Named| {
-        let missing = missing.map(str::to_owned);
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(play, Err).map_err(Into::into);
-        Trial::test(format!("meddling::{name}"), played).with_ignored_flag(ignored)
-    };
-    all.map(trial).into()
+    let named = |(name, play): Named| trial(format!("meddling::{name}"), missing, play);
+    all.map(named).into()
 }
 
 /// Root speaks to systemd itself.

@@ -12,6 +12,7 @@ use crate::lab::Lab;
 use crate::pending::says;
 use crate::scenario::{nothing, shared_root};
 use crate::scenarios::steps::{listening, restart_in_vain, start};
+use crate::trial::trial;
 
 /// What an order in a name would make.
 const MARK: &str = "*pwned*";
@@ -28,13 +29,8 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
         ("a-comment-of-iptables-legacy", |host| a_comment(host, "iptables-legacy")),
         ("a-process", a_process),
     ];
-    let trial = |(name, make): Named| {
-        let missing = missing.map(str::to_owned);
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(|| play(make), Err).map_err(Into::into);
-        Trial::test(format!("odd-name::{name}"), played).with_ignored_flag(ignored)
-    };
-    all.map(trial).into()
+    let named = |(name, make): Named| trial(format!("odd-name::{name}"), missing, move || play(make));
+    all.map(named).into()
 }
 
 /// A host with such a name in it.

@@ -7,6 +7,7 @@ use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::scenarios;
+use crate::trial::trial;
 
 /// Where the package puts the program.
 const PROGRAM: &str = "/usr/bin/unrefuse";
@@ -20,10 +21,7 @@ const FILES: &str = "find /usr /etc /var /opt -xdev -not -path '/var/lib/dpkg*' 
 
 /// The trials of this file.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let why_not = missing.map(str::to_owned);
-    let ignored = why_not.is_some();
-    let play = move || why_not.map_or_else(install_use_upgrade_remove, Err).map_err(Into::into);
-    vec![Trial::test("packaging::install-use-upgrade-remove", play).with_ignored_flag(ignored)]
+    vec![trial("packaging::install-use-upgrade-remove", missing, install_use_upgrade_remove)]
 }
 
 fn install_use_upgrade_remove() -> Step {

@@ -8,6 +8,7 @@ use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::scenarios;
+use crate::trial::trial;
 
 /// A fix that is not taken.
 #[derive(Clone, Copy)]
@@ -49,13 +50,11 @@ const ALL: [Refused; 2] = [
 
 /// One for each.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let trial = |refused: &Refused| {
-        let (refused, missing) = (*refused, missing.map(str::to_owned));
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(|| play(refused), Err).map_err(Into::into);
-        Trial::test(format!("put-back::{}::{}", refused.of.0, refused.of.1), played).with_ignored_flag(ignored)
+    let named = |refused: &Refused| {
+        let refused = *refused;
+        trial(format!("put-back::{}::{}", refused.of.0, refused.of.1), missing, move || play(refused))
     };
-    ALL.iter().map(trial).collect()
+    ALL.iter().map(named).collect()
 }
 
 fn play(refused: Refused) -> Step {

@@ -10,6 +10,7 @@ use crate::dial::Outcome;
 use crate::fixing::Snapshot;
 use crate::host::Host;
 use crate::pending::{Broken, says};
+use crate::trial::trial;
 
 /// What a boot starts has been started.
 const BOOTED: Duration = Duration::from_secs(30);
@@ -26,13 +27,8 @@ pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
         ("nothing-left-to-do-it-at-boot", nothing_left_to_do_it_at_boot),
         ("a-ban", a_ban),
     ];
-    let trial = |(name, play): Named| {
-        let missing = missing.map(str::to_owned);
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(play, Err).map_err(Into::into);
-        Trial::test(format!("reboot::{name}"), played).with_ignored_flag(ignored)
-    };
-    all.map(trial).into()
+    let named = |(name, play): Named| trial(format!("reboot::{name}"), missing, play);
+    all.map(named).into()
 }
 
 fn a_file_and_its_daemon() -> Step {

@@ -14,6 +14,7 @@ use crate::host::{Host, PROGRAM_INSIDE};
 use crate::lab::Lab;
 use crate::pty::{ENTER, LEAVE, Pty};
 use crate::scenarios;
+use crate::trial::trial;
 
 /// Two may have this program do one plan as root, one of them only with a password; the third may nothing.
 const USERS: &str = r"
@@ -41,13 +42,11 @@ const ALL: [(&str, Play); 7] = [
 
 /// One for each.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let trial = |(name, play): &(&'static str, Play)| {
-        let (play, missing) = (*play, missing.map(str::to_owned));
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(|| prepared(play), Err).map_err(Into::into);
-        Trial::test(format!("rights::{name}"), played).with_ignored_flag(ignored)
+    let named = |(name, play): &(&'static str, Play)| {
+        let play = *play;
+        trial(format!("rights::{name}"), missing, move || prepared(play))
     };
-    ALL.iter().map(trial).collect()
+    ALL.iter().map(named).collect()
 }
 
 fn prepared(play: Play) -> Step {

@@ -274,6 +274,11 @@ impl Scenario {
     }
 
     fn ask_repaired(&self, host: &Host) -> Step {
+        // Servers count connections that they have not seen the end of yet, those of the trial among them.
+        let gone = "! ss -Htn state established | awk '{print $3}' | grep -qE ':(22|21)$'";
+        let _ = wait_until("the trial's own connections are gone", Duration::from_secs(5), || {
+            Ok(host.try_run(&["sh", "-c", gone])?.code == 0)
+        });
         let answer = self.check(host)?;
         if answer.exit == 0 {
             return Ok(());

@@ -8,6 +8,7 @@ use crate::lab::Lab;
 use crate::pty::Pty;
 use crate::scenario::Scenario;
 use crate::scenarios;
+use crate::trial::trial;
 
 /// A stopped, a misbound and a crashed service.
 const PLAYED: [(&str, &str); 3] =
@@ -15,16 +16,12 @@ const PLAYED: [(&str, &str); 3] =
 
 /// The scenarios that are played before the screen, too.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let trial = |(cause, name): &(&'static str, &'static str)| {
-        let (cause, name, missing) = (*cause, *name, missing.map(str::to_owned));
-        let ignored = missing.is_some();
-        let watched = move || missing.map_or_else(|| watch(cause, name), Err).map_err(Into::into);
-        Trial::test(format!("screen::{cause}::{name}"), watched).with_ignored_flag(ignored)
+    let named = |(cause, name): &(&'static str, &'static str)| {
+        let (cause, name) = (*cause, *name);
+        trial(format!("screen::{cause}::{name}"), missing, move || watch(cause, name))
     };
-    let mut trials: Vec<Trial> = PLAYED.iter().map(trial).collect();
-    let (ignored, missing) = (missing.is_some(), missing.map(str::to_owned));
-    let fixed = move || missing.map_or_else(fix_and_undo, Err).map_err(Into::into);
-    trials.push(Trial::test("screen::fix-and-undo", fixed).with_ignored_flag(ignored));
+    let mut trials: Vec<Trial> = PLAYED.iter().map(named).collect();
+    trials.push(trial("screen::fix-and-undo", missing, fix_and_undo));
     trials
 }
 

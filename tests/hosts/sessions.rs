@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::lab::Lab;
 use crate::scenario::nothing;
 use crate::scenarios;
+use crate::trial::trial;
 
 /// A fix that is made from a session.
 #[derive(Clone, Copy)]
@@ -112,13 +113,11 @@ chown -R ops /home/ops/.ssh
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
     let ssh = run(&mut crate::cmd::command(&["ssh", "-V"])).is_ok_and(|ran| ran.code == 0);
     let missing = missing.or((!ssh).then_some("there is no ssh"));
-    let trial = |session: &Session| {
-        let (session, missing) = (*session, missing.map(str::to_owned));
-        let ignored = missing.is_some();
-        let played = move || missing.map_or_else(|| play(session), Err).map_err(Into::into);
-        Trial::test(format!("session::{}", session.name), played).with_ignored_flag(ignored)
+    let named = |session: &Session| {
+        let session = *session;
+        trial(format!("session::{}", session.name), missing, move || play(session))
     };
-    ALL.iter().map(trial).collect()
+    ALL.iter().map(named).collect()
 }
 
 fn play(session: Session) -> Step {

@@ -11,6 +11,7 @@ use crate::cmd::{Step, While};
 use crate::host::Powers;
 use crate::lab::Lab;
 use crate::scenario::{nothing, shared_root};
+use crate::trial::trial;
 
 /// Cases of one run; each costs a run of tcpdmatch.
 const CASES: u64 = 3000;
@@ -37,10 +38,7 @@ for case in json.load(open(sys.argv[1])):
 
 /// The trials of this file.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let why_not = missing.map(str::to_owned);
-    let ignored = why_not.is_some();
-    let play = move || why_not.map_or_else(compare, Err).map_err(Into::into);
-    vec![Trial::test("wrappers::random-files", play).with_ignored_flag(ignored)]
+    vec![trial("wrappers::random-files", missing, compare)]
 }
 
 struct Case {

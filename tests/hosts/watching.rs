@@ -12,6 +12,7 @@ use crate::host::{Host, PROGRAM_INSIDE, Powers};
 use crate::lab::Lab;
 use crate::needs;
 use crate::scenario::{nothing, shared_root};
+use crate::trial::trial;
 
 type Play = fn(&Host) -> Step;
 
@@ -29,15 +30,13 @@ const PLAYED: [(&str, Play, bool); 8] = [
 
 /// The trials of this file.
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
-    let trial = |(name, play, memory): &(&'static str, Play, bool)| {
+    let named = |(name, play, memory): &(&'static str, Play, bool)| {
         let no_memory = (*memory && !needs::memory_can_be_limited())
             .then_some("the unified control groups of this machine have no memory controller");
-        let why_not = missing.or(no_memory).map(str::to_owned);
-        let (ignored, play) = (why_not.is_some(), *play);
-        let run = move || why_not.map_or_else(|| on_a_host(play), Err).map_err(Into::into);
-        Trial::test(format!("watch::{name}"), run).with_ignored_flag(ignored)
+        let play = *play;
+        trial(format!("watch::{name}"), missing.or(no_memory), move || on_a_host(play))
     };
-    PLAYED.iter().map(trial).collect()
+    PLAYED.iter().map(named).collect()
 }
 
 fn on_a_host(play: Play) -> Step {

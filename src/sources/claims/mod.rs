@@ -21,7 +21,7 @@ pub fn read(transport: Transport, port: u16) -> Result<Option<Claims>, Trouble> 
 }
 
 /// The same from any files.
-fn read_from(files: &dyn Files, transport: Transport, port: u16) -> Claims {
+pub(in crate::sources) fn read_from(files: &dyn Files, transport: Transport, port: u16) -> Claims {
     let mut claims = Search::new(files, transport, port).claims(&Tree::list(files));
     let configs = configs(files, transport);
     claims.extend(configs.iter().filter_map(|c| configured(c, port)));

@@ -234,10 +234,10 @@ pub(in crate::sources) fn base_of(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, base)| base)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(in crate::sources) use memory::Memory;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod memory {
     use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 mod api;
 mod cli;
 mod disk;
-mod parse;
+pub(super) mod parse;
 mod places;
 
 use std::path::Path;

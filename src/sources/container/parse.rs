@@ -14,7 +14,7 @@ const LONGEST: usize = 512;
 const MOST: usize = 256;
 
 /// A container as `GET /containers/json` tells it. None: it has no id that can be asked for.
-pub(super) fn listed(item: &Value) -> Option<Container> {
+pub(in crate::sources) fn listed(item: &Value) -> Option<Container> {
     let ports = items(item.get("Ports"));
     let labels = item.get("Labels");
     Some(Container {
@@ -37,7 +37,7 @@ pub(super) fn listed(item: &Value) -> Option<Container> {
 }
 
 /// The same, of what `inspect` tells.
-pub(super) fn summary(container: &Value) -> Option<Container> {
+pub(in crate::sources) fn summary(container: &Value) -> Option<Container> {
     let config = |path: &str| container.pointer(&format!("/Config{path}"));
     let state = state(container);
     let bound = published_by(container.pointer("/HostConfig/PortBindings"));
@@ -71,7 +71,7 @@ pub(super) fn summary(container: &Value) -> Option<Container> {
 }
 
 /// A container from near, without its last words.
-pub(super) fn near(container: &Value) -> Inspected {
+pub(in crate::sources) fn near(container: &Value) -> Inspected {
     let pid = container.pointer("/State/Pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
     let config = |path: &str| container.pointer(&format!("/Config{path}"));
     let host = |path: &str| container.pointer(&format!("/HostConfig{path}"));
@@ -95,7 +95,7 @@ pub(super) fn near(container: &Value) -> Inspected {
 }
 
 /// `daemon.json`.
-pub(super) fn settings(file: &str, json: &str) -> Settings {
+pub(in crate::sources) fn settings(file: &str, json: &str) -> Settings {
     let mut settings = Settings { file: Some(file.to_owned()), ..Settings::default() };
     match serde_json::from_str::<Value>(json) {
         Ok(value) => {
@@ -111,7 +111,7 @@ pub(super) fn settings(file: &str, json: &str) -> Settings {
 }
 
 /// The last lines of a log, as the API sends it: in frames with eight bytes before each, or of a terminal, without.
-pub(super) fn log_lines(sent: &[u8], most: usize) -> Vec<String> {
+pub(in crate::sources) fn log_lines(sent: &[u8], most: usize) -> Vec<String> {
     let mut plain = Vec::new();
     let mut rest = sent;
     while let Some((head, after)) = rest.split_first_chunk::<8>() {

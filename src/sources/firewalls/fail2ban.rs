@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use crate::facts::Reading;
 use crate::facts::firewalls::{Fail2ban, Jail};
-use crate::sources::{Trouble, program, trouble};
+use crate::sources::{Trouble, patient, program, trouble};
 
 const SOCKET: &str = "/run/fail2ban/fail2ban.sock";
 const CLIENT: &str = "fail2ban-client";
@@ -28,8 +28,9 @@ const MOST_BYTES: u64 = 6 << 20;
 /// The jails and their bans.
 pub async fn read() -> Reading<Fail2ban> {
     let began = Instant::now();
-    let look = tokio::time::timeout(WITHIN, jails()).await;
-    trouble::reading(look.unwrap_or(Err(Trouble::TimedOut { after: WITHIN })), began)
+    let after = patient(WITHIN);
+    let look = tokio::time::timeout(after, jails()).await;
+    trouble::reading(look.unwrap_or(Err(Trouble::TimedOut { after })), began)
 }
 
 async fn jails() -> Result<Option<Fail2ban>, Trouble> {
@@ -59,7 +60,7 @@ async fn run(words: &[&str]) -> Result<String, Trouble> {
 }
 
 /// The names in what `fail2ban-client status` prints.
-fn jail_list(printed: &str) -> Vec<String> {
+pub(in crate::sources) fn jail_list(printed: &str) -> Vec<String> {
     let lists = printed.lines().filter_map(|line| Some(line.split_once("Jail list:")?.1));
     let names = lists.flat_map(|list| list.split(',')).map(str::trim);
     // A name that its client would take for an option is none of its own.
@@ -68,7 +69,7 @@ fn jail_list(printed: &str) -> Vec<String> {
 
 /// The addresses in what `fail2ban-client get JAIL banip --with-time` prints. Bans of whole networks and of what is no
 /// address at all are left out.
-fn bans(printed: &str, zone: &TimeZone) -> Vec<(IpAddr, Option<u64>)> {
+pub(in crate::sources) fn bans(printed: &str, zone: &TimeZone) -> Vec<(IpAddr, Option<u64>)> {
     printed.lines().filter_map(|line| ban(line, zone)).collect()
 }
 

@@ -32,7 +32,7 @@ pub fn read() -> Result<Option<Ufw>, Trouble> {
     read_from(&HostFiles::own())
 }
 
-fn read_from(files: &dyn Files) -> Result<Option<Ufw>, Trouble> {
+pub(in crate::sources) fn read_from(files: &dyn Files) -> Result<Option<Ufw>, Trouble> {
     let conf = match files.read(CONF) {
         Err(Unread::Missing) => return Ok(None),
         read => read.map_err(|why| trouble(CONF, why))?,

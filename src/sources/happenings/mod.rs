@@ -1,7 +1,7 @@
 //! What happened on this host, on one line of time: the journal, the logs of package managers and fail2ban, the timers.
 //! Everything is read from its end and bounded; what could not be read is said.
 
-mod packages;
+pub(super) mod packages;
 mod tail;
 mod timers;
 

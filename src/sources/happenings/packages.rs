@@ -41,7 +41,7 @@ pub(super) fn since(since_us: u64) -> (Vec<Happening>, Vec<Trouble>) {
 
 /// One run of a package manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Run {
+pub(in crate::sources) struct Run {
     tool: &'static str,
     verb: String,
     packages: Vec<String>,
@@ -122,7 +122,7 @@ fn local(text: &str) -> Option<u64> {
 }
 
 /// Runs of dpkg: lines that follow each other closely.
-fn dpkg_runs(text: &str, since_us: u64) -> Vec<Run> {
+pub(in crate::sources) fn dpkg_runs(text: &str, since_us: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for line in text.lines() {
         let Some(at_us) = begins(line).filter(|at| at.saturating_add(PAUSE_US) >= since_us) else { continue };
@@ -160,7 +160,7 @@ fn apt_at(text: &str) -> Option<u64> {
 }
 
 /// Runs of apt: `Start-Date:`, `Commandline:`, `Requested-By:`, `Upgrade:` and so on, `End-Date:`.
-fn apt_runs(text: &str) -> Vec<Run> {
+pub(in crate::sources) fn apt_runs(text: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for line in text.lines() {
         let Some((key, value)) = line.split_once(": ") else { continue };
@@ -201,7 +201,7 @@ fn dnf_time(line: &str) -> Option<u64> {
 }
 
 /// `2026-11-21T12:03:10+0000 SUBDEBUG Upgraded: nginx-1.20.1-1.el9.x86_64`.
-fn dnf_runs(text: &str) -> Vec<Run> {
+pub(in crate::sources) fn dnf_runs(text: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for line in text.lines() {
         let Some(at_us) = dnf_time(line) else { continue };

@@ -6,8 +6,8 @@
 mod follow;
 pub(super) mod happenings;
 mod lines;
-mod own_log;
-mod parse;
+pub(super) mod own_log;
+pub(super) mod parse;
 
 use std::io;
 use std::process::{ExitStatus, Stdio};

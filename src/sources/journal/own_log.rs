@@ -29,7 +29,7 @@ const LOGS: [(&[&str], &str, Parse); 4] = [
 
 /// A line of such a log.
 #[derive(Debug, PartialEq, Eq)]
-struct Line<'a> {
+pub(in crate::sources) struct Line<'a> {
     at_us: u64,
     pid: u32,
     message: &'a str,
@@ -66,7 +66,7 @@ fn entry(path: &str, line: &Line<'_>) -> Entry {
 }
 
 /// `176:M 21 Nov 2026 07:31:58.123 # Warning: …`, in local time.
-fn redis(line: &str) -> Option<Line<'_>> {
+pub(in crate::sources) fn redis(line: &str) -> Option<Line<'_>> {
     let (who, rest) = line.split_once(' ')?;
     let pid = who.split_once(':')?.0.parse().ok()?;
     let time: Vec<&str> = rest.splitn(5, ' ').collect();
@@ -78,7 +78,7 @@ fn redis(line: &str) -> Option<Line<'_>> {
 }
 
 /// `2026-11-21T07:31:58.123456Z 0 [ERROR] [MY-010262] [Server] …`; a local time has its offset instead of the `Z`.
-fn mysql(line: &str) -> Option<Line<'_>> {
+pub(in crate::sources) fn mysql(line: &str) -> Option<Line<'_>> {
     let (time, message) = line.split_once(' ')?;
     let at: jiff::Timestamp = time.parse().ok()?;
     Some(Line { at_us: u64::try_from(at.as_microsecond()).ok()?, pid: 0, message })

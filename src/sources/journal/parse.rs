@@ -12,14 +12,14 @@ const USUAL: u8 = 6;
 
 /// An entry and its place in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(in crate::sources) struct Line {
     pub(super) entry: Entry,
     pub(super) cursor: Option<String>,
     pub(super) boot: Option<String>,
 }
 
 /// A line; none when it is not an entry (`-- No entries --`, half a line, something else).
-pub(super) fn line(json: &[u8]) -> Option<Line> {
+pub(in crate::sources) fn line(json: &[u8]) -> Option<Line> {
     let raw: Raw = serde_json::from_slice(json).ok()?;
     let number = |value: &Value| text(value)?.parse().ok();
     let entry = Entry {

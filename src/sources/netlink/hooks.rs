@@ -70,10 +70,18 @@ fn ask(
 
 /// Where the answer is about.
 #[derive(Debug, Clone, Copy)]
-struct Place<'a> {
+pub(in crate::sources) struct Place<'a> {
     family: Family,
     hook: Hook,
     device: Option<&'a str>,
+}
+
+#[cfg(any(test, fuzzing))]
+impl Place<'_> {
+    /// One that an answer may be about.
+    pub(in crate::sources) const fn any() -> Self {
+        Self { family: Family::Ip, hook: Hook::Input, device: None }
+    }
 }
 
 /// A family by its number (`NFPROTO_...`).
@@ -89,7 +97,7 @@ pub(in crate::sources) fn family_of(number: u8) -> Option<Family> {
     })
 }
 
-fn hooked(message: &Message<'_>, place: Place<'_>) -> Option<Hooked> {
+pub(in crate::sources) fn hooked(message: &Message<'_>, place: Place<'_>) -> Option<Hooked> {
     if message.kind != GET_HOOKS {
         return None;
     }

@@ -75,7 +75,7 @@ fn tcmsg(index: u32, parent: u32) -> [u8; 20] {
     body
 }
 
-fn qdisc(message: &Message<'_>) -> Option<(u32, Vec<u32>)> {
+pub(in crate::sources) fn qdisc(message: &Message<'_>) -> Option<(u32, Vec<u32>)> {
     if message.kind != NEW_QDISC {
         return None;
     }
@@ -92,11 +92,11 @@ fn filter(message: &Message<'_>) -> Option<String> {
 }
 
 /// `TCA_KIND`.
-fn kind_of(message: &Message<'_>) -> Option<String> {
+pub(in crate::sources) fn kind_of(message: &Message<'_>) -> Option<String> {
     attributes(message.body.get(20..)?).find(|(kind, _)| *kind == 1).map(|(_, value)| text(value))
 }
 
-fn link(message: &Message<'_>) -> Option<Link> {
+pub(in crate::sources) fn link(message: &Message<'_>) -> Option<Link> {
     if message.kind != NEW_LINK {
         return None;
     }

@@ -100,7 +100,7 @@ fn refused(errno: Errno) -> Result<RouteKind, Trouble> {
 
 /// A route whose interface has no name yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
+pub(in crate::sources) struct Found {
     route: Route,
     interface: Option<u32>,
 }
@@ -117,7 +117,7 @@ impl Found {
     }
 }
 
-fn found(message: &Message<'_>) -> Option<Found> {
+pub(in crate::sources) fn found(message: &Message<'_>) -> Option<Found> {
     if message.kind != NEW_ROUTE {
         return None;
     }

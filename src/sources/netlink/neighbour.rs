@@ -39,7 +39,7 @@ fn body(ip: IpAddr, index: u32) -> Vec<u8> {
     body
 }
 
-fn told(message: &Message<'_>) -> Option<NeighbourState> {
+pub(in crate::sources) fn told(message: &Message<'_>) -> Option<NeighbourState> {
     if message.kind != NEW_NEIGHBOUR {
         return None;
     }

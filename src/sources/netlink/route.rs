@@ -60,13 +60,13 @@ fn default_interface(netlink: Netlink) -> Result<Option<u32>, Trouble> {
 
 /// An interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Link {
+pub(in crate::sources) struct Link {
     index: u32,
     name: String,
     up: bool,
 }
 
-fn link(message: &Message<'_>) -> Option<Link> {
+pub(in crate::sources) fn link(message: &Message<'_>) -> Option<Link> {
     if message.kind != NEW_LINK {
         return None;
     }
@@ -82,7 +82,7 @@ fn link(message: &Message<'_>) -> Option<Link> {
 
 /// An address and the index of its interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Address {
+pub(in crate::sources) struct Address {
     ip: IpAddr,
     prefix: u8,
     interface: u32,
@@ -110,7 +110,7 @@ fn link_local(ip: IpAddr) -> bool {
     }
 }
 
-fn address(message: &Message<'_>) -> Option<Address> {
+pub(in crate::sources) fn address(message: &Message<'_>) -> Option<Address> {
     if message.kind != NEW_ADDRESS {
         return None;
     }
@@ -138,7 +138,7 @@ fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
 
 /// What a route is to someone looking for the default of the main table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Route {
+pub(in crate::sources) enum Route {
     Default(DefaultRoute),
     /// In the main table, after every default route.
     Beyond,
@@ -146,12 +146,12 @@ enum Route {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct DefaultRoute {
+pub(in crate::sources) struct DefaultRoute {
     interface: u32,
     metric: u32,
 }
 
-fn route(message: &Message<'_>) -> Option<Route> {
+pub(in crate::sources) fn route(message: &Message<'_>) -> Option<Route> {
     const MAIN: u32 = 254;
     const UNICAST: u8 = 1;
     const DEAD: u32 = 1;

@@ -60,7 +60,7 @@ fn prefix(family: u8, value: Option<&[u8]>, bits: u8) -> Option<Prefix> {
     Some(Prefix::new(value.map_or_else(|| Some(all()), |value| address(family, value))?, bits))
 }
 
-fn rule(message: &Message<'_>) -> Option<RoutingRule> {
+pub(in crate::sources) fn rule(message: &Message<'_>) -> Option<RoutingRule> {
     const INVERT: u32 = 2;
     if message.kind != NEW_RULE {
         return None;
@@ -109,7 +109,7 @@ fn rule(message: &Message<'_>) -> Option<RoutingRule> {
     Some(rule)
 }
 
-fn refusing(message: &Message<'_>, wanted: u8) -> Option<RefusingRoute> {
+pub(in crate::sources) fn refusing(message: &Message<'_>, wanted: u8) -> Option<RefusingRoute> {
     if message.kind != NEW_ROUTE {
         return None;
     }

@@ -50,7 +50,7 @@ pub(super) fn ask(name: &str, nameservers: &[IpAddr]) -> Option<Vec<IpAddr>> {
 }
 
 /// The first word of each line, without repeats (`10.0.0.5  STREAM db1`).
-fn addresses(output: &str) -> Vec<IpAddr> {
+pub(in crate::sources) fn addresses(output: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for ip in output.lines().filter_map(|line| line.split_ascii_whitespace().next()?.parse().ok()) {
         if !found.contains(&ip) {
@@ -131,7 +131,7 @@ fn question(server: IpAddr, name: &str) -> Option<ServerSays> {
 }
 
 /// A query for the IPv4 addresses of a name; none when it cannot be written as one.
-fn query(name: &str) -> Option<Vec<u8>> {
+pub(in crate::sources) fn query(name: &str) -> Option<Vec<u8>> {
     let id = u16::try_from(std::process::id() & 0xffff).ok()?.to_be_bytes();
     let mut query = vec![id[0], id[1], 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.trim_end_matches('.').split('.') {
@@ -144,7 +144,7 @@ fn query(name: &str) -> Option<Vec<u8>> {
 }
 
 /// The response code of a reply to `query`.
-fn code(reply: &[u8], query: &[u8]) -> Option<u8> {
+pub(in crate::sources) fn code(reply: &[u8], query: &[u8]) -> Option<u8> {
     let same_id = reply.get(..2)? == query.get(..2)?;
     let is_reply = reply.get(2)? & 0x80 != 0;
     (same_id && is_reply).then_some(reply.get(3)? & 0x0f)

@@ -8,7 +8,7 @@ use crate::facts::name::HostsLine;
 const MOST_DOMAINS: usize = 32;
 
 /// Lines of a hosts file that name `name`.
-pub(super) fn hosts_lines(text: &str, name: &str) -> Vec<HostsLine> {
+pub(in crate::sources) fn hosts_lines(text: &str, name: &str) -> Vec<HostsLine> {
     let numbered = (1..).zip(text.lines());
     numbered
         .filter_map(|(line, text)| {
@@ -21,13 +21,13 @@ pub(super) fn hosts_lines(text: &str, name: &str) -> Vec<HostsLine> {
 }
 
 /// The `hosts:` line of nsswitch.conf without its key. The last one counts, as in glibc.
-pub(super) fn nsswitch_hosts(text: &str) -> Option<String> {
+pub(in crate::sources) fn nsswitch_hosts(text: &str) -> Option<String> {
     let values = text.lines().filter_map(|line| before_comment(line).trim().strip_prefix("hosts:"));
     values.map(|value| value.trim().to_owned()).next_back()
 }
 
 /// The name servers of resolv.conf, in order.
-pub(super) fn nameservers(text: &str) -> Vec<IpAddr> {
+pub(in crate::sources) fn nameservers(text: &str) -> Vec<IpAddr> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
@@ -38,7 +38,7 @@ pub(super) fn nameservers(text: &str) -> Vec<IpAddr> {
 }
 
 /// The domains that are tried behind a name: the last `search` or `domain` line counts.
-pub(super) fn search(text: &str) -> Vec<String> {
+pub(in crate::sources) fn search(text: &str) -> Vec<String> {
     let of = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let key = words.next()?;

@@ -1,7 +1,7 @@
 //! What a name leads to: the resolver's own answer, beside what /etc/hosts, nsswitch.conf and DNS alone say.
 
-mod beyond;
-mod files;
+pub(super) mod beyond;
+pub(super) mod files;
 
 use std::fs;
 use std::io;

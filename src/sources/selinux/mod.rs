@@ -1,7 +1,7 @@
 //! SELinux: whether it forbids, what a program runs as, and whether that may bind or connect to a port, as the kernel
 //! itself decides it. No policy tools are run: semanage takes seconds.
 
-mod policy;
+pub(super) mod policy;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};

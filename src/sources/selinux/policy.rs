@@ -23,7 +23,7 @@ pub(super) struct Entry {
 
 /// What a policy says about ports.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Ports {
+pub(in crate::sources) struct Ports {
     /// In the order in which the kernel tries them.
     pub(super) entries: Vec<Entry>,
     /// The label of all others.
@@ -49,7 +49,7 @@ const NAMES: u32 = 5;
 const EXTENDED: u16 = 0x0700;
 
 /// Reads a policy. None: it is damaged, or of a version that is not known.
-pub(super) fn ports(bytes: &[u8]) -> Option<Ports> {
+pub(in crate::sources) fn ports(bytes: &[u8]) -> Option<Ports> {
     let mut read = Reader { rest: bytes, version: 0 };
     if read.number()? != MAGIC {
         return None;

@@ -4,7 +4,7 @@
 //! Nothing is mounted, no event of the system's own trace is touched. The instance goes with the [`Instance`]; what a
 //! killed process left is removed at the next use.
 
-mod lines;
+pub(super) mod lines;
 mod reasons;
 
 use std::collections::BTreeSet;

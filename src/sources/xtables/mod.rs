@@ -2,7 +2,7 @@
 
 pub mod binary;
 mod legacy;
-mod recent;
+pub(super) mod recent;
 pub mod text;
 
 use std::net::IpAddr;

@@ -42,7 +42,7 @@ pub fn recent(name: &str) -> Result<Option<Recent>, Trouble> {
 
 /// Jiffies now, and how many are a second: of all rates, the one at which the counting began with the clock. None in the
 /// seconds around 300 s after boot, when that fits several.
-fn time(clock: &str) -> Option<(u64, u64)> {
+pub(in crate::sources) fn time(clock: &str) -> Option<(u64, u64)> {
     let value = |before: &str| clock.lines().find_map(|line| line.strip_prefix(before));
     let now: u64 = value("jiffies: ")?.trim().parse().ok()?;
     let ns: u64 = value("now at ")?.trim().strip_suffix(" nsecs")?.parse().ok()?;
@@ -59,7 +59,7 @@ fn fits(now: u64, ns: u64, rate: u64) -> Option<bool> {
 }
 
 /// `src=10.0.0.1 ttl: 64 last_seen: 4296494186 oldest_pkt: 3 4296494034, 4296494111, 4296494186`, a line each.
-fn entries(list: &str, now: u64, rate: u64) -> Option<Recent> {
+pub(in crate::sources) fn entries(list: &str, now: u64, rate: u64) -> Option<Recent> {
     let mut seen = Vec::new();
     for line in list.lines() {
         let (source, rest) = line.strip_prefix("src=")?.split_once(' ')?;

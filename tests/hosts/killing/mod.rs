@@ -21,6 +21,7 @@ use crate::fixing::Snapshot;
 use crate::host::{Host, PROGRAM_INSIDE};
 use crate::lab::Lab;
 use crate::scenario::Scenario;
+use crate::trial::trial;
 use kinds::Kind;
 pub(crate) use strike::records;
 use strike::{LOG, Strike};
@@ -43,14 +44,10 @@ static TABLE: Mutex<BTreeMap<(usize, &'static str), Tally>> = Mutex::new(BTreeMa
 pub(crate) fn trials(missing: Option<&str>) -> Vec<Trial> {
     let strace = std::process::Command::new("strace").arg("--version").output().is_ok_and(|ran| ran.status.success());
     let missing = missing.or((!strace).then_some("there is no strace"));
-    let trial = |(at, kind): (usize, &'static Kind)| {
-        let missing = missing.map(str::to_owned);
-        let ignored = missing.is_some();
-        let killed = move || missing.map_or_else(|| kill(at, kind), Err).map_err(Into::into);
-        Trial::test(format!("kill::{}::{}", kind.plan, kind.what.replace([' ', ','], "-")), killed)
-            .with_ignored_flag(ignored)
+    let named = |(at, kind): (usize, &'static Kind)| {
+        trial(format!("kill::{}::{}", kind.plan, kind.what.replace([' ', ','], "-")), missing, move || kill(at, kind))
     };
-    kinds::ALL.iter().enumerate().map(trial).collect()
+    kinds::ALL.iter().enumerate().map(named).collect()
 }
 
 /// A host that is broken in one way, and its fix.

@@ -192,6 +192,26 @@ fn trouble(doing: &str, errno: Errno) -> Trouble {
     Trouble::failed(format!("{doing}: {}", std::io::Error::from(errno)))
 }
 
+/// Any answer, for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(in crate::sources) fn any(bytes: &[u8]) {
+    use crate::fuzzing::read;
+
+    let mut scratch = sys::Aligned::default();
+    let mut set = None;
+    for message in super::wire::messages(bytes) {
+        let family = family(message.body).unwrap_or(Family::Ip);
+        read(rules::rule(&message, &mut rules::Decoder::default()));
+        read(tables::table(&message, family, &mut scratch));
+        read(tables::chain(&message, family, &mut scratch));
+        read(tables::object(&message, family, &mut scratch));
+        if let Some(set) = &set {
+            read(elements::bare(&message, set, &mut scratch));
+        }
+        set = tables::set(&message, family, &mut scratch).or(set);
+    }
+}
+
 /// A moment from now.
 fn within(limit: Duration) -> Instant {
     Instant::now() + super::super::patient(limit)

@@ -57,7 +57,7 @@ fn request() -> Vec<u8> {
 
 /// A socket and what it is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Bound {
+pub(in crate::sources) struct Bound {
     socket: UnixBound,
     /// As it was given to bind(2): a path, perhaps relative, or NUL and an abstract name.
     name: Vec<u8>,
@@ -88,7 +88,7 @@ impl Bound {
     }
 }
 
-fn parse(message: &Message<'_>) -> Option<Bound> {
+pub(in crate::sources) fn parse(message: &Message<'_>) -> Option<Bound> {
     // struct unix_diag_msg: family, type, state, pad, inode, cookie
     let body = message.body;
     let state = u8_at(body, 2)?;
