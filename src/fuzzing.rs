@@ -16,13 +16,12 @@ use crate::check;
 use crate::facts::recording::Recording;
 use crate::report::text::Style;
 use crate::report::{Report, json, line, markdown};
+pub use crate::sources::fuzzing::Parser;
+use crate::sources::fuzzing::read;
 use crate::target::{From, Target};
 use crate::ui::keys::Keys;
 use crate::ui::palette::Palette;
 use crate::ui::settings::Source;
-
-/// Takes any bytes. It panics where something is wrong.
-pub type Parser = fn(&[u8]);
 
 /// Those above the sources, with their names.
 const PARSERS: &[(&str, Parser)] = &[
@@ -51,11 +50,6 @@ pub fn parser(name: &str) -> Option<Parser> {
 /// All of them.
 pub fn all() -> impl Iterator<Item = (&'static str, Parser)> {
     PARSERS.iter().chain(crate::sources::fuzzing::PARSERS).copied()
-}
-
-/// What was read is of no interest.
-pub(crate) fn read<T>(value: T) {
-    std::hint::black_box(value);
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -238,6 +238,7 @@ pub(in crate::sources) fn base_of(path: &str) -> &str {
 pub(in crate::sources) use memory::Memory;
 
 #[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzzers need plain files only"))]
 mod memory {
     use std::collections::BTreeMap;
 

@@ -195,7 +195,7 @@ fn trouble(doing: &str, errno: Errno) -> Trouble {
 /// Any answer, for the fuzzers.
 #[cfg(any(test, fuzzing))]
 pub(in crate::sources) fn any(bytes: &[u8]) {
-    use crate::fuzzing::read;
+    use crate::sources::fuzzing::read;
 
     let mut scratch = sys::Aligned::default();
     let mut set = None;
