@@ -46,7 +46,6 @@
 //! trace     → error text
 //! cli       → trace app ui plain apply demo watch check report sources diagnose fixes facts target text error
 //! fuzzing   → ui apply check report sources target facts text
-//! cli       → trace app ui apply demo watch check report sources diagnose fixes facts target text error
 //! ```
 //!
 //! # To add …
@@ -74,10 +73,10 @@ pub mod error;
 pub mod facts;
 pub mod firewall;
 pub mod fixes;
-#[cfg(feature = "host")]
-pub mod plain;
 #[cfg(all(feature = "host", any(test, fuzzing)))]
 pub mod fuzzing;
+#[cfg(feature = "host")]
+pub mod plain;
 pub mod report;
 #[cfg(feature = "host")]
 pub mod sources;
