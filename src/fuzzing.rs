@@ -1,8 +1,8 @@
 //! ANY BYTES INTO EVERY PARSER: one function for each reader of what others wrote, fed by a fuzzer and by a test.
 //!
 //! ```text
-//! .ci/fuzz                    every parser for ten seconds, guided by coverage (libFuzzer); what is found stays in tests/fuzz/corpus
-//! .ci/fuzz 600 nginx ufw      these two, ten minutes each
+//! .ci/fuzz                    every parser for ten seconds, guided by coverage (libFuzzer)
+//! .ci/fuzz 600 nginx ufw      these two, ten minutes each; an input that breaks one is left in its corpus
 //! cargo test --lib fuzzing    every file of the corpus, whole and damaged, without a fuzzer (part of every test run)
 //! ```
 //!
