@@ -44,6 +44,8 @@ pub enum Thing {
     Label(String),
     /// A switch of SELinux's policy: `on` or `off`.
     Switch(String),
+    /// A domain of SELinux that this host made permissive: present or absent.
+    PermissiveDomain(String),
 }
 
 /// What a thing is, or is to be.
@@ -236,6 +238,7 @@ impl fmt::Display for Thing {
             Self::PortLabel(label) => write!(f, "own type of port {}/{}", label.port, label.transport),
             Self::Label(file) => write!(f, "label of {file}"),
             Self::Switch(name) => write!(f, "switch {name}"),
+            Self::PermissiveDomain(domain) => write!(f, "permissive domain {domain}"),
         }
     }
 }

@@ -107,6 +107,7 @@ pub(super) fn is_lasting(change: &Change) -> bool {
         | Thing::Ufw(_)
         | Thing::Ban(..)
         | Thing::PortLabel(_)
+        | Thing::PermissiveDomain(_)
         | Thing::Label(_) => true,
         Thing::Zone(entry) => entry.permanent,
         Thing::Running(_)

@@ -89,7 +89,8 @@ async fn act_of(hands: &Hands, action: &Action, before: &[Act]) -> Result<Act, E
         | Action::ProfileMode { .. }
         | Action::PortLabel(_)
         | Action::Relabel { .. }
-        | Action::Switch { .. } => {
+        | Action::Switch { .. }
+        | Action::PermissiveDomain { .. } => {
             let thing = actions::thing(action)?;
             let old = match already(before, &thing) {
                 Some(value) => value,

@@ -17,7 +17,7 @@ use crate::diagnose::session::{Way, cut};
 use crate::error::Error;
 use crate::facts::Case;
 use crate::facts::connect::Outcome;
-use crate::fixes::Plan;
+use crate::fixes::{Lasting, Plan};
 use crate::sources::procfs::Session;
 use crate::sources::{procfs, trouble};
 use crate::target::{From, Target};
@@ -75,6 +75,11 @@ pub enum Progress {
         /// Seconds left.
         seconds: u64,
     },
+    /// It works, and is only for a while: whatever is said, it is put back.
+    Trial {
+        /// Seconds left.
+        seconds: u64,
+    },
     /// It is being put back.
     Reverting {
         /// Why.
@@ -97,6 +102,11 @@ impl Progress {
                 format!("{} ({how}): {sign}", outcome.word())
             }
             Self::Confirm { seconds } => format!("it works; keep it? It is put back in {seconds} s unless you say so"),
+            Self::Trial { seconds } => {
+                format!(
+                    "it works, and is only for a while: look what else is in the way; it is put back in {seconds} s"
+                )
+            }
             Self::Reverting { why } => format!("put back: {}", crate::text::line(why)),
         }
     }
@@ -150,7 +160,8 @@ pub async fn run(
     let entry = entry_of(&log, plan, terms, prepared);
     let number = entry.number;
     let session = if plan.may_close() && !terms.force { own_session(terms, plan).await? } else { None };
-    let mut running = Running { hands, log, number, terms, progress, answers, session };
+    let trial = plan.lasting == Lasting::Trial;
+    let mut running = Running { hands, log, number, terms, progress, answers, session, trial };
     let ended = Box::pin(running.carry_out(entry, plan.then)).await;
     drop(lock);
     ended
@@ -230,6 +241,8 @@ struct Running<'a> {
     answers: mpsc::Receiver<Answer>,
     /// The operator's own way in, where the plan could close it.
     session: Option<Session>,
+    /// It is put back in any case.
+    trial: bool,
 }
 
 impl Running<'_> {
@@ -274,6 +287,10 @@ impl Running<'_> {
         }
         if self.stopped() {
             return self.put_back("somebody stopped it".into(), Some(retest)).await;
+        }
+        if self.trial {
+            let why = self.looked().await;
+            return self.put_back(why, Some(retest)).await;
         }
         if !self.terms.keep
             && let Err(why) = self.confirmed().await
@@ -324,6 +341,21 @@ impl Running<'_> {
             Ok(Some(Answer::Revert)) => Err("somebody said so".into()),
             Ok(None) => Err("nobody was there to confirm it".into()),
             Err(_) => Err(format!("nobody confirmed it within {} s", self.terms.revert_after.as_secs())),
+        }
+    }
+
+    /// Waits until the time of a trial is over, or somebody ends it. That it is to be kept is not heard.
+    async fn looked(&mut self) -> String {
+        let seconds = self.terms.revert_after.as_secs();
+        let until = Instant::now() + self.terms.revert_after;
+        tell(&self.progress, Progress::Trial { seconds }).await;
+        loop {
+            match tokio::time::timeout_at(until, self.answers.recv()).await {
+                Ok(Some(Answer::Keep)) => {}
+                Ok(Some(Answer::Revert)) => return "somebody said so".into(),
+                Ok(None) => return "nobody was there to look".into(),
+                Err(_) => return format!("it was only for {seconds} s, to look"),
+            }
         }
     }
 

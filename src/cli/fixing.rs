@@ -356,6 +356,7 @@ fn line_of(event: &Progress) -> String {
         | Progress::Doing(_)
         | Progress::Retesting
         | Progress::Retested { .. }
+        | Progress::Trial { .. }
         | Progress::Reverting { .. } => format!("  {}\n", event.told()),
     }
 }

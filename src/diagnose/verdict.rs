@@ -239,9 +239,12 @@ impl Diagnosis {
         self.causes.iter().find(|f| f.cause == id)
     }
 
-    /// The culprit, where it is what the program says once the connection stands. An open port is no proof against it.
+    /// The culprit, where it is what the program says once the connection stands, or why. An open port is no proof against
+    /// it.
     pub fn says_no(&self) -> Option<&Finding> {
-        self.culprit().filter(|found| found.in_box == BoxId::Connect)
+        const ALSO: [&str; 1] = ["selinux-connect-denied"];
+        let after = |found: &&Finding| found.in_box == BoxId::Connect || ALSO.contains(&found.cause);
+        self.culprit().filter(after)
     }
 
     /// Everything this program can do, by cause in the order they bite, safest first.

@@ -58,8 +58,29 @@ pub struct PortRule {
     pub bind_logged: bool,
     /// The domain may connect to it.
     pub connect: bool,
+    /// A line in the audit tells when it is denied that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub connect_logged: bool,
     /// Port types that the domain may bind.
     pub bindable: Vec<PortType>,
+    /// Port types that the domain may connect to, where it may not connect to this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connectable: Vec<PortType>,
+    /// Switches of the policy each of which alone would let the domain connect to it: its own first, then those that open
+    /// least.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<Opening>,
+}
+
+/// A switch of the policy that would allow something.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Opening {
+    /// Its name: `httpd_can_network_connect`.
+    pub name: String,
+    /// What it would have to be set to.
+    pub on: bool,
+    /// How many types of ports it opens for the domain.
+    pub kinds: usize,
 }
 
 /// A type of ports.

@@ -97,6 +97,11 @@ pub enum Action {
         /// Whether it is turned on.
         on: bool,
     },
+    /// What SELinux denies to a domain is only noted.
+    PermissiveDomain {
+        /// The domain: `httpd_t`.
+        domain: String,
+    },
 }
 
 /// What can be done with a unit.
@@ -274,7 +279,8 @@ impl Action {
             | Self::ProfileMode { .. }
             | Self::PortLabel(_)
             | Self::Relabel { .. }
-            | Self::Switch { .. } => false,
+            | Self::Switch { .. }
+            | Self::PermissiveDomain { .. } => false,
         }
     }
 
@@ -293,7 +299,8 @@ impl Action {
             | Self::ProfileMode { .. }
             | Self::PortLabel(_)
             | Self::Relabel { .. }
-            | Self::Switch { .. } => false,
+            | Self::Switch { .. }
+            | Self::PermissiveDomain { .. } => false,
         }
     }
 
@@ -316,7 +323,8 @@ impl Action {
             | Self::ProfileMode { .. }
             | Self::PortLabel(_)
             | Self::Relabel { .. }
-            | Self::Switch { .. } => false,
+            | Self::Switch { .. }
+            | Self::PermissiveDomain { .. } => false,
         }
     }
 
@@ -350,6 +358,7 @@ impl Action {
             Self::PortLabel(label) => shell(&label.argv(&label.kind, label.of_policy)),
             Self::Relabel { file, .. } => shell(&["restorecon", "-v", file]),
             Self::Switch { name, on } => shell(&["setsebool", name, if *on { "on" } else { "off" }]),
+            Self::PermissiveDomain { domain } => shell(&["semanage", "permissive", "-a", domain]),
         }
     }
 
@@ -365,6 +374,7 @@ impl Action {
             Self::PortLabel(label) => Some(shell(&label.back())),
             Self::Relabel { file, .. } => Some(format!("chcon … {}    # the label it has now", arg(file))),
             Self::Switch { name, on } => Some(shell(&["setsebool", name, if *on { "off" } else { "on" }])),
+            Self::PermissiveDomain { domain } => Some(shell(&["semanage", "permissive", "-d", domain])),
             Self::Check { .. } | Self::End(_) => None,
             Self::Sysctl { path, .. } => Some(format!("sysctl -w {}=…    # the value it has now", sysctl::name(path))),
             Self::Rule(rule) => Some(rule.shown(true)),

@@ -45,12 +45,15 @@ pub fn without_deny(text: &ProfileText, rule: &ProfileRule, of: &Unit) -> Option
     Some(loaded(plan, &text.file, of))
 }
 
-/// Lets a profile only log what it would forbid, until it is loaded again.
+/// Lets a profile only log what it would forbid, for a while.
 pub fn complain(name: &str, file: &str, of: &Unit) -> Plan {
-    let plan = Plan::new("apparmor-complain", format!("let profile {name} only log what it would forbid"))
+    let plan = Plan::new("apparmor-complain", format!("let profile {name} only log what it would forbid, for a while"))
         .risk(Risk::High)
-        .lasting(Lasting::Runtime)
+        .lasting(Lasting::Trial)
         .warn(format!("{} is not confined meanwhile: only to find out what its profile lacks", of.name))
+        .warn(
+            "it only shows what is in the way: journalctl -b _TRANSPORT=audit -g ALLOWED tells what the profile lacks",
+        )
         .warn("what the profile explicitly denies stays denied");
     let mode = Action::ProfileMode { name: name.to_owned(), file: file.to_owned(), complain: true };
     unit::brought_up(plan.step(format!("set profile {name} to complain"), mode), of)

@@ -85,6 +85,8 @@ pub enum Scope {
 pub enum Lasting {
     /// For this many seconds.
     For(u32),
+    /// Only for as long as somebody looks: it is put back after the time for confirming, whatever is said meanwhile.
+    Trial,
     /// Until the next reboot or reload of its owner.
     Runtime,
     /// Beyond a reboot.
@@ -98,6 +100,7 @@ impl Lasting {
             Self::For(seconds) if seconds % 3600 == 0 && seconds > 3600 => format!("for {} hours", seconds / 3600),
             Self::For(3600) => "for one hour".into(),
             Self::For(seconds) => format!("for {seconds} s"),
+            Self::Trial => "only for a while, to look: it is put back by itself".into(),
             Self::Runtime => "until the next reboot or reload".into(),
             Self::Permanent => "for good".into(),
         }

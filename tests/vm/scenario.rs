@@ -25,8 +25,10 @@ pub(crate) struct Scenario {
     pub break_it: &'static [&'static str],
     /// Port of the server that the client tries and the program is asked for.
     pub port: u16,
-    /// What the client gets: `refused`, `timeout` or `open`.
+    /// What the client gets: `refused`, `timeout` or `open`, or the status that a web server answers.
     pub seen: &'static str,
+    /// What it gets once it is repaired or fixed, likewise.
+    pub works: &'static str,
     /// What the program is asked; the port where it is empty.
     pub target: &'static str,
     /// Words that the culprit's finding holds.
@@ -35,6 +37,8 @@ pub(crate) struct Scenario {
     pub asked_by: &'static str,
     /// Plans that are tried, each: applied, seen from the client, taken back, as it was.
     pub fixes: &'static [&'static str],
+    /// Plans that are only for a while: applied and said to be kept, seen from the client, put back all the same.
+    pub trials: &'static [&'static str],
     /// A script that repairs it by hand; the target is open then.
     pub repair: &'static str,
     /// A line of shell that prints what a fix may change beside files and units.
@@ -49,10 +53,12 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     break_it: &[],
     port: 80,
     seen: "refused",
+    works: "open",
     target: "",
     names: &[],
     asked_by: "root",
     fixes: &[],
+    trials: &[],
     repair: "",
     state: "true",
 };
@@ -75,6 +81,15 @@ const CONNECT: &str = r#"
 out=$(ip netns exec client timeout 3 bash -c "exec 3<>/dev/tcp/10.1.0.1/PORT" 2>&1) && echo open && exit
 case "$?,$out" in *refused*) echo refused;; 124,*) echo timeout;; *) echo "$out";; esac
 "#;
+
+/// The same for what a web server answers.
+const GET: &str = r#"
+ip netns exec client timeout 15 bash -c \
+    "exec 3<>/dev/tcp/10.1.0.1/PORT; printf 'GET / HTTP/1.0\r\nHost: 10.1.0.1\r\n\r\n' >&3; head -n 1 <&3" 2>&1 | cut -d ' ' -f 2
+"#;
+
+/// So long a plan is tried that is only for a while.
+const WHILE_SECS: u64 = 20;
 
 impl Scenario {
     /// As a trial; without what it needs it is ignored.
@@ -105,21 +120,31 @@ impl Scenario {
                 again.sh(&self.break_it.concat())?;
                 self.fix(&again, plan).map_err(|why| format!("plan {plan}: {why}\n{}", state_of(&again)))?;
             }
+            for plan in self.trials {
+                let again = Machine::resume(&root.path, self.boot)?;
+                again.sh(&self.break_it.concat())?;
+                self.tried(&again, plan).map_err(|why| format!("trial {plan}: {why}\n{}", state_of(&again)))?;
+            }
         }
         if self.repair.is_empty() {
             return Ok(());
         }
         trace("repairing it", machine.sh(self.repair).map(drop))?;
-        trace("the repair did not help", self.gets(&machine, "open"))?;
+        trace("the repair did not help", self.gets(&machine, self.works))?;
         if only_break() {
             return Ok(());
         }
         let ran = self.program(&machine, "check")?;
-        if ran.code == 0 { Ok(()) } else { Err(format!("repaired, and the answer is\n{}", ran.stdout)) }
+        if ran.code == 0 && !ran.stdout.contains(self.cause) {
+            Ok(())
+        } else {
+            Err(format!("repaired, and the answer is\n{}", ran.stdout))
+        }
     }
 
     fn gets(&self, machine: &Machine, what: &str) -> Step {
-        let connect = CONNECT.replace("PORT", &self.port.to_string());
+        let asks = if self.works == "open" { CONNECT } else { GET };
+        let connect = asks.replace("PORT", &self.port.to_string());
         let mut last = String::new();
         wait_until(&format!("the client gets {what}"), Duration::from_secs(8), || {
             machine.run_line(&connect)?.stdout.trim().clone_into(&mut last);
@@ -155,6 +180,32 @@ impl Scenario {
         std::fs::write(&file, text).while_(format!("writing {}", file.display()))
     }
 
+    /// Broken → it works for a while, though it was to be kept → as it was, and broken.
+    fn tried(&self, machine: &Machine, plan: &str) -> Step {
+        let state = format!("{STATE}\n{}", self.state);
+        let before = machine.sh(&state)?;
+        let words = format!("fix --yes --keep --revert-after {WHILE_SECS} --plan {plan}");
+        let target = if self.target.is_empty() { self.port.to_string() } else { self.target.to_owned() };
+        machine.sh(&format!(
+            "{PATIENT}\n({PROGRAM_INSIDE} {words} --timeout 120 {target}; echo \"ended with $?\") >/root/told 2>&1 &"
+        ))?;
+        let told = || machine.sh("cat /root/told");
+        let within = Duration::from_secs(170);
+        wait_until("it works for a while", within, || Ok(told()?.contains("only for a while: look")))
+            .and_then(|()| self.gets(machine, self.works))
+            .and_then(|()| wait_until("it is over", within, || Ok(told()?.contains("ended with"))))
+            .map_err(|why| format!("{why}\n{}", told().unwrap_or_default()))?;
+        let told = told()?;
+        if !told.contains("ended with 1") || !told.contains("it was only for") {
+            return Err(format!("it is not told right:\n{told}"));
+        }
+        let differences = differences(&before, &machine.sh(&state)?);
+        if !differences.is_empty() {
+            return Err(format!("it is not as it was:\n{}", differences.join("\n")));
+        }
+        self.gets(machine, self.seen)
+    }
+
     /// Broken → fixed → seen from the client → undone → as it was, and broken.
     fn fix(&self, machine: &Machine, plan: &str) -> Step {
         let state = format!("{STATE}\n{}", self.state);
@@ -165,7 +216,7 @@ impl Scenario {
         }
         let kept: Vec<&str> =
             ran.stdout.lines().filter_map(|line| line.strip_prefix("kept as entry ")?.split(';').next()).collect();
-        self.gets(machine, "open")?;
+        self.gets(machine, self.works)?;
         for entry in kept.iter().rev() {
             let ran = machine.run_line(&format!("{PATIENT}\n{PROGRAM_INSIDE} undo {entry}"))?;
             if ran.code != 0 || ran.stdout.contains("left as it is") {

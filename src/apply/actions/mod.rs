@@ -41,6 +41,7 @@ pub(super) fn thing(action: &Action) -> Result<Thing, Error> {
         Action::PortLabel(label) => Thing::PortLabel(label.clone()),
         Action::Relabel { file, .. } => Thing::Label(file::real(file)?),
         Action::Switch { name, .. } => Thing::Switch(name.clone()),
+        Action::PermissiveDomain { domain } => Thing::PermissiveDomain(domain.clone()),
         Action::DaemonReload | Action::Check { .. } | Action::Reopen { .. } | Action::LoadProfile { .. } => {
             return Err(Error::broken("this step sets nothing"));
         }
@@ -55,7 +56,7 @@ pub(super) fn planned(action: &Action, old: &Value) -> Result<Value, Error> {
         Action::Remove { file } => file::removed(file, old),
         Action::Unit { unit, verb } => unit::planned(unit, *verb, old),
         Action::Sysctl { value, .. } => Ok(Value::Word(value.clone())),
-        Action::Rule(_) => Ok(Value::Present),
+        Action::Rule(_) | Action::PermissiveDomain { .. } => Ok(Value::Present),
         Action::Firewalld(entry) => Ok(firewalld::planned(entry)),
         Action::Ufw(entry) => ufw::planned(entry, old),
         Action::Unban { .. } | Action::End(_) => Ok(Value::Absent),
@@ -86,6 +87,7 @@ pub(super) async fn read(hands: &Hands, thing: &Thing) -> Result<Value, Error> {
         Thing::PortLabel(label) => selinux::port(hands, label).await,
         Thing::Label(file) => selinux::label(file),
         Thing::Switch(name) => selinux::switch(hands, name).await,
+        Thing::PermissiveDomain(domain) => selinux::permissive(hands, domain).await,
     }
 }
 
@@ -106,6 +108,7 @@ pub(super) async fn set(hands: &Hands, change: &Change, entry: u64) -> Result<()
         Thing::PortLabel(label) => selinux::set_port(hands, label, &change.old, &change.new).await,
         Thing::Label(file) => selinux::set_label(file, &change.new),
         Thing::Switch(name) => selinux::set_switch(hands, name, &change.new).await,
+        Thing::PermissiveDomain(domain) => selinux::set_permissive(hands, domain, &change.new).await,
     }
 }
 
@@ -129,7 +132,8 @@ pub(super) async fn restore(hands: &Hands, to: &Change, entry: u64) -> Result<()
         | Thing::ProfileMode { .. }
         | Thing::PortLabel(_)
         | Thing::Label(_)
-        | Thing::Switch(_) => Ok(()),
+        | Thing::Switch(_)
+        | Thing::PermissiveDomain(_) => Ok(()),
     }
 }
 

@@ -42,17 +42,38 @@ fn of_port<'a>(text: &'a str, label: &PortLabel) -> Option<&'a str> {
 
 /// Where semanage keeps what this host adds to the policy.
 fn local_files() -> Vec<PathBuf> {
+    let Some(kind) = policy_kind() else { return Vec::new() };
+    vec![
+        Path::new("/var/lib/selinux").join(&kind).join("active/ports.local"),
+        Path::new("/etc/selinux").join(&kind).join("active/ports.local"),
+        Path::new("/etc/selinux").join(&kind).join("modules/active/ports.local"),
+    ]
+}
+
+/// The name of the policy: `targeted`, `default`.
+fn policy_kind() -> Option<String> {
     let config = fs::read_to_string("/etc/selinux/config").unwrap_or_default();
     let kind = config.lines().find_map(|line| line.trim().strip_prefix("SELINUXTYPE=")).unwrap_or("targeted").trim();
     let plain = !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if !plain {
-        return Vec::new();
-    }
-    vec![
-        Path::new("/var/lib/selinux").join(kind).join("active/ports.local"),
-        Path::new("/etc/selinux").join(kind).join("active/ports.local"),
-        Path::new("/etc/selinux").join(kind).join("modules/active/ports.local"),
-    ]
+    plain.then(|| kind.to_owned())
+}
+
+/// Whether this host made a domain permissive: semanage keeps that as a module of its own.
+pub(super) async fn permissive(hands: &Hands, domain: &str) -> Result<Value, Error> {
+    program::at_rest(&hands.state).await?;
+    let module = format!("permissive_{}", named(domain)?);
+    let kind = policy_kind().ok_or_else(|| Error::broken("/etc/selinux/config names no policy"))?;
+    let there = ["/var/lib/selinux", "/etc/selinux"].iter().any(|store| {
+        // 400 is where semanage puts what it makes.
+        Path::new(store).join(&kind).join("active/modules/400").join(&module).exists()
+    });
+    Ok(if there { Value::Present } else { Value::Absent })
+}
+
+pub(super) async fn set_permissive(hands: &Hands, domain: &str, to: &Value) -> Result<(), Error> {
+    let verb = if *to == Value::Absent { "-d" } else { "-a" };
+    let argv = ["semanage", "permissive", verb, named(domain)?].map(str::to_owned);
+    program::run_within(&hands.state, &argv, SEMANAGE_WITHIN).await
 }
 
 pub(super) async fn set_port(hands: &Hands, label: &PortLabel, old: &Value, new: &Value) -> Result<(), Error> {
@@ -98,7 +119,7 @@ pub(super) async fn set_switch(hands: &Hands, name: &str, to: &Value) -> Result<
 
 fn named(name: &str) -> Result<&str, Error> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.is_empty();
-    if plain { Ok(name) } else { Err(Error::input(format!("{name} is no switch of SELinux"))) }
+    if plain { Ok(name) } else { Err(Error::input(format!("{name} is no name of SELinux"))) }
 }
 
 #[cfg(test)]

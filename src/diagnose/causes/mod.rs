@@ -198,6 +198,7 @@ pub static ALL: &[&Cause] = &[
     &policy::systemd_restrict_network_interfaces::CAUSE,
     &policy::selinux_port_label_lost_after_update::CAUSE,
     &policy::selinux_port_type::CAUSE,
+    &policy::selinux_connect_denied::CAUSE,
     &policy::apparmor_denied_bind::CAUSE,
     // service: what systemd was told, and why a start failed
     &service::svc_masked::CAUSE,

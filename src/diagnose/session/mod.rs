@@ -102,7 +102,8 @@ fn refusing(action: &Action, way: Way) -> Option<String> {
         | Action::ProfileMode { .. }
         | Action::PortLabel(_)
         | Action::Relabel { .. }
-        | Action::Switch { .. } => false,
+        | Action::Switch { .. }
+        | Action::PermissiveDomain { .. } => false,
     };
     refuses.then(|| action.preview())
 }
@@ -157,7 +158,8 @@ fn socket_of_plan<'a>(look: &Look<'a>, way: Way, plan: &Plan) -> Option<&'a Unit
         | Action::ProfileMode { .. }
         | Action::PortLabel(_)
         | Action::Relabel { .. }
-        | Action::Switch { .. } => None,
+        | Action::Switch { .. }
+        | Action::PermissiveDomain { .. } => None,
     });
     let held = (Transport::Tcp, way.server.port());
     let mut units = names.filter_map(|name| look.unit(name));
@@ -198,7 +200,8 @@ fn play(look: &Look<'_>, way: Way, holders: &mut Vec<Holder>, action: &Action, b
         | Action::ProfileMode { .. }
         | Action::PortLabel(_)
         | Action::Relabel { .. }
-        | Action::Switch { .. } => {}
+        | Action::Switch { .. }
+        | Action::PermissiveDomain { .. } => {}
     }
 }
 

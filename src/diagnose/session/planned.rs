@@ -127,7 +127,8 @@ fn changed_lines<'a>(config: &DaemonConfig, before: &[&'a Action]) -> Lines<'a> 
             | Action::ProfileMode { .. }
             | Action::PortLabel(_)
             | Action::Relabel { .. }
-            | Action::Switch { .. } => {}
+            | Action::Switch { .. }
+            | Action::PermissiveDomain { .. } => {}
         }
     }
     lines

@@ -12,7 +12,7 @@ use super::Trouble;
 use crate::facts::Reading;
 use crate::facts::confined::Confined;
 use crate::facts::denial::type_of;
-use crate::facts::selinux::{Domain, Mode, PortRule, PortType, Selinux};
+use crate::facts::selinux::{Domain, Mode, Opening, PortRule, PortType, Selinux};
 use crate::facts::socket::Transport;
 use policy::Ports;
 
@@ -22,6 +22,8 @@ const CONFIG: &str = "/etc/selinux/config";
 const MOST_POLICY: u64 = 64 << 20;
 /// Types of ports that are tried.
 const MOST_TYPES: usize = 1000;
+/// Switches that are told.
+const MOST_SWITCHES: usize = 3;
 /// Domains in which nothing particular runs: a daemon there has lost the label of its file.
 const GENERAL: [&str; 5] = ["init_t", "initrc_t", "unconfined_service_t", "unconfined_t", "kernel_t"];
 
@@ -164,39 +166,60 @@ fn of_port(domain: &str, transport: Transport, port: u16) -> Result<(PortRule, b
     let label = label.ok_or_else(|| Trouble::failed("the loaded policy does not say what a port is"))?;
     let rights = Rights::of(transport)?;
     let decision = rights.decide(domain, &label.context)?;
-    let bind = decision.allowed & rights.bind != 0;
+    let (bind, connect) = (decision.allowed & rights.bind != 0, decision.allowed & rights.connect != 0);
+    let kinds = if bind && connect { Vec::new() } else { allowed(&rights, domain, &ports, protocol) };
+    let with = |right: u32, already: bool| -> Vec<PortType> {
+        let fits = kinds.iter().filter(|(_, allowed)| allowed & right != 0 && !already);
+        fits.map(|(kind, _)| kind.clone()).collect()
+    };
     let rule = PortRule {
         kind: label.kind.clone(),
         range: entry.map(|e| (e.first, e.last)),
         bind,
         bind_logged: decision.logged & rights.bind != 0,
-        connect: decision.allowed & rights.connect != 0,
-        bindable: if bind { Vec::new() } else { bindable(&rights, domain, &ports, protocol) },
+        connect,
+        connect_logged: decision.logged & rights.connect != 0,
+        bindable: with(rights.bind, bind),
+        connectable: with(rights.connect, connect),
+        switches: if connect { Vec::new() } else { switches(&rights, domain, &ports, &label.kind) },
     };
     Ok((rule, decision.permissive))
 }
 
-/// The types of ports that the domain may bind.
-fn bindable(rights: &Rights, domain: &str, ports: &Ports, protocol: u8) -> Vec<PortType> {
-    let mut tried: Vec<(&str, bool)> = Vec::new();
-    let mut found: Vec<PortType> = Vec::new();
+/// The types of ports, with what the domain may do with each.
+fn allowed(rights: &Rights, domain: &str, ports: &Ports, protocol: u8) -> Vec<(PortType, u32)> {
+    let mut found: Vec<(PortType, u32)> = Vec::new();
     for entry in ports.entries.iter().filter(|e| e.protocol == protocol) {
-        let kind = entry.label.kind.as_str();
-        let known = tried.iter().find(|(name, _)| *name == kind).map(|(_, may)| *may);
-        let may = known.unwrap_or_else(|| {
-            rights.decide(domain, &entry.label.context).is_ok_and(|decision| decision.allowed & rights.bind != 0)
-        });
-        if known.is_none() && tried.len() < MOST_TYPES {
-            tried.push((kind, may));
-        }
-        if !may {
-            continue;
-        }
-        match found.iter_mut().find(|one| one.name == kind) {
-            Some(one) => one.ports.push((entry.first, entry.last)),
-            None => found.push(PortType { name: kind.to_owned(), ports: vec![(entry.first, entry.last)] }),
+        let (kind, range) = (&entry.label.kind, (entry.first, entry.last));
+        if let Some((known, _)) = found.iter_mut().find(|(known, _)| known.name == *kind) {
+            known.ports.push(range);
+        } else if found.len() < MOST_TYPES {
+            let allowed = rights.decide(domain, &entry.label.context).map_or(0, |decision| decision.allowed);
+            found.push((PortType { name: kind.clone(), ports: vec![range] }, allowed));
         }
     }
+    found
+}
+
+/// The switches that would let the domain connect to ports of a type.
+fn switches(rights: &Rights, domain: &str, ports: &Ports, kind: &str) -> Vec<Opening> {
+    let (Some(known), Some(domain)) = (&ports.switches, type_of(domain)) else { return Vec::new() };
+    let what = (rights.class, rights.connect);
+    if rights.connect == 0 {
+        return Vec::new();
+    }
+    let mut all: Vec<&str> = ports.entries.iter().map(|entry| entry.label.kind.as_str()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let opening = |(name, on): (String, bool)| {
+        let kinds = known.opened((&name, on), domain, &all, what);
+        Opening { name, on, kinds }
+    };
+    let mut found: Vec<Opening> = known.that_allow(domain, kind, what).into_iter().map(opening).collect();
+    // Those that are called like the domain are about it alone.
+    let stem = format!("{}_", domain.strip_suffix("_t").unwrap_or(domain));
+    found.sort_by_key(|one| (!one.name.starts_with(&stem), one.kinds));
+    found.truncate(MOST_SWITCHES);
     found
 }
 

@@ -1,7 +1,12 @@
-//! The ports of a policy as the kernel has it (binary, /sys/fs/selinux/policy): which port has which label.
+//! The ports of a policy as the kernel has it (binary, /sys/fs/selinux/policy): which port has which label, and which switches
+//! would allow what.
 //!
 //! Everything before the ports has to be walked through; its layout is that of the kernel's own reader, for the policies of
 //! Linux 3.4 and later (versions 26 to 35).
+
+mod switches;
+
+use switches::Switches;
 
 /// A label of ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,8 @@ pub(in crate::sources) struct Ports {
     pub(super) entries: Vec<Entry>,
     /// The label of all others.
     pub(super) others: Option<Label>,
+    /// What switches allow; none where that could not be read.
+    pub(super) switches: Option<Switches>,
 }
 
 const MAGIC: u32 = 0xf97c_ff8c;
@@ -45,8 +52,6 @@ const PRIMARY: u32 = 1;
 const PORT_SID: u32 = 9;
 /// An expression that holds a list of names (CEXPR_NAMES).
 const NAMES: u32 = 5;
-/// Rules about ioctls and such, which are longer (AVTAB_XPERMS).
-const EXTENDED: u16 = 0x0700;
 
 /// Reads a policy. None: it is damaged, or of a version that is not known.
 pub(in crate::sources) fn ports(bytes: &[u8]) -> Option<Ports> {
@@ -67,9 +72,16 @@ pub(in crate::sources) fn ports(bytes: &[u8]) -> Option<Ports> {
         read.bitmap()?;
     }
     let names = read.symbols()?;
-    read.rules()?;
+    let nodes = read.rules()?;
     read.transitions()?;
-    read.ports(&names)
+    let mut found = read.ports(&names)?;
+    found.switches = read.attributes(names.all_types, contexts).map(|attributes| Switches {
+        types: names.types,
+        attributes,
+        switches: names.switches,
+        nodes,
+    });
+    Some(found)
 }
 
 /// Names by their number.
@@ -78,6 +90,10 @@ struct Names {
     users: Vec<(u32, String)>,
     roles: Vec<(u32, String)>,
     types: Vec<(u32, String)>,
+    /// Types, attributes and aliases have numbers up to this.
+    all_types: u32,
+    /// Switches, and what they are set to.
+    switches: Vec<(u32, String, bool)>,
 }
 
 impl Names {
@@ -134,7 +150,10 @@ impl Reader<'_> {
     fn symbols(&mut self) -> Option<Names> {
         let mut names = Names::default();
         for table in 0..8 {
-            let [_primary, count] = self.numbers()?;
+            let [primary, count] = self.numbers()?;
+            if table == 3 {
+                names.all_types = primary;
+            }
             for _ in 0..count {
                 match table {
                     0 => self.common()?,
@@ -142,7 +161,7 @@ impl Reader<'_> {
                     2 => names.roles.push(self.role()?),
                     3 => self.kind(&mut names.types)?,
                     4 => names.users.push(self.user()?),
-                    5 => self.boolean()?,
+                    5 => names.switches.push(self.switch()?),
                     6 => self.sensitivity()?,
                     _ => self.category()?,
                 }
@@ -245,9 +264,9 @@ impl Reader<'_> {
         self.bitmap()
     }
 
-    fn boolean(&mut self) -> Option<()> {
-        let [_value, _state, length] = self.numbers()?;
-        self.skip(length)
+    fn switch(&mut self) -> Option<(u32, String, bool)> {
+        let [value, state, length] = self.numbers()?;
+        Some((value, self.text(length)?, state != 0))
     }
 
     fn sensitivity(&mut self) -> Option<()> {
@@ -259,29 +278,6 @@ impl Reader<'_> {
     fn category(&mut self) -> Option<()> {
         let [length, _value, _alias] = self.numbers()?;
         self.skip(length)
-    }
-
-    /// Rules, and those that depend on switches.
-    fn rules(&mut self) -> Option<()> {
-        self.rule_list()?;
-        let nodes = self.number()?;
-        for _ in 0..nodes {
-            let [_state, expressions] = self.numbers()?;
-            self.skip(expressions.checked_mul(8)?)?;
-            self.rule_list()?;
-            self.rule_list()?;
-        }
-        Some(())
-    }
-
-    fn rule_list(&mut self) -> Option<()> {
-        let count = self.number()?;
-        for _ in 0..count {
-            self.skip(6)?;
-            let what = self.take().map(u16::from_le_bytes)?;
-            self.skip(if what & EXTENDED == 0 { 4 } else { 34 })?;
-        }
-        Some(())
     }
 
     /// What becomes of roles, who may take which, and what becomes of files by their names.
@@ -409,10 +405,48 @@ mod tests {
         assert_eq!(ports(&other), None, "a version nobody knows");
     }
 
+    /// The same with a rule that a switch turns on: a program's domain, which has an attribute, may connect to http_port_t.
+    fn with_switch() -> Vec<u8> {
+        let words = |numbers: &[u32]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
+        let plain = [words(&[1, 0, 0x0001_0001, 4]), words(&[0])].concat();
+        // Type 3 (with the attribute 4) to type 1, class 7: switch 1.
+        let rule = [words(&[1]), [4, 0, 1, 0, 7, 0, 1, 0].to_vec(), words(&[0b100])].concat();
+        let node = [words(&[1, 0, 1, 1, 1]), rule, words(&[0])].concat();
+        let bytes = small();
+        let at = bytes.windows(plain.len()).position(|window| window == plain).unwrap();
+        let mut bytes = [&bytes[..at], &plain[..plain.len() - 4], &node, &bytes[at + plain.len()..]].concat();
+        // Another type, an attribute; the switch is off.
+        let types = words(&[2, 3, 11, 1, 1, 0]);
+        let at = bytes.windows(types.len()).position(|window| window == types).unwrap();
+        bytes.splice(at..at + 8, [words(&[4, 4, 7, 3, 1, 0]), b"httpd_t".to_vec()].concat());
+        let on = [words(&[1, 1, 1, 0, 2]), b"on".to_vec()].concat();
+        let at = bytes.windows(on.len()).position(|window| window == on).unwrap();
+        bytes.splice(at + 12..at + 16, words(&[0]));
+        // Interfaces, nodes, file systems, nodes of IPv6, and two kinds of InfiniBand; file contexts; ranges.
+        bytes.extend(words(&[0, 0, 0, 0, 0, 0, 0, 0]));
+        for bits in [&[0][..], &[1], &[2, 3], &[3]] {
+            let map = bits.iter().fold(0u32, |map, bit| map | 1 << bit);
+            bytes.extend(words(&[64, 64, 1, 0, map, 0]));
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_switch_that_would_allow_it() {
+        let found = ports(&with_switch()).unwrap().switches.unwrap();
+        let told = found.that_allow("httpd_t", "http_port_t", (7, 0b100));
+        assert_eq!(told, [("on".to_owned(), true)]);
+        assert_eq!(found.that_allow("httpd_t", "port_t", (7, 0b100)), []);
+        assert_eq!(found.that_allow("httpd_t", "http_port_t", (7, 0b10)), []);
+        assert_eq!(found.that_allow("httpd_t", "http_port_t", (6, 0b100)), []);
+        assert_eq!(found.opened(("on", true), "httpd_t", &["http_port_t", "port_t"], (7, 0b100)), 1);
+        assert_eq!(ports(&small()).unwrap().switches, None);
+    }
+
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_read_or_left(at in 0..600_usize, byte: u8) {
-            let mut bytes = small();
+        fn any_bytes_are_read_or_left(at in 0..900_usize, byte: u8) {
+            let mut bytes = with_switch();
             let at = at % bytes.len();
             bytes[at] = byte;
             let _ = ports(&bytes);

@@ -35,7 +35,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             RESTART,
         ],
         names: &["nginx.service", "net_bind_service", "/etc/apparmor.d/usr.sbin.nginx"],
-        fixes: &["apparmor-rule", "apparmor-complain"],
+        fixes: &["apparmor-rule"],
+        trials: &["apparmor-complain"],
         ..NGINX
     },
     Scenario {

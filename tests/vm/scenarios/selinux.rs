@@ -15,6 +15,23 @@ const NGINX: Scenario = Scenario {
     ..SCENARIO
 };
 
+/// nginx passes what it is asked on to a server of no domain in particular, which serves a page.
+const APP: &str = "mkdir -p /srv/app; echo hello >/srv/app/index.html\n\
+    (cd /srv/app; setsid python3 -m http.server $port --bind 127.0.0.1 >/dev/null 2>&1 </dev/null &)\n\
+    echo \"server { listen 80 default_server; location / { proxy_pass http://127.0.0.1:$port; } }\" \
+    >/etc/nginx/sites-enabled/default; systemctl restart nginx";
+const UP: &str = "\nuntil bash -c \": >/dev/tcp/127.0.0.1/$port\" 2>/dev/null; do sleep 0.2; done\n";
+
+const PROXY: Scenario = Scenario {
+    cause: "selinux-connect-denied",
+    boot: Boot::Selinux,
+    target: "http://10.1.0.1/",
+    seen: "502",
+    works: "200",
+    state: "grep portcon /var/lib/selinux/default/active/ports.local; getsebool -a; true",
+    ..SCENARIO
+};
+
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -60,5 +77,31 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
         names: &["nginx.service", "httpd_t", "any more", "unreserved_port_t"],
         ..NGINX
+    },
+    Scenario {
+        name: "nginx-to-an-app",
+        break_it: &["port=9000\n", APP, UP],
+        names: &[
+            "nginx.service (httpd_t)",
+            "127.0.0.1:9000",
+            "cslistener_port_t",
+            "name_connect",
+            "httpd_can_network_connect is off",
+            "setsebool httpd_can_network_connect on",
+        ],
+        fixes: &["selinux-boolean"],
+        repair: "setsebool httpd_can_network_connect on",
+        ..PROXY
+    },
+    Scenario {
+        name: "nginx-to-a-port-of-no-type-silent",
+        break_it: &[
+            "port=8500\n",
+            APP,
+            UP,
+            "echo '(dontaudit httpd_t unreserved_port_t (tcp_socket (name_connect)))' >/root/quiet.cil; semodule -i /root/quiet.cil",
+        ],
+        names: &["nginx.service (httpd_t)", "unreserved_port_t", "nothing in the audit tells it", "dontaudit"],
+        ..PROXY
     },
 ];

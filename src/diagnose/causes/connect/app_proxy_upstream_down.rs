@@ -1,5 +1,6 @@
 //! A proxy answers that the server it asks does not: that server is diagnosed in its place.
 
+use super::super::policy::selinux_connect_denied;
 use super::super::{Cause, Found, Words};
 use super::{AFTER, attempt, served_by};
 use crate::diagnose::Scene;
@@ -58,7 +59,8 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     // 503 is also what is answered in maintenance, and to whoever asks too often.
     let may_be_meant = status == 503;
     let Some(asked) = asked else {
-        if may_be_meant {
+        // Where SELinux forbids, it may forbid the proxy to connect.
+        if may_be_meant || selinux_connect_denied::may_be(look, scene.subject.port?)? {
             look.also_missing(&unserved);
             look.also_missing(&missing);
             return None;
@@ -69,7 +71,13 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     };
     let up: Vec<&str> = asked.iter().filter(|one| !one.is_down()).map(|one| one.target.as_str()).collect();
     let Some(down) = asked.first().filter(|_| up.is_empty()) else {
-        if may_be_meant {
+        // It is told there what keeps the proxy from it.
+        let (denied, missing) = look.noting(|| selinux_connect_denied::refused(scene).is_some());
+        if missing.open || (!missing.blind.is_empty() && !denied) {
+            look.also_missing(&missing);
+            return None;
+        }
+        if may_be_meant || denied {
             return None;
         }
         found.summary = format!("{to} connects and answers {status}, though {} takes connections", up.join(", "));

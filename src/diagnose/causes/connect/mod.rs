@@ -20,7 +20,7 @@ use crate::facts::unit::Unit;
 const AFTER: &[Outcome] = &[Outcome::Closed, Outcome::Open, Outcome::Reset];
 
 /// The attempt at the diagnosed address.
-fn attempt<'a>(scene: &Scene<'a, '_>) -> Option<&'a Dial> {
+pub(in crate::diagnose) fn attempt<'a>(scene: &Scene<'a, '_>) -> Option<&'a Dial> {
     scene.look.dialled(&scene.subject.endpoint()?)
 }
 

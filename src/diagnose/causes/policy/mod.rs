@@ -4,6 +4,7 @@ pub(super) mod apparmor_denied_bind;
 mod common;
 mod denied;
 mod selinux;
+pub(in crate::diagnose) mod selinux_connect_denied;
 pub(super) mod selinux_port_label_lost_after_update;
 pub(super) mod selinux_port_type;
 pub(super) mod systemd_capability_or_syscall_filter;

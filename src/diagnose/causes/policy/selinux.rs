@@ -5,12 +5,13 @@ use super::denied;
 use crate::diagnose::Scene;
 use crate::diagnose::causes::Found;
 use crate::diagnose::confined;
+use crate::diagnose::look::Look;
 use crate::diagnose::verdict::{Advice, Evidence, arg};
 use crate::facts::denial::{Denial, type_of};
 use crate::facts::journal::{Entry, Journal};
 use crate::facts::selinux::{Domain, Mode, PortRule, PortType, Selinux};
 use crate::facts::unit::Unit;
-use crate::fixes::selinux as plans;
+use crate::fixes::{Plan, selinux as plans};
 
 /// A daemon that SELinux did not let bind its port.
 pub(super) struct Refused<'a> {
@@ -108,7 +109,7 @@ impl Refused<'_> {
         let Some(rule) = self.selinux.port.value() else {
             return found.advise(by_hand(self, transport, "TYPE"));
         };
-        let Some(kind) = best(&rule.bindable, &self.domain) else {
+        let Some(kind) = alike(&rule.bindable, &self.domain) else {
             let all: Vec<&str> = rule.bindable.iter().take(12).map(|kind| kind.name.as_str()).collect();
             let kind = if all.is_empty() { "TYPE".to_owned() } else { all.join("|") };
             return found.advise(by_hand(self, transport, &kind)).advise(module(self, transport));
@@ -127,13 +128,13 @@ fn shown((first, last): (u16, u16)) -> String {
 }
 
 /// The type that is called like the domain: `http_port_t` for `httpd_t`, `ssh_port_t` for `sshd_t`.
-fn best<'a>(kinds: &'a [PortType], domain: &str) -> Option<&'a PortType> {
+pub(super) fn alike<'a>(kinds: &'a [PortType], domain: &str) -> Option<&'a PortType> {
     /// Fewer letters are no name.
     const FEWEST: usize = 3;
     let stem = domain.strip_suffix("_t").unwrap_or(domain);
-    let alike = |kind: &PortType| kind.name.chars().zip(stem.chars()).take_while(|(a, b)| a == b).count();
-    let rank = |kind: &&PortType| (alike(kind), std::cmp::Reverse(kind.name.len()));
-    kinds.iter().filter(|kind| alike(kind) >= FEWEST).max_by_key(rank)
+    let letters = |kind: &PortType| kind.name.chars().zip(stem.chars()).take_while(|(a, b)| a == b).count();
+    let rank = |kind: &&PortType| (letters(kind), std::cmp::Reverse(kind.name.len()));
+    kinds.iter().filter(|kind| letters(kind) >= FEWEST).max_by_key(rank)
 }
 
 fn by_hand(refused: &Refused<'_>, transport: &str, kind: &str) -> Advice {
@@ -157,14 +158,31 @@ fn module(refused: &Refused<'_>, transport: &str) -> Advice {
     )
 }
 
-/// To see what else is denied: only this one domain stops forbidding, never the whole host.
-pub(super) fn permissive(domain: &Domain) -> Advice {
-    let name = domain.name();
+/// The same for connections.
+pub(super) fn connect_module(domain: &str, kind: &str, port: u16) -> Advice {
+    let name = "local-connect";
     Advice::new(
-        format!("to find out what else is denied, let {name} alone be permissive for as long as you look"),
-        format!("semanage permissive -a {name}"),
-        Some(&format!("semanage permissive -d {name}")),
+        format!(
+            "or let {domain} connect to every port of type {kind}, {port} among them, by a module of this host's own"
+        ),
+        format!("write {name}.cil:\n    (allow {domain} {kind} (tcp_socket (name_connect)))\nsemodule -i {name}.cil"),
+        Some(&format!("semodule -r {name}")),
     )
+}
+
+/// To see what else is denied: only this one domain stops forbidding, never the whole host, and not for long.
+pub(super) fn permissive(domain: &Domain, of: &Unit) -> Plan {
+    plans::permissive(domain.name(), of)
+}
+
+/// The domain that a line is about.
+pub(super) fn telling(line: &Denial) -> Option<&str> {
+    type_of(line.field("scontext")?)
+}
+
+/// Every place that tells denials was read: what is not there was not told.
+pub(super) fn silent(look: &Look<'_>) -> bool {
+    look.denials().is_some_and(|all| all.unread.is_empty())
 }
 
 #[cfg(test)]
@@ -191,12 +209,12 @@ pub(super) mod tests {
                 range: Some((1024, 65535)),
                 bind: false,
                 bind_logged: true,
-                connect: false,
                 bindable: vec![
                     kind("http_cache_port_t", &[(3128, 3128), (10001, 10010)]),
                     kind("http_port_t", &[(80, 80), (443, 443)]),
                     kind("ntop_port_t", &[(3000, 3000)]),
                 ],
+                ..PortRule::default()
             }),
             ..Selinux::default()
         }
@@ -225,7 +243,7 @@ pub(super) mod tests {
     #[test]
     fn the_type_that_is_called_like_the_domain() {
         let all = selinux().port.value().unwrap().bindable.clone();
-        assert_eq!(best(&all, "httpd_t").unwrap().name, "http_port_t");
-        assert_eq!(best(&all, "named_t"), None);
+        assert_eq!(alike(&all, "httpd_t").unwrap().name, "http_port_t");
+        assert_eq!(alike(&all, "named_t"), None);
     }
 }

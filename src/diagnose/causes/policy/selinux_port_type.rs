@@ -31,7 +31,7 @@ fn detect(scene: &Scene<'_, '_>) -> Option<Found> {
     let summary = format!("SELinux does not let {unit} ({domain}) bind port {port}, which has the type {kind}{silent}");
     let found = refused.with_label(refused.found(summary), scene.subject.transport.word());
     Some(match refused.selinux.domain.value() {
-        Some(domain) => found.advise(permissive(domain)),
+        Some(domain) => found.fix(permissive(domain, refused.unit)),
         None => found,
     })
 }
@@ -42,6 +42,7 @@ mod tests {
     use crate::diagnose::causes::testing::{assert_culprit, assert_not_found};
     use crate::facts::Reading;
     use crate::facts::selinux::Mode;
+    use crate::fixes::{Lasting, Risk};
 
     const ID: &str = "selinux-port-type";
 
@@ -56,7 +57,11 @@ mod tests {
         assert!(plan.undo_commands().unwrap().ends_with("semanage port -d -p tcp 8099"));
         let all = format!("{:?}", finding.advice);
         assert!(all.contains("(allow httpd_t unreserved_port_t (tcp_socket (name_bind)))"), "{all}");
-        assert!(all.contains("semanage permissive -d httpd_t") && !all.contains("setenforce"), "{all}");
+        assert!(!all.contains("setenforce"), "{all}");
+        let trial = finding.plans().last().unwrap();
+        assert!(trial.commands().starts_with("semanage permissive -a httpd_t\n"), "{}", trial.commands());
+        assert!(trial.undo_commands().unwrap().ends_with("semanage permissive -d httpd_t"));
+        assert_eq!((trial.lasting, trial.risk), (Lasting::Trial, Risk::High));
     }
 
     #[test]
