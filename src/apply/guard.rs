@@ -180,7 +180,9 @@ pub async fn watch(hands: &Hands, number: Option<u64>) -> Result<(), Error> {
                 let log = Log::read(&hands.state)?;
                 let pending = log.pending().filter(|entry| number.is_none_or(|n| entry.number == n));
                 let Some(entry) = pending else { return Ok(()) };
-                let patience = ACTING + Duration::from_secs(entry.revert_after);
+                // Who tries something puts it back itself.
+                let acting = if entry.trial { ACTING * 2 } else { ACTING };
+                let patience = acting + Duration::from_secs(entry.revert_after);
                 if began.elapsed() > patience
                     && let Some(holder) = holder
                 {

@@ -44,6 +44,9 @@ pub struct Entry {
     pub boot_id: String,
     /// Seconds until it is put back unless somebody keeps it.
     pub revert_after: u64,
+    /// It is put back then in any case, which takes time, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
     /// The entry it takes back.
     pub undoes: Option<u64>,
     /// What is done, in order.
@@ -228,6 +231,7 @@ pub(super) mod tests {
             title: "unmask x.service".into(),
             boot_id: "b".into(),
             revert_after: 60,
+            trial: false,
             undoes: None,
             acts,
             state: State::Pending,

@@ -160,8 +160,7 @@ pub async fn run(
     let entry = entry_of(&log, plan, terms, prepared);
     let number = entry.number;
     let session = if plan.may_close() && !terms.force { own_session(terms, plan).await? } else { None };
-    let trial = plan.lasting == Lasting::Trial;
-    let mut running = Running { hands, log, number, terms, progress, answers, session, trial };
+    let mut running = Running { hands, log, number, terms, progress, answers, session };
     let ended = Box::pin(running.carry_out(entry, plan.then)).await;
     drop(lock);
     ended
@@ -187,6 +186,7 @@ fn entry_of(log: &Log, plan: &Plan, terms: &Terms, prepared: Prepared) -> Entry 
         title: plan.title.clone(),
         boot_id: boot_id(),
         revert_after: terms.revert_after.as_secs(),
+        trial: plan.lasting == Lasting::Trial,
         undoes: None,
         acts: prepared.acts,
         state: State::Pending,
@@ -241,8 +241,6 @@ struct Running<'a> {
     answers: mpsc::Receiver<Answer>,
     /// The operator's own way in, where the plan could close it.
     session: Option<Session>,
-    /// It is put back in any case.
-    trial: bool,
 }
 
 impl Running<'_> {
@@ -288,7 +286,7 @@ impl Running<'_> {
         if self.stopped() {
             return self.put_back("somebody stopped it".into(), Some(retest)).await;
         }
-        if self.trial {
+        if entry.trial {
             let why = self.looked().await;
             return self.put_back(why, Some(retest)).await;
         }

@@ -55,6 +55,7 @@ pub async fn undo(
         title: format!("undo {}: {}", of.number, of.title),
         boot_id: boot_id(),
         revert_after: GUARDED,
+        trial: false,
         undoes: Some(of.number),
         acts,
         state: State::Pending,

@@ -47,6 +47,7 @@ pub struct Domain {
 
 /// A port in the policy, and a domain's rights to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "rights, and whether it is noted that each is denied")]
 pub struct PortRule {
     /// Its type: `unreserved_port_t`.
     pub kind: String,

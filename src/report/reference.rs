@@ -87,13 +87,7 @@ const SYMPTOMS: &[Symptom] = &[
         means: "Of the client's own host: a prohibit route, a filter on its way out, or its sandbox. Over IPv6 also a \
                 rejecting firewall far away.",
         outcomes: &[Outcome::Denied],
-        likely: &[
-            "fw-firewalld-zone-default",
-            "fw-output-client",
-            "cli-route-prohibit",
-            "selinux-connect-denied",
-            "fw-cgroup-bpf",
-        ],
+        likely: &["fw-firewalld-zone-default", "fw-output-client", "cli-route-prohibit", "fw-cgroup-bpf"],
     },
     Symptom {
         says: "It connects, and is closed or reset right away (ECONNRESET)",

@@ -212,6 +212,7 @@ pub static ALL: &[&Cause] = &[
     &service::svc_failed_missing_file::CAUSE,
     &service::svc_failed_upstream_name_unresolved::CAUSE,
     &service::svc_runtime_dir_missing::CAUSE,
+    &service::svc_bootstrap_check_refuses::CAUSE,
     &service::svc_disk_full::CAUSE,
     &service::svc_oom_killed::CAUSE,
     &service::svc_start_timeout::CAUSE,

@@ -74,6 +74,11 @@ pub enum FailureKind {
     },
     /// sshd has no host key.
     NoHostKeys,
+    /// Elasticsearch or OpenSearch found the host unfit for a server.
+    Bootstrap {
+        /// The first check that refuses, in its words.
+        says: String,
+    },
     /// No space left on device.
     DiskFull,
     /// EADDRINUSE, with the address as the message prints it.

@@ -51,6 +51,8 @@ const FILES: &[Rule] = &[
         Some(FailureKind::RuntimeDir { path: path(l.text)?.to_owned() })
     }),
     rule(&["no hostkeys available"], |_| Some(FailureKind::NoHostKeys)),
+    rule(&["bootstrap check failure ["], |l| bootstrap(l.text)),
+    rule(&["bootstrap checks failed"], |l| bootstrap(soon(l.after, "]: ")?)),
     rule(&["cannot load certificate"], certificate),
     rule(&["SSLCertificate", "does not exist or is empty"], |l| missing(path(l.text)?)),
     rule(&["unable to stat SSL certificate"], |l| missing(path(l.text)?)),
@@ -193,6 +195,12 @@ fn apache_syntax(line: &Line<'_>) -> Option<FailureKind> {
 fn upstream(line: &Line<'_>, name: &str) -> Option<FailureKind> {
     let (file, number) = file_and_line(line.text).unzip();
     Some(FailureKind::UpstreamName { name: name.to_owned(), file, line: number })
+}
+
+/// `bootstrap check failure [1] of [2]: …`, and with older ones `[1]: …`.
+fn bootstrap(text: &str) -> Option<FailureKind> {
+    let (_, says) = text.split_once("]: ")?;
+    Some(FailureKind::Bootstrap { says: says.trim().to_owned() })
 }
 
 fn missing(path: &str) -> Option<FailureKind> {

@@ -113,6 +113,15 @@ fn sshd() {
 }
 
 #[test]
+fn bootstrap_checks() {
+    let files = "max file descriptors [4096] for elasticsearch process is too low, increase to at least [65535]";
+    let found = Some(FailureKind::Bootstrap { says: files.into() });
+    assert_eq!(kind(&[&format!("elasticsearch: bootstrap check failure [1] of [2]: {files}")]), found);
+    let older = "elasticsearch: ERROR: [2] bootstrap checks failed";
+    assert_eq!(kind(&[older, &format!("elasticsearch: [1]: {files}")]), found);
+}
+
+#[test]
 fn databases() {
     let pg = |m: &str| kind(&[&format!("postgresql@15-main: 2026-01-02 03:04:05.678 UTC [99] {m}")]);
     let conf = "/etc/postgresql/15/main/postgresql.conf";

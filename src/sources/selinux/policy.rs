@@ -78,7 +78,7 @@ pub(in crate::sources) fn ports(bytes: &[u8]) -> Option<Ports> {
     found.switches = read.attributes(names.all_types, contexts).map(|attributes| Switches {
         types: names.types,
         attributes,
-        switches: names.switches,
+        states: names.switches,
         nodes,
     });
     Some(found)

@@ -9,6 +9,17 @@ use crate::dial::Outcome::{Open, Refused};
 use crate::host::Host;
 use crate::scenario::{HEALTHY, SCENARIO, Scenario, client, here, refused};
 
+/// What Elasticsearch does about its bootstrap checks; a real one is half a gigabyte.
+const SEARCH: &str = "#!/bin/sh
+if [ $(ulimit -n) -lt 1024 ]; then
+    echo 'ERROR: [1] bootstrap checks failed. You must address the points described in the following [1] lines.' >&2
+    echo \"bootstrap check failure [1] of [1]: max file descriptors [$(ulimit -n)] for elasticsearch process is too low, \
+increase to at least [1024]\" >&2
+    exit 78
+fi
+exec python3 -m http.server 9200
+";
+
 /// The list.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -289,6 +300,29 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         repair: Some(|host| {
             drop_in(host, "sshd-admin.service", "[Service]\nRuntimeDirectory=sshd\n")?;
             host.run(&["systemctl", "restart", "sshd-admin"])
+        }),
+        ..SCENARIO
+    },
+    Scenario {
+        cause: "svc-bootstrap-check-refuses",
+        name: "search-server-with-few-files",
+        break_it: |host| {
+            host.write("/usr/local/bin/search", SEARCH)?;
+            host.sh("chmod 755 /usr/local/bin/search")?;
+            home_made_unit(host, "elasticsearch", "LimitNOFILE=512\nExecStart=/usr/local/bin/search\n")?;
+            start(host, "elasticsearch")?;
+            host.wait("systemctl is-failed elasticsearch")
+        },
+        seen: &[client("10.2.0.2:9200", Refused)],
+        target: "9200",
+        expect: refused(
+            "svc-bootstrap-check-refuses",
+            &["elasticsearch.service", "max file descriptors [512]", "LimitNOFILE=1024"],
+        ),
+        fix: Some("raise-limit"),
+        repair: Some(|host| {
+            drop_in(host, "elasticsearch.service", "[Service]\nLimitNOFILE=1024\n")?;
+            host.run(&["systemctl", "restart", "elasticsearch"])
         }),
         ..SCENARIO
     },

@@ -155,6 +155,7 @@ pub(in crate::diagnose::causes) fn reason(failure: &Failure) -> String {
         FailureKind::UpstreamName { name, .. } => format!("the name {name} does not resolve"),
         FailureKind::RuntimeDir { path } => format!("the directory {path} is missing"),
         FailureKind::NoHostKeys => "it has no host keys".into(),
+        FailureKind::Bootstrap { says } => format!("a bootstrap check refuses: {says}"),
         FailureKind::DiskFull => "no space left on device".into(),
         FailureKind::AddressInUse { address: a } => format!("the address{} is already in use", address(a)),
         FailureKind::AddressNotAvailable { address: a } => format!("the address{} is not on this host", address(a)),

@@ -9,6 +9,7 @@ pub(super) mod socket_unit_overrides_daemon_config;
 pub(super) mod socket_unit_service_start_limit;
 pub(super) mod socket_unit_trigger_limit;
 pub(super) mod svc_active_wrapper_hides_failure;
+pub(super) mod svc_bootstrap_check_refuses;
 pub(super) mod svc_condition_unmet;
 pub(super) mod svc_crashed_signal;
 pub(super) mod svc_dependency_failed;

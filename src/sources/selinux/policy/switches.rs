@@ -25,7 +25,7 @@ pub(in crate::sources::selinux) struct Switches {
     pub(super) types: Vec<(u32, String)>,
     /// The attributes of each type, itself among them, by its number less one.
     pub(super) attributes: Vec<Vec<u32>>,
-    pub(super) switches: Vec<(u32, String, bool)>,
+    pub(super) states: Vec<(u32, String, bool)>,
     pub(super) nodes: Vec<Node>,
 }
 
@@ -59,7 +59,7 @@ impl Switches {
             let would = self.nodes.iter().any(|node| self.allows(node, (*number, !*on), (domain, kind), what));
             would.then(|| (name.clone(), !*on))
         };
-        self.switches.iter().filter_map(one).collect()
+        self.states.iter().filter_map(one).collect()
     }
 
     /// How many of these types a switch that is set to this opens for the domain.
@@ -70,7 +70,7 @@ impl Switches {
         kinds: &[&str],
         what: (u32, u32),
     ) -> usize {
-        let Some((number, ..)) = self.switches.iter().find(|(_, known, _)| known == name) else { return 0 };
+        let Some((number, ..)) = self.states.iter().find(|(_, known, _)| known == name) else { return 0 };
         let opens =
             |kind: &&&str| self.nodes.iter().any(|node| self.allows(node, (*number, on), (domain, **kind), what));
         kinds.iter().filter(opens).count()
@@ -112,7 +112,7 @@ impl Switches {
         for (part, named) in parts {
             let value = match *part {
                 SWITCH if *named == number => on,
-                SWITCH => self.switches.iter().find(|(known, ..)| known == named)?.2,
+                SWITCH => self.states.iter().find(|(known, ..)| known == named)?.2,
                 NOT => !values.pop()?,
                 other => {
                     let (right, left) = (values.pop()?, values.pop()?);
