@@ -57,6 +57,12 @@ pub struct Sandbox {
     /// `RestrictNetworkInterfaces=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interfaces: Option<List>,
+    /// `SELinuxContext=`: what it runs as, whatever the label of its program says.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub selinux_context: String,
+    /// `AppArmorProfile=`: what confines it, whatever profile is for its program.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub apparmor_profile: String,
     /// The slice it is in.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub slice: String,

@@ -37,7 +37,7 @@ pub(crate) struct Scenario {
     pub asked_by: &'static str,
     /// Plans that are tried, each: applied, seen from the client, taken back, as it was.
     pub fixes: &'static [&'static str],
-    /// Plans that are only for a while: applied and said to be kept, seen from the client, put back all the same.
+    /// Plans that are only for a while: applied with --yes, which keeps others, seen from the client, put back all the same.
     pub trials: &'static [&'static str],
     /// A script that repairs it by hand; the target is open then.
     pub repair: &'static str,
@@ -184,7 +184,7 @@ impl Scenario {
     fn tried(&self, machine: &Machine, plan: &str) -> Step {
         let state = format!("{STATE}\n{}", self.state);
         let before = machine.sh(&state)?;
-        let words = format!("fix --yes --keep --revert-after {WHILE_SECS} --plan {plan}");
+        let words = format!("fix --yes --revert-after {WHILE_SECS} --plan {plan}");
         let target = if self.target.is_empty() { self.port.to_string() } else { self.target.to_owned() };
         machine.sh(&format!(
             "{PATIENT}\n({PROGRAM_INSIDE} {words} --timeout 120 {target}; echo \"ended with $?\") >/root/told 2>&1 &"

@@ -6,7 +6,9 @@ mod selinux;
 
 use super::{Judged, elsewhere};
 use crate::diagnose::chart::BoxId;
-use crate::diagnose::verdict::{BoxState, Evidence, Verdict};
+use crate::diagnose::serving::Serving;
+use crate::diagnose::verdict::{BoxState, Evidence, Verdict, arg};
+use crate::facts::sandbox::Sandbox;
 
 /// What one of the powers over a service says about it, where no cause was found in it.
 pub(super) struct Part {
@@ -27,6 +29,14 @@ impl Part {
         self.evidence.push(evidence);
         self
     }
+}
+
+/// A setting of the unit that decides what it runs as.
+fn chosen(serving: &Serving<'_>, name: &str, value: fn(&Sandbox) -> &str) -> Option<Evidence> {
+    let unit = serving.unit?;
+    let value = value(unit.sandbox.as_deref()?);
+    let says = format!("{}: {name}={value}, which decides what it runs as", unit.name);
+    (!value.is_empty()).then(|| Evidence::new("systemd", says, format!("systemctl show -p {name} {}", arg(&unit.name))))
 }
 
 /// Whom to ask, in the order in which they are told.
@@ -67,6 +77,7 @@ fn together(parts: Vec<Part>) -> BoxState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::unit::Unit;
 
     fn of(parts: &[(Verdict, &str)]) -> BoxState {
         together(parts.iter().map(|(verdict, says)| Part::new(*verdict, *says)).collect())
@@ -76,6 +87,17 @@ mod tests {
     fn one_that_cannot_be_told_leaves_the_whole_untold() {
         let state = of(&[(Verdict::Yes, "the sandbox allows it"), (Verdict::Unknown, "needs root")]);
         assert_eq!((state.verdict, state.because.as_deref()), (Verdict::Unknown, Some("needs root")));
+    }
+
+    #[test]
+    fn a_label_of_the_unit_is_told_where_there_is_one() {
+        let sandbox = Sandbox { selinux_context: "system_u:system_r:httpd_t:s0".into(), ..Sandbox::default() };
+        let unit = Unit { name: "app.service".into(), sandbox: Some(Box::new(sandbox)), ..Unit::default() };
+        let serving = Serving { unit: Some(&unit), name: unit.name.clone(), claim: None, listens: true, wrapper: None };
+        let told = chosen(&serving, "SELinuxContext", |s| &s.selinux_context).unwrap();
+        assert!(told.says.starts_with("app.service: SELinuxContext=system_u:system_r:httpd_t:s0"), "{}", told.says);
+        assert_eq!(told.see, "systemctl show -p SELinuxContext app.service");
+        assert!(chosen(&serving, "AppArmorProfile", |s| &s.apparmor_profile).is_none());
     }
 
     #[test]

@@ -47,8 +47,15 @@ fn read(props: &mut Props) -> Sandbox {
         bind_deny: bind_rules(props, "SocketBindDeny"),
         bind_allow: bind_rules(props, "SocketBindAllow"),
         interfaces: list(props, "RestrictNetworkInterfaces"),
+        selinux_context: label(props, "SELinuxContext"),
+        apparmor_profile: label(props, "AppArmorProfile"),
         slice: props.get("Slice"),
     }
+}
+
+/// A label, and whether one that does not fit is ignored.
+fn label(props: &mut Props, name: &str) -> String {
+    props.take::<(bool, String)>(name).map(|(_, label)| label).unwrap_or_default()
 }
 
 /// Where it is not set systemd tells a list that forbids nothing.

@@ -1,6 +1,6 @@
 //! Does AppArmor allow it?
 
-use super::{Judged, Part};
+use super::{Judged, Part, chosen};
 use crate::diagnose::confined;
 use crate::diagnose::serving::serving;
 use crate::diagnose::verdict::{Evidence, Verdict};
@@ -19,7 +19,12 @@ pub(super) fn part(judged: &Judged<'_, '_>) -> Part {
     if matches!(look.facts().apparmor.get(&about), Some(Reading::Absent)) {
         return Part::new(Verdict::Unneeded, "AppArmor is not on this kernel");
     }
-    known.map_or_else(|| Part::new(Verdict::Unknown, ""), |apparmor| told(apparmor, &about.program))
+    let Some(apparmor) = known else { return Part::new(Verdict::Unknown, "") };
+    let mut part = told(apparmor, &about.program);
+    if apparmor.enabled {
+        part.evidence.extend(chosen(&serving, "AppArmorProfile", |sandbox| &sandbox.apparmor_profile));
+    }
+    part
 }
 
 fn told(apparmor: &Apparmor, program: &str) -> Part {

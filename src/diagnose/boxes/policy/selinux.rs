@@ -1,6 +1,6 @@
 //! Does SELinux allow it?
 
-use super::{Judged, Part};
+use super::{Judged, Part, chosen};
 use crate::diagnose::confined;
 use crate::diagnose::serving::serving;
 use crate::diagnose::verdict::{Evidence, Verdict};
@@ -20,7 +20,12 @@ pub(super) fn part(judged: &Judged<'_, '_>) -> Part {
     if matches!(reading, Some(Reading::Absent)) {
         return Part::new(Verdict::Unneeded, "SELinux is not active on this kernel");
     }
-    known.map_or_else(|| Part::new(Verdict::Unknown, ""), |selinux| told(selinux, port))
+    let Some(selinux) = known else { return Part::new(Verdict::Unknown, "") };
+    let mut whole = told(selinux, port);
+    if selinux.mode == Mode::Enforcing {
+        whole.evidence.extend(chosen(&serving, "SELinuxContext", |sandbox| &sandbox.selinux_context));
+    }
+    whole
 }
 
 fn told(selinux: &Selinux, port: u16) -> Part {
