@@ -59,6 +59,7 @@ pub(super) fn commanded(state: &mut State, command: Command) -> Option<Vec<Effec
         Command::Chart(_)
         | Command::Table(_)
         | Command::Rules(_)
+        | Command::Find(_)
         | Command::Fix(_)
         | Command::Go(_)
         | Command::Session(_) => {

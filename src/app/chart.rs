@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::client;
 use super::event::Extent;
+use super::find::Find;
 use super::history::History;
 use super::hops::Hops;
 use super::retest::Retest;
@@ -43,6 +44,8 @@ pub struct Chart {
     pub rules: Rules,
     /// The client whose address is being typed.
     pub client: Option<client::Line>,
+    /// A text that is looked for.
+    pub find: Option<Find>,
     /// Number of the case.
     pub number: u64,
     /// Unit whose journal is shown.
@@ -163,6 +166,7 @@ impl Chart {
             table: Table::default(),
             rules: Rules::default(),
             client: None,
+            find: None,
             number,
             journal_of: None,
             history: History::default(),

@@ -1,5 +1,6 @@
 //! What can happen while the screen is up, what the user can ask for, and what is then to be done.
 
+use super::find::FindCommand;
 use super::fixing::{End, FixCommand};
 use super::pointer::{Mouse, Pointed};
 use crate::apply::{Answer, Progress};
@@ -32,6 +33,8 @@ pub enum What {
     Pointed(Pointed),
     /// This was chosen in the actions.
     Chosen(Command),
+    /// This line of the pane with the keys holds the text that is looked for; or none does.
+    Found(Option<usize>),
     /// A report was written to a file with this name, or why not.
     Exported(Result<String, String>),
     /// The terminal has this size now.
@@ -77,6 +80,8 @@ pub enum Command {
     Table(TableCommand),
     /// Something about the rules.
     Rules(RulesCommand),
+    /// Something about a text to be found.
+    Find(FindCommand),
     /// Something about a fix.
     Fix(FixCommand),
     /// Another screen.

@@ -21,6 +21,7 @@ pub mod ends;
 pub mod engine;
 pub mod event;
 pub mod export;
+pub mod find;
 pub mod fixing;
 pub mod happened;
 pub mod history;

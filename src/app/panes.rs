@@ -69,6 +69,9 @@ pub(super) fn back(state: &mut State) {
     if chart.client.take().is_some() {
         return ask_as(state, None);
     }
+    if chart.find.take().is_some() {
+        return;
+    }
     match chart.focus {
         Focus::Filter => {
             chart.table.filter.clear();

@@ -173,7 +173,7 @@ fn click_on_screen(state: &mut State, spot: Spot) {
             }
         }
         // What is typed there is not left by a click.
-        (Screen::Chart(chart), _) if chart.client.is_some() => {}
+        (Screen::Chart(chart), _) if chart.client.is_some() || chart.sought().is_some() => {}
         (Screen::Chart(chart), Spot::Listener(index)) if index < chart.table.len() => {
             if chart.focus == Focus::Listeners && chart.table.cursor == index {
                 enter(state);

@@ -143,6 +143,8 @@ pub enum Mode {
     Filter,
     /// The client's address takes what is typed.
     Client,
+    /// The text to be found takes what is typed.
+    Find,
     /// All listeners.
     Table,
     /// A pane of the chart.
@@ -151,7 +153,8 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
+        Self::Find,
         Self::Actions,
         Self::Export,
         Self::Help,
@@ -287,6 +290,7 @@ impl State {
                 Attention::Filter => Mode::Filter,
             },
             (_, Screen::Chart(chart)) if chart.client.is_some() => Mode::Client,
+            (_, Screen::Chart(chart)) if chart.sought().is_some() => Mode::Find,
             (_, Screen::Chart(chart)) if chart.focus == Focus::Filter => Mode::Filter,
             (_, Screen::Chart(chart)) => Mode::Pane(chart.focus),
         }

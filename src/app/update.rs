@@ -34,6 +34,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             (state.notice, state.actions) = (None, None);
             commanded(state, command)
         }
+        What::Found(line) => {
+            super::find::found(state, line);
+            Vec::new()
+        }
         What::Exported(Ok(name)) => vec![toast::say(state, format!("written: ./{name}"))],
         What::Exported(Err(why)) => {
             state.notice = Some(format!("no report was written: {why}"));
@@ -164,6 +168,11 @@ fn typed(state: &mut State, change: impl FnOnce(&mut String)) -> Vec<Effect> {
                 line.edit(change);
             }
         }
+        Screen::Chart(chart) if chart.sought().is_some() => {
+            if let Some(find) = &mut chart.find {
+                find.edit(change);
+            }
+        }
         Screen::Listeners(_) | Screen::Chart(_) => search(state, change),
     }
     Vec::new()
@@ -199,6 +208,7 @@ fn commanded(state: &mut State, command: Command) -> Vec<Effect> {
         | Command::Chart(_)
         | Command::Table(_)
         | Command::Rules(_)
+        | Command::Find(_)
         | Command::Go(_) => match state.overlay {
             Overlay::Page(page, top) => page_commanded(state, (page, top), command),
             Overlay::Fix => fix_commanded(state, command),
@@ -241,6 +251,7 @@ fn export_commanded(state: &mut State, chosen: usize, command: Command) -> Vec<E
         | Command::Chart(_)
         | Command::Table(_)
         | Command::Rules(_)
+        | Command::Find(_)
         | Command::Fix(_)
         | Command::Go(_)
         | Command::Edit(_)
@@ -259,6 +270,7 @@ fn fix_commanded(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Chart(_)
         | Command::Table(_)
         | Command::Rules(_)
+        | Command::Find(_)
         | Command::Fix(_)
         | Command::Go(_)
         | Command::Edit(_)
@@ -274,6 +286,7 @@ fn page_commanded(state: &mut State, (page, top): (Page, usize), command: Comman
         | Command::Chart(_)
         | Command::Table(_)
         | Command::Rules(_)
+        | Command::Find(_)
         | Command::Fix(_)
         | Command::Go(_)
         | Command::Edit(_)
@@ -320,7 +333,7 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
             all.back();
             Vec::new()
         }
-        (Screen::Picker(_) | Screen::Listeners(_), Command::Chart(_) | Command::Rules(_))
+        (Screen::Picker(_) | Screen::Listeners(_), Command::Chart(_) | Command::Rules(_) | Command::Find(_))
         | (_, Command::Edit(_) | Command::Session(_) | Command::Fix(_)) => Vec::new(),
         (Screen::Chart(chart), Command::Move(step)) => {
             walk_pane(chart, step, shown);
@@ -338,6 +351,7 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
             turn(chart, command, shown);
             Vec::new()
         }
+        (Screen::Chart(_), Command::Find(command)) => super::find::commanded(state, command),
         (Screen::Chart(_), Command::Chart(command)) => chart_commanded(state, command),
     }
 }

@@ -3,6 +3,7 @@
 use super::chart::{Chart, Origin};
 use super::ends::Ends;
 use super::event::{ChartCommand, Command, Goal, RulesCommand};
+use super::find::FindCommand;
 use super::fixing::{self, FixCommand};
 use super::state::{Screen, State};
 
@@ -11,10 +12,12 @@ pub fn works(state: &State, command: Command) -> bool {
     let Screen::Chart(chart) = &state.screen else { return true };
     match command {
         Command::Chart(command) => on_chart(state, chart, command),
+        Command::Find(FindCommand::Next | FindCommand::Previous) => chart.find.is_some(),
         Command::Rules(RulesCommand::Fold | RulesCommand::Unfold) => !chart.rules.lines().is_empty(),
         Command::Fix(FixCommand::Show) => state.fixing.is_some() || fixing::some(chart),
         Command::Fix(FixCommand::Undo) | Command::Go(Goal::Listeners) => chart.origin == Origin::Host,
-        Command::Go(Goal::Picker)
+        Command::Find(FindCommand::Begin)
+        | Command::Go(Goal::Picker)
         | Command::Fix(FixCommand::Yes | FixCommand::No)
         | Command::Move(_)
         | Command::Open

@@ -80,8 +80,12 @@ pub enum Place {
     Over,
     /// Where the keys go to the rules.
     Rules,
+    /// Where a text can be found: in the rules and in what a box says.
+    Text,
     /// Where listeners are shown: beside a diagnosis, or alone.
     Table,
+    /// Where they can be filtered: there, but where a text can be found.
+    Filters,
     /// While a diagnosis or all listeners are shown.
     Looking,
     /// Where text is typed.
@@ -90,13 +94,15 @@ pub enum Place {
 
 impl Place {
     /// All places, in the order of the help, with their headings.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::Chart, "Diagnosis"),
         (Self::Boxes, "Flowchart"),
         (Self::Asked, "A fix that asks"),
         (Self::Working, "A fix at work"),
         (Self::Over, "A fix that is over"),
         (Self::Rules, "Rules"),
+        (Self::Text, "Rules, and what a box says"),
+        (Self::Filters, "Listeners"),
         (Self::Table, "Listeners"),
         (Self::Looking, "To another screen"),
         (Self::Typing, "While typing"),
@@ -106,7 +112,7 @@ impl Place {
 
     /// Does it hold in this mode?
     pub fn holds(self, mode: Mode) -> bool {
-        let typing = matches!(mode, Mode::Picker | Mode::Filter | Mode::Client | Mode::Actions);
+        let typing = matches!(mode, Mode::Picker | Mode::Filter | Mode::Client | Mode::Find | Mode::Actions);
         match self {
             Self::Everywhere => true,
             Self::Untyped => !typing,
@@ -116,6 +122,8 @@ impl Place {
             Self::Working => mode == Mode::Fix(Ask::Nothing),
             Self::Over => mode == Mode::Fix(Ask::Next),
             Self::Rules => mode == Mode::Pane(Focus::Rules),
+            Self::Text => matches!(mode, Mode::Pane(Focus::Rules | Focus::Detail)),
+            Self::Filters => Self::Table.holds(mode) && !Self::Text.holds(mode),
             Self::Table | Self::Looking => matches!(mode, Mode::Pane(_) | Mode::Table),
             Self::Typing => typing,
         }
@@ -124,7 +132,7 @@ impl Place {
     /// Is it worth a word in the bottom line?
     fn matters(self, mode: Mode) -> bool {
         let table = matches!(mode, Mode::Table | Mode::Pane(Focus::Listeners));
-        self.holds(mode) && (self != Self::Table || table)
+        self.holds(mode) && (!matches!(self, Self::Table | Self::Filters) || table)
     }
 }
 
@@ -222,12 +230,13 @@ const NAMED: [(&str, Press); 18] = [
     ("space", Char(' ')),
 ];
 
+use crate::app::find::FindCommand;
 use crate::app::fixing::FixCommand;
 use ChartCommand as Do;
-use Command::{Back, Chart, Edit as Line, Fix, Go, Move, Open, Rules as Tree, Session as Us, Table};
+use Command::{Back, Chart, Edit as Line, Find, Fix, Go, Move, Open, Rules as Tree, Session as Us, Table};
 use Place::{
-    Asked, Boxes, Chart as InChart, Everywhere, Looking, Over, Rules as InRules, Table as InTable, Typing, Untyped,
-    Working,
+    Asked, Boxes, Chart as InChart, Everywhere, Filters, Looking, Over, Rules as InRules, Table as InTable, Text,
+    Typing, Untyped, Working,
 };
 use Press::{Char, Code, Ctrl};
 
@@ -286,7 +295,10 @@ pub const ACTIONS: &[Action] = &[
     does("unfold", &[Code(KeyCode::Right)], Tree(RulesCommand::Unfold), InRules, "show what is in the line; Enter too"),
     does("fold", &[Code(KeyCode::Left)], Tree(RulesCommand::Fold), InRules, "no longer, or to what the line is in")
         .bar_with("unfold", "open, close"),
-    does("filter", &[Char('/')], Table(TableCommand::Filter), InTable, "filter the listeners").bar("filter"),
+    does("find", &[Char('/')], Find(FindCommand::Begin), Text, "find a text here"),
+    does("find-next", &[Char('n')], Find(FindCommand::Next), Text, "the next line that holds it"),
+    does("find-before", &[Char('N')], Find(FindCommand::Previous), Text, "the line before that holds it"),
+    does("filter", &[Char('/')], Table(TableCommand::Filter), Filters, "filter the listeners").bar("filter"),
     does("sort", &[Char('s')], Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
     does("copy", &[Char('y')], Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
     does("copy-fix", &[Char('Y')], Chart(Do::CopyFix), InChart, "copy what to do about it"),
@@ -436,8 +448,10 @@ impl Keys {
                     lines.push((keys, action.help));
                 }
             }
-            if !lines.is_empty() {
-                sections.push((heading, lines));
+            match sections.last_mut() {
+                _ if lines.is_empty() => {}
+                Some((before, all)) if *before == heading => Vec::extend(all, lines),
+                _ => sections.push((heading, lines)),
             }
         }
         sections
@@ -454,7 +468,15 @@ impl Keys {
     /// and what only moves has no place in it.
     pub fn offers(&self, typed: &str, works: impl Fn(&Action) -> bool) -> Vec<Offer> {
         let offered = |action: &Action| {
-            let moves = matches!(action.command, Move(_) | Line(_) | Open | Back | Us(Session::Actions));
+            let moves = matches!(
+                action.command,
+                Move(_)
+                    | Line(_)
+                    | Open
+                    | Back
+                    | Us(Session::Actions)
+                    | Chart(Do::Left | Do::Right | Do::NextPane | Do::PreviousPane)
+            );
             !moves && action.command != Fix(FixCommand::Yes) && works(action)
         };
         let mut offers: Vec<(u8, Offer)> = Vec::new();
@@ -523,7 +545,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_never_becomes_a_command() {
-        for mode in [Mode::Picker, Mode::Filter, Mode::Client, Mode::Actions] {
+        for mode in [Mode::Picker, Mode::Filter, Mode::Client, Mode::Find, Mode::Actions] {
             for c in ('!'..='~').chain(['é', ' ']) {
                 assert_eq!(press(KeyCode::Char(c), KeyModifiers::NONE, mode), Some(format!("Typed({c:?})")));
             }

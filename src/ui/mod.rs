@@ -3,6 +3,7 @@
 //! Everything here but `run` and `terminal` is a pure function of the state and the size of the screen. Host text gets
 //! onto the screen through [`words::Row`] only, which makes it safe.
 
+mod find;
 pub mod flowchart;
 pub mod keys;
 mod late;
@@ -45,7 +46,7 @@ pub fn meaning(input: Input, state: &State, settings: &Settings) -> Option<What>
     match input {
         Input::Key(key) => match (settings.keys.meaning(key, state.mode())?, &state.actions) {
             (What::Command(Command::Open), Some(open)) => chosen(open.cursor, state, settings),
-            (what, _) => Some(what),
+            (what, _) => Some(find::found(what, state, settings)),
         },
         Input::Resize(width, height) => Some(What::Resized(Size { width, height })),
         Input::Paste(text) => Some(What::Pasted(text)),
@@ -110,7 +111,8 @@ fn offers(state: &State, settings: &Settings) -> Vec<Offer> {
 
 /// What Enter or a click means in the actions: the action with this index.
 fn chosen(index: usize, state: &State, settings: &Settings) -> Option<What> {
-    offers(state, settings).get(index).map(|offer| What::Chosen(offer.command))
+    let what = What::Chosen(offers(state, settings).get(index)?.command);
+    Some(find::found(what, state, settings))
 }
 
 fn view<'a>(state: &'a State, fixing: &'a Fixing) -> fixing::View<'a> {
@@ -183,7 +185,9 @@ fn draw_chart(buffer: &mut Buffer, area: Rect, state: &State, chart: &Chart, set
     }
     guide::draw(buffer, places.guide, (state, chart), settings);
     bars::footer(buffer, places.footer, state, &settings.keys);
-    chart.client.as_ref().and_then(|line| bars::client(buffer, line))
+    find::highlight(buffer, area, chart);
+    let client = chart.client.as_ref().and_then(|line| bars::client(buffer, line));
+    client.or_else(|| chart.sought().and_then(|find| bars::find(buffer, find)))
 }
 
 fn draw_flowchart(buffer: &mut Buffer, places: &Layout, (chart, theme): (&Chart, &Theme), again: &[BoxId]) {

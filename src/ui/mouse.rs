@@ -52,7 +52,11 @@ fn came_up(at: Position, state: &State, settings: &Settings) -> Option<What> {
     if let Some(command) = word(at, state, settings) {
         // Nothing is applied by a click.
         let yes = command == Command::Fix(FixCommand::Yes);
-        return Some(if yes { What::Pointed(Pointed::Click(Spot::OnlyByKey)) } else { What::Command(command) });
+        return Some(if yes {
+            What::Pointed(Pointed::Click(Spot::OnlyByKey))
+        } else {
+            super::find::found(What::Command(command), state, settings)
+        });
     }
     Some(What::Pointed(spot(at, state, settings).map_or(Pointed::Up, Pointed::Click)))
 }

@@ -6,6 +6,8 @@
 mod actions;
 #[cfg(test)]
 mod filters;
+#[cfg(test)]
+mod find;
 mod fixing;
 #[cfg(test)]
 mod hosts;

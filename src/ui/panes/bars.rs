@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect};
 use crate::app::chart::{Chart, Origin};
 use crate::app::client;
 use crate::app::ends::Ends;
+use crate::app::find::Find;
 use crate::app::listening::Listening;
 use crate::app::retest::Mode;
 use crate::app::state::{Screen, State};
@@ -109,7 +110,7 @@ pub struct Placed {
 
 /// The words there is room for, each in its place; none while something else is said there.
 pub fn words(area: Rect, state: &State, keys: &Keys) -> Vec<Placed> {
-    let typed = matches!(&state.screen, Screen::Chart(chart) if chart.client.is_some());
+    let typed = matches!(&state.screen, Screen::Chart(chart) if chart.client.is_some() || chart.sought().is_some());
     if state.notice.is_some() || typed || area.is_empty() {
         return Vec::new();
     }
@@ -148,28 +149,46 @@ pub fn footer(buffer: &mut Buffer, area: Rect, state: &State, keys: &Keys) {
 
 /// Draws the line that a client's address is typed into, over the line at the bottom; yields where the cursor belongs.
 pub fn client(buffer: &mut Buffer, line: &client::Line) -> Option<Position> {
-    let area = buffer.area;
-    let y = area.bottom().checked_sub(1)?;
-    let width = usize::from(area.width);
-    let blank = Row::new().to(width);
-    let row = Row::of(" client ", FOCUS.patch(STRONG)).put(&line.typed, STRONG);
-    let at = u16::try_from(row.width()).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
     let hint = "an address, any or here; empty: any client";
-    let (aside, style) = line.wrong.as_deref().map_or((hint, QUIET), |wrong| (wrong, BAD));
-    let aside = Row::of(aside, style);
-    let mut draw = |row: Row, y: u16| {
-        blank.draw(buffer, area.x, y, area.width);
-        buffer.set_style(Rect { y, height: 1, ..area }, ratatui::style::Style::reset());
-        row.draw(buffer, area.x, y, area.width);
-    };
-    if row.width() + 3 + aside.width() <= width {
-        draw(row.say("   ").then(aside), y);
-    } else {
-        // What is wrong is worth a line of its own.
-        draw(row, y);
-        if let (Some(_), Some(above)) = (&line.wrong, y.checked_sub(1)) {
-            draw(Row::new().say(" ").then(aside), above);
+    Prompt { label: " client ", text: &line.typed, hint, wrong: line.wrong.as_deref() }.draw(buffer)
+}
+
+/// Draws the line that a text to be found is typed into, likewise.
+pub fn find(buffer: &mut Buffer, find: &Find) -> Option<Position> {
+    Prompt { label: " find ", text: &find.typed, hint: "Enter finds it, Esc does not", wrong: None }.draw(buffer)
+}
+
+/// A line that something is typed into.
+struct Prompt<'a> {
+    label: &'a str,
+    text: &'a str,
+    hint: &'a str,
+    wrong: Option<&'a str>,
+}
+
+impl Prompt<'_> {
+    fn draw(&self, buffer: &mut Buffer) -> Option<Position> {
+        let area = buffer.area;
+        let y = area.bottom().checked_sub(1)?;
+        let width = usize::from(area.width);
+        let blank = Row::new().to(width);
+        let row = Row::of(self.label, FOCUS.patch(STRONG)).put(self.text, STRONG);
+        let at = u16::try_from(row.width()).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+        let aside = self.wrong.map_or_else(|| Row::of(self.hint, QUIET), |wrong| Row::of(wrong, BAD));
+        let mut draw = |row: Row, y: u16| {
+            blank.draw(buffer, area.x, y, area.width);
+            buffer.set_style(Rect { y, height: 1, ..area }, ratatui::style::Style::reset());
+            row.draw(buffer, area.x, y, area.width);
+        };
+        if row.width() + 3 + aside.width() <= width {
+            draw(row.say("   ").then(aside), y);
+        } else {
+            // What is wrong is worth a line of its own.
+            draw(row, y);
+            if let (Some(_), Some(above)) = (self.wrong, y.checked_sub(1)) {
+                draw(Row::new().say(" ").then(aside), above);
+            }
         }
+        Some(Position { x: area.x + at, y })
     }
-    Some(Position { x: area.x + at, y })
 }
