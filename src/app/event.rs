@@ -134,6 +134,10 @@ pub enum TableCommand {
     Filter,
     /// Sort by the next column.
     Sort,
+    /// Hold it still, or let it go.
+    Freeze,
+    /// Only what changed since the watch began, or all again.
+    Changes,
 }
 
 /// What can be asked for where rules are shown.

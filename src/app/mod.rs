@@ -22,6 +22,7 @@ pub mod engine;
 pub mod event;
 pub mod export;
 pub mod find;
+pub mod filter;
 pub mod fixing;
 pub mod happened;
 pub mod history;

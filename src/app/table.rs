@@ -1,9 +1,11 @@
-//! The live listener table: its rows, what is new and what is gone, sorted and filtered when something changes.
+//! The live listener table: its rows, what is new and what is gone, sorted and filtered when something changes; held still
+//! on demand, or only what differs from the first look.
 //!
 //! Sorting happens here, once a change, never while drawing: a host may have ten thousand listeners.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::filter::{self, Filter};
 use crate::facts::Reading;
 use crate::facts::socket::{Listener, Owner, Transport};
 
@@ -19,12 +21,44 @@ pub struct Table {
     widest: usize,
     /// Column it is sorted by.
     pub sort: Sort,
-    /// Text that rows must hold.
+    /// What was typed to find rows (see [`Filter`]).
     pub filter: String,
+    /// What holds of it, and the text that says just that.
+    good: (Option<String>, Filter),
+    /// What is wrong with what was typed since.
+    wrong: Option<String>,
+    /// It is held still.
+    held: Option<Held>,
+    /// Which rows are shown.
+    pub view: View,
+    /// The rows of the first look.
+    first: Vec<Row>,
+    /// What differs from them.
+    changes: Vec<Row>,
     /// Selected row, counted in shown order.
     pub cursor: usize,
     /// First row on the screen.
     pub top: usize,
+}
+
+/// Which rows are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    /// All that are there.
+    #[default]
+    All,
+    /// What differs from the first look.
+    Changes,
+}
+
+/// What came while the table was held still.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    latest: Option<Vec<Listener>>,
+    /// Sockets that appeared.
+    pub new: usize,
+    /// Sockets that went.
+    pub gone: usize,
 }
 
 /// A row.
@@ -47,6 +81,8 @@ pub enum Fate {
     New(u64),
     /// It is gone; shown until the next change.
     Gone,
+    /// It took the place of the socket with this inode: another owner, or the same one started anew.
+    Changed(u32),
 }
 
 /// Columns to sort by.
@@ -86,6 +122,17 @@ impl Sort {
     }
 }
 
+impl View {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::All => Self::Changes,
+            Self::Changes => Self::All,
+        }
+    }
+}
+
 type Key = (Transport, u32, u16);
 
 fn key(listener: &Listener) -> Key {
@@ -98,6 +145,14 @@ pub type Owners = BTreeMap<u32, Reading<Owner>>;
 impl Table {
     /// Takes in a new look at the sockets. True when there are new rows that will have to fade.
     pub fn take(&mut self, listeners: &[Listener], at_ms: u64, owners: &Owners) -> bool {
+        if let Some(held) = &mut self.held {
+            let now: HashSet<Key> = listeners.iter().map(key).collect();
+            let seen: HashSet<Key> =
+                self.rows.iter().filter(|r| r.fate != Fate::Gone).map(|r| key(&r.listener)).collect();
+            (held.new, held.gone) = (now.difference(&seen).count(), seen.difference(&now).count());
+            held.latest = Some(listeners.to_vec());
+            return false;
+        }
         let now: HashSet<Key> = listeners.iter().map(key).collect();
         let before: HashMap<Key, Fate> =
             self.rows.iter().filter(|r| r.fate != Fate::Gone).map(|r| (key(&r.listener), r.fate)).collect();
@@ -120,11 +175,79 @@ impl Table {
             rows.push(Row { listener: listener.clone(), address: listener.shown(), fate });
         }
         self.rows = rows;
+        if !self.begun {
+            self.first.clone_from(&self.rows);
+        }
         self.begun = true;
         self.fade(at_ms);
         self.reorder(owners);
         self.choose(chosen);
         fresh
+    }
+
+    /// Holds it still, or lets it go: then it takes in what came meanwhile. True as [`Self::take`] has it.
+    pub fn freeze(&mut self, at_ms: u64, owners: &Owners) -> bool {
+        let Some(held) = self.held.take() else {
+            self.held = Some(Held::default());
+            return false;
+        };
+        held.latest.is_some_and(|listeners| self.take(&listeners, at_ms, owners))
+    }
+
+    /// What came while it was held still; none where it is not.
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// What is wrong with the filter; the last good one holds.
+    pub fn wrong(&self) -> Option<&str> {
+        self.wrong.as_deref()
+    }
+
+    /// The rows that may be shown.
+    fn source(&self) -> &[Row] {
+        match self.view {
+            View::All => &self.rows,
+            View::Changes => &self.changes,
+        }
+    }
+
+    /// What differs from the first look: a socket in the place of another is a change of that one.
+    fn compare(&mut self) {
+        let place = |row: &Row| {
+            let at = &row.listener;
+            (at.transport, at.address, at.port, at.device.clone())
+        };
+        let now: HashSet<Key> = self.rows.iter().filter(|r| r.fate != Fate::Gone).map(|r| key(&r.listener)).collect();
+        let then: HashSet<Key> = self.first.iter().map(|row| key(&row.listener)).collect();
+        let went = self.first.iter().filter(|row| !now.contains(&key(&row.listener)));
+        let mut gone: BTreeMap<_, &Row> = went.map(|row| (place(row), row)).collect();
+        let came = self.rows.iter().filter(|row| row.fate != Fate::Gone && !then.contains(&key(&row.listener)));
+        let mut changes: Vec<Row> = Vec::new();
+        for row in came {
+            let before = gone.remove(&place(row)).map(|before| Fate::Changed(before.listener.inode));
+            changes.push(Row { fate: before.unwrap_or(Fate::New(0)), ..row.clone() });
+        }
+        changes.extend(gone.into_values().map(|row| Row { fate: Fate::Gone, ..row.clone() }));
+        self.changes = changes;
+    }
+
+    /// Where something is wrong, the terms that can be read hold; where there are none, what held before.
+    fn read_filter(&mut self) {
+        if self.good.0.as_deref() == Some(self.filter.as_str()) {
+            self.wrong = None;
+            return;
+        }
+        match Filter::parse(&self.filter) {
+            Ok(filter) => (self.good, self.wrong) = ((Some(self.filter.clone()), filter), None),
+            Err(wrong) => {
+                self.wrong = Some(wrong);
+                let readable = Filter::readable(&self.filter);
+                if !readable.is_empty() {
+                    self.good = (None, readable);
+                }
+            }
+        }
     }
 
     /// Rows that have been new for long enough are ordinary ones.
@@ -151,7 +274,7 @@ impl Table {
 
     /// The selected row.
     pub fn chosen(&self) -> Option<&Row> {
-        self.order.get(self.cursor).and_then(|index| self.rows.get(*index))
+        self.order.get(self.cursor).and_then(|index| self.source().get(*index))
     }
 
     /// What the selection holds on to; nothing as long as it stands on the first row, so that the beginning stays in view.
@@ -160,21 +283,22 @@ impl Table {
     }
 
     fn choose(&mut self, chosen: Option<Key>) {
-        let is = |index: &usize| self.rows.get(*index).map(|row| key(&row.listener)) == chosen;
+        let is = |index: &usize| self.source().get(*index).map(|row| key(&row.listener)) == chosen;
         let at = chosen.and_then(|_| self.order.iter().position(is));
         self.cursor = at.unwrap_or(self.cursor).min(self.order.len().saturating_sub(1));
     }
 
     fn reorder(&mut self, owners: &Owners) {
-        let needle = self.filter.to_lowercase();
-        let mut order: Vec<usize> = self
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| needle.is_empty() || row.matches(&needle, owners))
-            .map(|(index, _)| index)
-            .collect();
-        let row = |index: &usize| self.rows.get(*index);
+        self.read_filter();
+        if self.view == View::Changes {
+            self.compare();
+        }
+        let filter = &self.good.1;
+        let fits = |row: &Row| filter.is_empty() || filter.holds(row.seen(owners));
+        let rows = self.source();
+        let mut order: Vec<usize> =
+            rows.iter().enumerate().filter(|(_, row)| fits(row)).map(|(index, _)| index).collect();
+        let row = |index: &usize| rows.get(*index);
         match self.sort {
             Sort::Port => order.sort_by_key(|i| row(i).map(|r| (r.listener.port, r.listener.address))),
             Sort::Address => order.sort_by_key(|i| row(i).map(|r| (r.listener.address, r.listener.port))),
@@ -185,13 +309,13 @@ impl Table {
                 row(i).map(|r| (r.owner(owners).is_none(), r.owner(owners).map(Owner::shown), r.listener.port))
             }),
         }
-        self.widest = self.rows.iter().map(|row| row.address.len()).max().unwrap_or_default();
+        self.widest = rows.iter().map(|row| row.address.len()).max().unwrap_or_default();
         self.order = order;
     }
 
     /// Does the order depend on who owns the sockets?
     pub fn depends_on_owners(&self) -> bool {
-        self.sort == Sort::Owner || !self.filter.is_empty()
+        self.sort == Sort::Owner || !self.good.1.is_empty()
     }
 
     /// How many rows are shown in all.
@@ -216,7 +340,7 @@ impl Table {
 
     /// The rows from `top`, at most `most`.
     pub fn window(&self, top: usize, most: usize) -> impl Iterator<Item = &Row> {
-        self.order.iter().skip(top).take(most).filter_map(|index| self.rows.get(*index))
+        self.order.iter().skip(top).take(most).filter_map(|index| self.source().get(*index))
     }
 
     /// Sockets without a known owner, those on the screen first; all others too when the order depends on owners.
@@ -244,11 +368,8 @@ impl Row {
         owners.get(&self.listener.inode).and_then(Reading::value)
     }
 
-    fn matches(&self, needle: &str, owners: &Owners) -> bool {
-        let holds = |text: &str| text.to_lowercase().contains(needle);
-        let owned =
-            |owner: &Owner| owner.unit.as_deref().is_some_and(holds) || owner.processes.iter().any(|p| holds(&p.name));
-        holds(&self.address) || holds(self.listener.transport.word()) || self.owner(owners).is_some_and(owned)
+    fn seen<'a>(&'a self, owners: &'a Owners) -> filter::Socket<'a> {
+        filter::Socket { listener: &self.listener, shown: &self.address, owner: self.owner(owners), fate: self.fate }
     }
 }
 
@@ -327,5 +448,52 @@ mod tests {
         table.arrange(&owners);
         assert_eq!(table.window(0, 9).map(|r| r.listener.port).collect::<Vec<_>>(), [80]);
         assert_eq!(table.unowned(5, &owners, 10), [(3, None)], "the filter may still match it");
+    }
+
+    #[test]
+    fn a_wrong_filter_leaves_the_last_good_one() {
+        let (mut table, owners) = (Table::default(), Owners::new());
+        table.take(&[socket(22, 1), socket(80, 2)], 0, &owners);
+        for (typed, shown, wrong) in [
+            ("port:80", 1, false),
+            ("port:80 port:x", 1, true),
+            ("port:x", 1, true),
+            ("port:80 port:22", 0, false),
+            ("", 2, false),
+        ] {
+            table.filter = typed.into();
+            table.search(&owners);
+            assert_eq!((table.len(), table.wrong().is_some()), (shown, wrong), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_still_counts_what_comes_and_takes_it_in_when_it_is_let_go() {
+        let (mut table, owners) = (Table::default(), Owners::new());
+        table.take(&[socket(22, 1), socket(80, 2)], 0, &owners);
+        table.freeze(10, &owners);
+        for _ in 0..2 {
+            assert!(!table.take(&[socket(22, 1), socket(443, 3), socket(444, 4)], 20, &owners));
+            assert_eq!(fates(&table), [(22, Fate::Stands), (80, Fate::Stands)]);
+            assert_eq!(table.held().map(|held| (held.new, held.gone)), Some((2, 1)));
+        }
+        assert!(table.freeze(30, &owners), "new rows will fade");
+        assert_eq!(fates(&table), [(22, Fate::Stands), (80, Fate::Gone), (443, Fate::New(30)), (444, Fate::New(30))]);
+    }
+
+    #[test]
+    fn changes_are_those_since_the_first_look() {
+        let (mut table, owners) = (Table::default(), Owners::new());
+        table.take(&[socket(22, 1), socket(80, 2), socket(81, 5)], 0, &owners);
+        table.view = View::Changes;
+        table.arrange(&owners);
+        assert!(table.is_empty());
+        table.take(&[socket(22, 1), socket(80, 3)], 10, &owners);
+        table.take(&[socket(22, 1), socket(80, 3), socket(443, 4)], 9_000, &owners);
+        let changes = [(80, Fate::Changed(2)), (81, Fate::Gone), (443, Fate::New(0))];
+        assert_eq!(fates(&table), changes);
+        table.view = View::All;
+        table.arrange(&owners);
+        assert_eq!(table.len(), 3);
     }
 }

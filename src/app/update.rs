@@ -144,7 +144,7 @@ fn take_sockets(state: &mut State) -> Option<Effect> {
 /// An owner became known: the table may be sorted by owners, or show only those of some.
 fn rearrange(state: &mut State) {
     let Some((table, here)) = state.screen.table() else { return };
-    if table.depends_on_owners() {
+    if table.depends_on_owners() && table.held().is_none() {
         table.arrange(&here.owners);
         settle_scrolls(state);
     }
@@ -302,10 +302,7 @@ fn screen_commanded(state: &mut State, command: Command) -> Vec<Effect> {
             go(state, goal);
             Vec::new()
         }
-        (_, Command::Table(command)) => {
-            table_commanded(state, command);
-            Vec::new()
-        }
+        (_, Command::Table(command)) => table_commanded(state, command),
         (Screen::Picker(picker), Command::Move(step)) => {
             picker.walk(step, shown.picker);
             Vec::new()
@@ -375,19 +372,30 @@ fn go(state: &mut State, goal: Goal) {
     }
 }
 
-fn table_commanded(state: &mut State, command: TableCommand) {
+fn table_commanded(state: &mut State, command: TableCommand) -> Vec<Effect> {
+    let now = state.now_ms;
     match (command, &mut state.screen) {
         (_, Screen::Picker(_)) => {}
         (TableCommand::Filter, Screen::Listeners(all)) => all.attention = Attention::Filter,
         (TableCommand::Filter, Screen::Chart(chart)) => chart.focus = Focus::Filter,
-        (TableCommand::Sort, Screen::Listeners(_) | Screen::Chart(_)) => {
+        (TableCommand::Sort | TableCommand::Changes, Screen::Listeners(_) | Screen::Chart(_)) => {
             if let Some((table, here)) = state.screen.table() {
-                table.sort = table.sort.next();
+                if command == TableCommand::Sort {
+                    table.sort = table.sort.next();
+                } else {
+                    table.view = table.view.other();
+                }
                 table.arrange(&here.owners);
             }
             settle_scrolls(state);
         }
+        (TableCommand::Freeze, Screen::Listeners(_) | Screen::Chart(_)) => {
+            let fresh = state.screen.table().is_some_and(|(table, here)| table.freeze(now, &here.owners));
+            settle_scrolls(state);
+            return fresh.then_some(Effect::WakeAfter(super::table::NEW_FOR_MS, Wake::Fade)).into_iter().collect();
+        }
     }
+    Vec::new()
 }
 
 /// Esc clears what was typed, then leaves.

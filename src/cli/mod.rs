@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::app::ends::Terminal;
+use crate::app::filter::{Filter, Socket};
 use crate::app::pointer::Mouse;
+use crate::app::table::Fate;
 use crate::app::{Open, Start};
 use crate::apply::rights::Rights;
 use crate::check;
@@ -120,6 +122,9 @@ enum Mode {
         /// Print it once
         #[arg(long)]
         once: bool,
+        /// Print once those that fit: port:80 unit:nginx addr:127* -proto:udp user:root pid:12 "two words"
+        #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+        filter: Option<String>,
         /// Print it once, as JSON (schema unrefuse.listeners/1)
         #[arg(long)]
         json: bool,
@@ -255,7 +260,10 @@ fn run_mode(mode: Mode) -> Result<u8, Error> {
         Mode::Undo { entry } => fixing::undo(entry),
         Mode::History => fixing::history(),
         Mode::Watch(watching) => watch::run(&watching),
-        Mode::Listeners { once, json, screen } => run_listeners(once, json, screen),
+        Mode::Listeners { once: false, json: false, filter: None, screen } if screen.plain || on_a_terminal() => {
+            show(Start { open: Open::Listeners, mouse: screen.mouse(), ..start() }, false, screen)
+        }
+        Mode::Listeners { json, filter, .. } => run_listeners(json, filter.as_deref().unwrap_or_default()),
         Mode::Record { asked, output, raw } => run_record(&asked, &output, raw),
         Mode::Replay { file, screen } => run_replay(&file, screen),
         Mode::Demo { cause, check, json, screen } => run_demo(cause.as_deref(), (check, json), screen),
@@ -319,15 +327,21 @@ fn run_explain(cause: Option<&str>, list: bool) -> Result<u8, Error> {
     Err(Error::input(format!("there is no cause `{id}`")).hint(hint))
 }
 
-fn run_listeners(once: bool, json: bool, screen: OnScreen) -> Result<u8, Error> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if !once && !json && (terminal || screen.plain) {
-        return show(Start { open: Open::Listeners, mouse: screen.mouse(), ..start() }, false, screen);
-    }
+/// Is somebody there to read and type?
+fn on_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+fn run_listeners(json: bool, filter: &str) -> Result<u8, Error> {
+    let filter = Filter::parse(filter).map_err(|wrong| Error::input(crate::text::line(&wrong)))?;
     let runtime = runtime()?;
     let found = runtime.block_on(check::listeners());
     runtime.shutdown_background();
-    let (listeners, owners) = found?;
+    let (mut listeners, owners) = found?;
+    listeners.retain(|listener| {
+        let (shown, owner) = (listener.shown(), owners.get(&listener.inode));
+        filter.holds(Socket { listener, shown: &shown, owner, fate: Fate::Stands })
+    });
     say(&if json {
         pretty(&crate::report::listeners::json(&listeners, &owners))
     } else {
@@ -361,8 +375,7 @@ fn asked_of(asked: &Asked) -> Result<Start, Error> {
 
 fn show(start: Start, ascii: bool, screen: OnScreen) -> Result<u8, Error> {
     let style = style(ascii);
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if screen.plain || (terminal && dumb_terminal()) {
+    if screen.plain || (on_a_terminal() && dumb_terminal()) {
         let style = crate::plain::Style { zone: jiff::tz::TimeZone::system(), ascii: style.ascii };
         return lasting(crate::plain::run(start, style));
     }

@@ -85,6 +85,10 @@ impl Plain {
                 self.page = Some(Page::Listeners);
                 vec![What::Command(Command::Table(TableCommand::Sort))]
             }
+            Choice::Changes => {
+                self.page = Some(Page::Listeners);
+                vec![What::Command(Command::Table(TableCommand::Changes))]
+            }
             Choice::Listeners => {
                 self.page = Some(Page::Listeners);
                 typed(&[Command::Table(TableCommand::Filter)], rest)
@@ -151,7 +155,7 @@ impl Plain {
                 self.known = None;
                 Vec::new()
             }
-            Choice::Quit | Choice::Target | Choice::Sort => self.of_listeners(choice, rest),
+            Choice::Quit | Choice::Target | Choice::Sort | Choice::Changes => self.of_listeners(choice, rest),
         }
     }
 

@@ -4,7 +4,7 @@ use super::clock;
 use super::say::{Say, count};
 use crate::app::chart::{Chart, Origin, took};
 use crate::app::picker::{Choice, Picker};
-use crate::app::table::{Fate, Owners, Row, Table};
+use crate::app::table::{Fate, Owners, Row, Table, View};
 use crate::facts::Reading;
 use crate::facts::journal::Entry;
 use crate::facts::socket::{Listener, Owner, Transport};
@@ -53,6 +53,12 @@ pub fn listeners(table: &Table, owners: &Owners, reading: &Reading<Vec<Listener>
             return say.line(format!("The listeners cannot be read: {why}."));
         }
     }
+    if let Some(wrong) = table.wrong() {
+        return say.line(super::say::sentence(&format!("the filter is wrong: {wrong}")));
+    }
+    if table.view == View::Changes {
+        say.line("What changed since the watch began:");
+    }
     let filter = table.filter.trim();
     let of = if filter.is_empty() { String::new() } else { format!(", {} of them with {filter}", table.len()) };
     say.line(format!("{} on this host{of}, by {}:", count(table.total(), "listener"), table.sort.word()));
@@ -60,9 +66,15 @@ pub fn listeners(table: &Table, owners: &Owners, reading: &Reading<Vec<Listener>
         let fate = match row.fate {
             Fate::New(_) => "new: ",
             Fate::Gone => "gone: ",
+            Fate::Changed(_) => "changed: ",
             Fate::Stands => "",
         };
-        say.at(1, format!("{fate}{}", socket(row, owners)));
+        let was = if let Fate::Changed(inode) = row.fate {
+            format!("; before{}", owned(owners.get(&inode)))
+        } else {
+            String::new()
+        };
+        say.at(1, format!("{fate}{}{was}", socket(row, owners)));
     }
     let more = table.len().saturating_sub(MOST);
     if more > 0 {

@@ -42,15 +42,22 @@ pub enum Choice {
     Tell,
     /// Sort the listeners by the next column.
     Sort,
+    /// Only the listeners that changed.
+    Changes,
 }
 
 /// A choice, its number and its word, and what may follow it.
-const ALL: [(Choice, usize, &str, &str); 16] = [
+const ALL: [(Choice, usize, &str, &str); 17] = [
     (Choice::Fix, 1, "fix", ""),
     (Choice::Retest, 2, "retest", "look at everything again"),
     (Choice::Box, 3, "box", "look at a box of the chart; box 2 at once, box 0 the attempts"),
     (Choice::Client, 4, "client", "what another client gets; client 203.0.113.7 at once, client any"),
-    (Choice::Listeners, 5, "listeners", "every socket that waits for connections; listeners WORD those with it"),
+    (
+        Choice::Listeners,
+        5,
+        "listeners",
+        "every socket that waits for connections; listeners port:80 unit:nginx some of them",
+    ),
     (Choice::Journal, 6, "journal", ""),
     (Choice::Rules, 7, "rules", "rules of the packet filter, and the packet's way"),
     (Choice::Hops, 8, "hops", "hops to a target elsewhere"),
@@ -61,6 +68,7 @@ const ALL: [(Choice, usize, &str, &str); 16] = [
     (Choice::All, 13, "all", "listeners of this host, without a target"),
     (Choice::Tell, 14, "tell", "say the diagnosis once more"),
     (Choice::Sort, 15, "sort", "sort the listeners by the next column"),
+    (Choice::Changes, 16, "changes", "listeners that changed since the watch began, or all again"),
     (Choice::Quit, 0, "quit", "leave"),
 ];
 
@@ -89,7 +97,7 @@ pub fn holds(choice: Choice, state: &State) -> bool {
     match (&state.screen, choice) {
         (_, Choice::Quit | Choice::Target | Choice::Listeners) => true,
         (Screen::Picker(_), _) => false,
-        (Screen::Listeners(_), choice) => choice == Choice::Sort,
+        (Screen::Listeners(_), choice) => matches!(choice, Choice::Sort | Choice::Changes),
         (Screen::Chart(chart), Choice::Fix) => !plans(chart).is_empty(),
         (Screen::Chart(chart), Choice::Journal) => chart.journal_of.is_some(),
         (Screen::Chart(chart), Choice::Hops) => {
@@ -133,7 +141,8 @@ fn own(choice: Choice, does: &str, state: &State) -> String {
         | Choice::Target
         | Choice::All
         | Choice::Tell
-        | Choice::Sort => does.to_owned(),
+        | Choice::Sort
+        | Choice::Changes => does.to_owned(),
     }
 }
 

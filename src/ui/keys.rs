@@ -298,8 +298,25 @@ pub const ACTIONS: &[Action] = &[
     does("find", &[Char('/')], Find(FindCommand::Begin), Text, "find a text here"),
     does("find-next", &[Char('n')], Find(FindCommand::Next), Text, "the next line that holds it"),
     does("find-before", &[Char('N')], Find(FindCommand::Previous), Text, "the line before that holds it"),
-    does("filter", &[Char('/')], Table(TableCommand::Filter), Filters, "filter the listeners").bar("filter"),
+    does(
+        "filter",
+        &[Char('/')],
+        Table(TableCommand::Filter),
+        Filters,
+        "filter the listeners: port:80 unit:nginx addr:127* -proto:udp state:new",
+    )
+    .bar("filter"),
     does("sort", &[Char('s')], Table(TableCommand::Sort), InTable, "sort the listeners by the next column").bar("sort"),
+    does("freeze", &[Char('z')], Table(TableCommand::Freeze), InTable, "freeze the listeners, and let them go")
+        .bar("freeze"),
+    does(
+        "changes",
+        &[Char('d')],
+        Table(TableCommand::Changes),
+        InTable,
+        "difference: only what changed since the watch began, or all",
+    )
+    .bar("changes"),
     does("copy", &[Char('y')], Chart(Do::Copy), InChart, "copy the command that shows what the box says").bar("copy"),
     does("copy-fix", &[Char('Y')], Chart(Do::CopyFix), InChart, "copy what to do about it"),
     does("export", &[Char('e')], Chart(Do::Export), InChart, "export a report: text, Markdown, JSON or a recording"),

@@ -26,3 +26,19 @@ fn rows_come_and_go_with_their_sockets_and_enter_diagnoses_one() {
     pty.send("q");
     assert_eq!(pty.end().code(), Some(0));
 }
+
+#[test]
+fn a_filter_prints_what_fits_and_a_wrong_one_is_told() {
+    let printed = |filter: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unrefuse"));
+        command.args(["listeners", "--filter", filter]).output().expect("the program")
+    };
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let found = printed(&format!("port:{port} addr:127* proto:tcp pid:{}", std::process::id()));
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(text.lines().count() == 2 && text.contains(&format!("127.0.0.1:{port} ")), "{text}");
+    let wrong = printed("port:http");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("port: takes 80, 8000-8999 or 80,443"), "{wrong:?}");
+}

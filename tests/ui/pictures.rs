@@ -84,6 +84,55 @@ fn listeners_alone() {
     });
 }
 
+/// Another look at the sockets: one is gone, one is new, one is another daemon's.
+fn looked_again(session: &mut Session) {
+    let mut all = session.host.all_listeners.value().cloned().unwrap();
+    all.remove(0);
+    if let Some(listener) = all.iter_mut().find(|listener| listener.port == 5432) {
+        listener.inode = 901;
+    }
+    all.push(hosts::listener("10.2.0.2", 9000, 900));
+    session.host.owners.insert(900, hosts::known(hosts::owner("shop.service", "shopd")));
+    session.host.owners.insert(901, hosts::known(hosts::owner("pgbouncer.service", "pgbouncer")));
+    session.event(What::Changed(Change::Fact(Fact::AllListeners(hosts::known(all)))));
+    session.answer_all();
+}
+
+#[test]
+fn listeners_frozen() {
+    at_all_sizes("frozen", |size| {
+        let mut session = Session::listening(hosts::loopback_only(), size);
+        session.keys("z");
+        let before = session.text();
+        looked_again(&mut session);
+        let rows = |text: &str| text.lines().filter(|line| line.contains("LISTEN")).count();
+        assert_eq!(rows(&session.text()), rows(&before), "nothing moves");
+        session
+    });
+}
+
+#[test]
+fn listeners_that_changed() {
+    at_all_sizes("changes", |size| {
+        let mut session = Session::listening(hosts::loopback_only(), size);
+        session.keys("zd");
+        looked_again(&mut session);
+        session.keys("z");
+        session.answer_all();
+        session
+    });
+}
+
+#[test]
+fn a_filter_that_is_wrong() {
+    at_all_sizes("filter-wrong", |size| {
+        let mut session = of(hosts::loopback_only)(size);
+        session.keys("/unit:nginx proto:sctp");
+        session.answer_all();
+        session
+    });
+}
+
 #[test]
 fn journal() {
     at_all_sizes("journal", |size| {
@@ -183,7 +232,7 @@ fn every_size_draws() {
 
 /// Every pane and page, one after the other.
 fn everything_drawn(session: &mut Session) {
-    for key in ["\t", "\t", "/", "?"] {
+    for key in ["z", "d", "\t", "\t", "/", "?"] {
         session.keys(key);
         session.picture();
     }

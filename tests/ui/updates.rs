@@ -246,7 +246,7 @@ fn a_filter_never_triggers_commands() {
     session.keys("qrt?");
     assert_eq!(session.done(), []);
     assert!(session.text().contains("/qrt?"), "{}", session.text());
-    assert!(session.text().contains("no listener holds that text"), "{}", session.text());
+    assert!(session.text().contains("no listener fits the filter"), "{}", session.text());
     session.press(KeyCode::Esc);
     session.keys("q");
     assert_eq!(session.done(), [Effect::Quit(Leave::Wanted)]);

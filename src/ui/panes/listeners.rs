@@ -8,11 +8,11 @@ use super::{Dress, content, pane, part, rows};
 use crate::app::chart::{Chart, Focus, Origin};
 use crate::app::event::Extent;
 use crate::app::listening::{Attention, Listening};
-use crate::app::table::{Fate, Owners, Row as Socket, Table};
+use crate::app::table::{Fate, Owners, Row as Socket, Table, View as Rows};
 use crate::diagnose::subject::Subject;
 use crate::facts::socket::Transport;
 use crate::facts::{Facts, Reading};
-use crate::ui::theme::{FOCUS, GONE, GOOD, QUIET, SELECTED, STRONG, WARN};
+use crate::ui::theme::{BAD, FOCUS, GONE, GOOD, QUIET, SELECTED, STRONG, WARN};
 use crate::ui::words::{Row, fit_end};
 
 /// The line with the columns' names.
@@ -82,7 +82,9 @@ pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, view: View<'_>) {
     let place = pane(buffer, area, framed, dress);
     let width = usize::from(place.width);
     let columns = Columns::of(width, view.table.widest());
-    let mut lines = vec![columns.head(view.table)];
+    // The columns are known; what is wrong with a filter is not.
+    let head = view.table.wrong().map_or_else(|| columns.head(view.table), |wrong| Row::of(wrong, BAD));
+    let mut lines = vec![head];
     for (socket, index) in view.table.window(top, shown.rows).zip(top..) {
         let row = columns.row(socket, &view.here.owners, view.ours(socket));
         let chosen = focused && index == view.table.cursor;
@@ -96,6 +98,15 @@ pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, view: View<'_>) {
 
 fn title(view: View<'_>) -> Row {
     let title = Row::new().say("Listeners").put(format!("  {}", view.table.total()), QUIET);
+    let title = match view.table.view {
+        Rows::All => title,
+        Rows::Changes => title.put("  since the watch began", WARN),
+    };
+    let title = match view.table.held() {
+        None => title,
+        Some(held) if held.new + held.gone == 0 => title.put("  frozen", WARN),
+        Some(held) => title.put(format!("  frozen: +{} -{} meanwhile", held.new, held.gone), WARN),
+    };
     match (view.keys, view.table.filter.as_str()) {
         (Keys::Filter, text) => title.put("  /", FOCUS).put(text, FOCUS).put("▏", FOCUS),
         (_, "") => title.put(format!("  by {}", view.table.sort.word()), QUIET),
@@ -108,8 +119,9 @@ fn nothing(view: View<'_>) -> String {
     match reading {
         Reading::NotAsked if view.origin == Origin::Recording => "not in the recording".into(),
         Reading::NotAsked | Reading::Pending => "looking …".into(),
-        Reading::Known(_) if view.table.filter.is_empty() => "nothing listens on this host".into(),
-        Reading::Known(_) => "no listener holds that text".into(),
+        Reading::Known(_) if !view.table.filter.is_empty() => "no listener fits the filter".into(),
+        Reading::Known(_) if view.table.view == Rows::Changes => "nothing changed since the watch began".into(),
+        Reading::Known(_) => "nothing listens on this host".into(),
         Reading::Absent => "this host has no socket table".into(),
         Reading::Denied { .. } | Reading::Failed { .. } | Reading::TimedOut { .. } => {
             format!("cannot be read: {}", reading.blind().unwrap_or_default())
@@ -184,6 +196,7 @@ impl Columns {
         let (sign, style) = match socket.fate {
             Fate::New(_) => ("+", GOOD),
             Fate::Gone => ("-", GONE),
+            Fate::Changed(_) => ("~", WARN),
             Fate::Stands if ours => ("▸", WARN.patch(STRONG)),
             Fate::Stands => (" ", Style::new()),
         };
@@ -204,15 +217,18 @@ impl Columns {
             .say(if self.queue > 0 { " " } else { "" })
             .cell(queue, self.queue, if full { WARN } else { lit })
             .say(" ");
-        let [process, unit, command] = owner(socket, owners);
+        let [mut process, unit, command] = owner(socket.listener.inode, owners);
+        if let Fate::Changed(inode) = socket.fate {
+            process = format!("{process}, was {}", owner(inode, owners)[0]);
+        }
         let command = if self.owner == Owned::Fully { command } else { String::new() };
         self.owned(row, [&process, &unit, &command], lit)
     }
 }
 
 /// Process, unit and command line, or why they are not known.
-fn owner(socket: &Socket, owners: &Owners) -> [String; 3] {
-    let Some(reading) = owners.get(&socket.listener.inode) else { return Default::default() };
+fn owner(inode: u32, owners: &Owners) -> [String; 3] {
+    let Some(reading) = owners.get(&inode) else { return Default::default() };
     match reading {
         Reading::Known(known) => {
             let owner = &known.value;
