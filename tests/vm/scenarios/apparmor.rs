@@ -36,7 +36,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
         names: &["nginx.service", "net_bind_service", "/etc/apparmor.d/usr.sbin.nginx"],
         fixes: &["apparmor-rule"],
-        trials: &["apparmor-complain"],
         ..NGINX
     },
     Scenario {

@@ -93,15 +93,4 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         repair: "setsebool httpd_can_network_connect on",
         ..PROXY
     },
-    Scenario {
-        name: "nginx-to-a-port-of-no-type-silent",
-        break_it: &[
-            "port=8500\n",
-            APP,
-            UP,
-            "echo '(dontaudit httpd_t unreserved_port_t (tcp_socket (name_connect)))' >/root/quiet.cil; semodule -i /root/quiet.cil",
-        ],
-        names: &["nginx.service (httpd_t)", "unreserved_port_t", "nothing in the audit tells it", "dontaudit"],
-        ..PROXY
-    },
 ];
