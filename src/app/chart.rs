@@ -38,6 +38,8 @@ pub struct Chart {
     pub detail_top: usize,
     /// Which part of the journal is on the screen.
     pub journal_top: Follow,
+    /// Only its warnings and worse are shown.
+    pub journal_worse: bool,
     /// The listener table.
     pub table: Table,
     /// The rules of the packet filter.
@@ -163,6 +165,7 @@ impl Chart {
             focus: Focus::Chart,
             detail_top: 0,
             journal_top: Follow::End,
+            journal_worse: false,
             table: Table::default(),
             rules: Rules::default(),
             client: None,

@@ -117,6 +117,8 @@ pub enum ChartCommand {
     Rules,
     /// The journal.
     Journal,
+    /// Only its warnings and worse, or all of it.
+    Worse,
     /// Type the address of a client.
     Client,
     /// Copy the command that shows the same.

@@ -1,8 +1,8 @@
-//! Finding a text in the rules and in what a box says: `/`, the text, Enter; then the next and the one before.
+//! Finding a text in the rules, in the journal and in what a box says: `/`, the text, Enter; then the next and the one before.
 //!
 //! Which line holds it is known to the side that makes the lines; here it becomes the selection, or the top of the screen.
 
-use super::chart::{Chart, Focus};
+use super::chart::{Chart, Focus, Follow};
 use super::event::{Effect, Shown};
 use super::state::{Screen, State};
 
@@ -88,14 +88,19 @@ pub(super) fn found(state: &mut State, line: Option<usize>) {
 }
 
 fn show(chart: &mut Chart, line: usize, shown: Shown) {
-    if chart.find.as_ref().is_some_and(|find| find.pane == Focus::Rules) {
-        chart.rules.select(line);
-        chart.rules.settle(shown.rules);
-    } else {
-        let rows = shown.detail.rows;
-        let seen = (chart.detail_top..chart.detail_top + rows).contains(&line);
-        if !seen {
-            chart.detail_top = line.saturating_sub(rows / ABOVE).min(shown.detail.last_top());
+    match chart.find.as_ref().map(|find| find.pane) {
+        Some(Focus::Rules) => {
+            chart.rules.select(line);
+            chart.rules.settle(shown.rules);
+        }
+        // An entry may take several rows: it is the first on the screen.
+        Some(Focus::Journal) => chart.journal_top = Follow::From(line),
+        _ => {
+            let rows = shown.detail.rows;
+            let seen = (chart.detail_top..chart.detail_top + rows).contains(&line);
+            if !seen {
+                chart.detail_top = line.saturating_sub(rows / ABOVE).min(shown.detail.last_top());
+            }
         }
     }
 }

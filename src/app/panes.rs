@@ -142,6 +142,13 @@ fn scroll_journal(chart: &mut Chart, step: Step, extent: Extent) {
     chart.journal_top = if to >= extent.last_top() { Follow::End } else { Follow::From(to) };
 }
 
+/// Shows only the warnings of the journal and what is worse, or all of it again.
+pub(super) fn worse(state: &mut State) {
+    let Screen::Chart(chart) = &mut state.screen else { return };
+    chart.journal_worse = !chart.journal_worse;
+    chart.journal_top = Follow::End;
+}
+
 /// Opens the line for the address of a client, where there can be one.
 pub(super) fn type_client(state: &mut State) {
     let Screen::Chart(chart) = &mut state.screen else { return };

@@ -426,6 +426,7 @@ fn chart_commanded(state: &mut State, command: ChartCommand) -> Vec<Effect> {
         ChartCommand::Listeners => refocus(state, |_| Focus::Listeners),
         ChartCommand::Rules => show_rules(state),
         ChartCommand::Journal => refocus(state, |_| Focus::Journal),
+        ChartCommand::Worse => super::panes::worse(state),
         ChartCommand::Client => type_client(state),
         ChartCommand::Export => export::choose(state),
     }

@@ -45,6 +45,7 @@ fn on_chart(state: &State, chart: &Chart, command: ChartCommand) -> bool {
         | ChartCommand::Listeners
         | ChartCommand::Rules
         | ChartCommand::Journal
+        | ChartCommand::Worse
         | ChartCommand::Export => true,
     }
 }

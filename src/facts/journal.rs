@@ -56,6 +56,22 @@ impl Entry {
         self.identifier == "systemd"
     }
 
+    /// How severe it is, where that is worth a word. Of lines of a daemon's own log file it is not known.
+    pub fn severity(&self) -> Option<&'static str> {
+        match self.priority {
+            _ if self.is_own_log() => None,
+            0..=2 => Some("CRITICAL"),
+            3 => Some("ERROR"),
+            4 => Some("WARNING"),
+            _ => None,
+        }
+    }
+
+    /// A line of the daemon's own log file, whose path is then the identifier.
+    pub fn is_own_log(&self) -> bool {
+        self.identifier.starts_with('/')
+    }
+
     /// systemd says that a start succeeded.
     pub fn is_started(&self) -> bool {
         self.is_systemd() && Word::of(&self.message) == Some(Word::Up)

@@ -117,19 +117,8 @@ pub fn journal(chart: &Chart, needle: &str, zone: &TimeZone, say: &mut Say) {
     let shown = found.len().min(LAST);
     say.line(format!("Journal of {unit}, the last {shown} of {}{with}:", count(found.len(), "line")));
     for entry in found.iter().skip(found.len() - shown) {
-        let weight = weight(entry).map(|word| format!("{word}: ")).unwrap_or_default();
+        let weight = entry.severity().map(|word| format!("{word}: ")).unwrap_or_default();
         say.at(1, format!("{} {weight}{}: {}", clock(entry.at_us, zone), entry.identifier, entry.message));
-    }
-}
-
-/// How bad it is, where it is worth a word.
-fn weight(entry: &Entry) -> Option<&'static str> {
-    match entry.priority {
-        _ if entry.identifier.starts_with('/') => None,
-        0..=2 => Some("CRITICAL"),
-        3 => Some("ERROR"),
-        4 => Some("WARNING"),
-        _ => None,
     }
 }
 

@@ -6,11 +6,11 @@ use ratatui::style::Modifier;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::mouse::whole;
-use super::panes::{content, detail, rule_line};
+use super::panes::{content, detail, journal, rule_line};
 use super::places;
 use super::settings::Settings;
 use crate::app::State;
-use crate::app::chart::{Chart, Focus};
+use crate::app::chart::{Chart, Focus, Follow};
 use crate::app::event::{Command, What};
 use crate::app::find::{Find, FindCommand};
 use crate::app::state::{Mode, Screen};
@@ -57,6 +57,17 @@ fn line(chart: &Chart, find: &Find, way: Way, (state, settings): (&State, &Setti
         let at = |index: usize| lines.get(index).is_some_and(|line| holds(columns.row(chart, line).plain()));
         return around(lines.len(), chart.rules.cursor(), way, at);
     }
+    if find.pane == Focus::Journal {
+        let entries = journal::shown(chart);
+        let at = |index: usize| entries.get(index).is_some_and(|entry| holds(journal::plain(entry)));
+        let (from, way) = match (find.at, chart.journal_top) {
+            (Some(at), _) => (at, way),
+            (None, Follow::From(top)) => (top, Way::Here),
+            // What came last is looked at first.
+            (None, Follow::End) => (entries.len(), Way::Previous),
+        };
+        return around(entries.len(), from, way, at);
+    }
     let places = places(whole(state), chart);
     let width = usize::from(content(places.detail, places.framed).width);
     let lines: Vec<bool> = detail::lines(chart, width, &settings.theme).iter().map(|row| holds(row.plain())).collect();
@@ -83,7 +94,11 @@ pub(super) fn highlight(buffer: &mut Buffer, area: Rect, chart: &Chart) {
     let Some(find) = chart.find.as_ref().filter(|find| !find.typed.trim().is_empty()) else { return };
     let needle: Vec<String> = find.typed.to_lowercase().graphemes(true).map(str::to_owned).collect();
     let places = places(area, chart);
-    let pane = if find.pane == Focus::Rules { places.rules } else { places.detail };
+    let pane = match find.pane {
+        Focus::Rules => places.rules,
+        Focus::Journal => places.journal,
+        Focus::Chart | Focus::Detail | Focus::Listeners | Focus::Filter => places.detail,
+    };
     let pane = content(pane, places.framed);
     for y in pane.top()..pane.bottom() {
         let mut x = pane.left();

@@ -80,7 +80,9 @@ pub enum Place {
     Over,
     /// Where the keys go to the rules.
     Rules,
-    /// Where a text can be found: in the rules and in what a box says.
+    /// Where the keys go to the journal.
+    Journal,
+    /// Where a text can be found: in the rules, in the journal and in what a box says.
     Text,
     /// Where listeners are shown: beside a diagnosis, or alone.
     Table,
@@ -94,14 +96,15 @@ pub enum Place {
 
 impl Place {
     /// All places, in the order of the help, with their headings.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::Chart, "Diagnosis"),
         (Self::Boxes, "Flowchart"),
         (Self::Asked, "A fix that asks"),
         (Self::Working, "A fix at work"),
         (Self::Over, "A fix that is over"),
         (Self::Rules, "Rules"),
-        (Self::Text, "Rules, and what a box says"),
+        (Self::Journal, "Journal"),
+        (Self::Text, "Rules, journal, and what a box says"),
         (Self::Filters, "Listeners"),
         (Self::Table, "Listeners"),
         (Self::Looking, "To another screen"),
@@ -122,7 +125,8 @@ impl Place {
             Self::Working => mode == Mode::Fix(Ask::Nothing),
             Self::Over => mode == Mode::Fix(Ask::Next),
             Self::Rules => mode == Mode::Pane(Focus::Rules),
-            Self::Text => matches!(mode, Mode::Pane(Focus::Rules | Focus::Detail)),
+            Self::Journal => mode == Mode::Pane(Focus::Journal),
+            Self::Text => matches!(mode, Mode::Pane(Focus::Rules | Focus::Journal | Focus::Detail)),
             Self::Filters => Self::Table.holds(mode) && !Self::Text.holds(mode),
             Self::Table | Self::Looking => matches!(mode, Mode::Pane(_) | Mode::Table),
             Self::Typing => typing,
@@ -295,6 +299,8 @@ pub const ACTIONS: &[Action] = &[
     does("unfold", &[Code(KeyCode::Right)], Tree(RulesCommand::Unfold), InRules, "show what is in the line; Enter too"),
     does("fold", &[Code(KeyCode::Left)], Tree(RulesCommand::Fold), InRules, "no longer, or to what the line is in")
         .bar_with("unfold", "open, close"),
+    does("worse", &[Char('v')], Chart(Do::Worse), Place::Journal, "severity: only warnings and worse, or all")
+        .bar("severity"),
     does("find", &[Char('/')], Find(FindCommand::Begin), Text, "find a text here"),
     does("find-next", &[Char('n')], Find(FindCommand::Next), Text, "the next line that holds it"),
     does("find-before", &[Char('N')], Find(FindCommand::Previous), Text, "the line before that holds it"),

@@ -1,9 +1,13 @@
-//! Finding a text in the rules and in what a box says.
+//! Finding a text in the rules, in the journal and in what a box says.
 
 use crossterm::event::KeyCode;
 use ratatui::style::Modifier;
+use unrefuse::app::What;
 use unrefuse::app::chart::{Chart, Focus};
 use unrefuse::app::state::{Mode, Screen};
+use unrefuse::facts::Fact;
+use unrefuse::facts::journal::Entry;
+use unrefuse::sources::live::Change;
 
 use crate::filters;
 use crate::hosts;
@@ -101,6 +105,53 @@ fn a_rule_is_found_and_selected() {
     assert_eq!(session.state.mode(), Mode::Pane(Focus::Rules));
 }
 
+/// A unit whose journal has 300 entries: each tenth a warning, each hundredth an error.
+fn journal(size: (u16, u16)) -> Session {
+    let mut session = Session::answered(Some("8080"), hosts::stopped_service(), size);
+    for nth in 1..=300_u64 {
+        let (priority, message) = match nth {
+            nth if nth % 100 == 0 => (3, format!("no room for {nth}")),
+            nth if nth % 10 == 0 => (4, format!("little room for {nth}")),
+            nth => (6, format!("did {nth}")),
+        };
+        let at_us = 1_700_000_500_000_000 + nth;
+        let entry = Entry { at_us, priority, identifier: "nginx".into(), pid: 900, message };
+        session.event(What::Changed(Change::Fact(Fact::JournalEntry("nginx.service".into(), entry))));
+    }
+    session.keys("g");
+    session.answer_all();
+    session
+}
+
+#[test]
+fn an_entry_of_the_journal_is_found_the_last_one_first() {
+    for size in SIZES {
+        let mut session = journal(size);
+        session.keys("/no room");
+        session.press(KeyCode::Enter);
+        assert!(session.text().contains("no room for 300"), "{}", session.text());
+        assert!(lit(&session, "r") >= 1, "{}", session.text());
+        session.keys("N");
+        assert!(session.text().contains("no room for 200"), "{}", session.text());
+        session.keys("nn");
+        assert!(session.text().contains("no room for 100"), "around the end: {}", session.text());
+    }
+}
+
+#[test]
+fn only_warnings_and_worse_are_left() {
+    let mut session = journal((120, 40));
+    session.keys("v");
+    let text = session.text();
+    assert!(text.contains("warnings and worse") && text.contains("ERROR: no room for 300"), "{text}");
+    assert!(text.contains("WARNING: little room for 290") && !text.contains("did 299"), "{text}");
+    session.keys("/little room for 10");
+    session.press(KeyCode::Enter);
+    assert!(session.text().contains("little room for 10"), "{}", session.text());
+    session.keys("v");
+    assert!(session.text().contains("did 299"), "{}", session.text());
+}
+
 #[test]
 fn elsewhere_the_same_key_filters_the_listeners() {
     let mut session = Session::answered(Some("8080"), hosts::stopped_service(), (120, 40));
@@ -115,7 +166,7 @@ fn whatever_is_looked_for_in_a_hostile_host_nothing_hostile_is_drawn() {
             let mut session = Session::answered(Some("8080"), hosts::hostile(), size);
             session.press(KeyCode::Enter);
             session.keys("/");
-            session.event(unrefuse::app::What::Pasted(text.into()));
+            session.event(What::Pasted(text.into()));
             session.keys(text);
             harmless(&session.picture(), "typed");
             session.press(KeyCode::Enter);

@@ -313,7 +313,7 @@ fn a_new_journal_entry_is_seen_at_once() {
         message: "bind() failed".into(),
     };
     session.event(What::Changed(Change::Fact(Fact::JournalEntry("nginx.service".into(), entry))));
-    assert!(session.text().contains("22:21:40 nginx[900]: bind() failed"), "{}", session.text());
+    assert!(session.text().contains("22:21:40 nginx[900]: ERROR: bind() failed"), "{}", session.text());
 }
 
 #[test]

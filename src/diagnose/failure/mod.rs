@@ -156,7 +156,7 @@ pub fn first_failure(look: &Look<'_>, unit: &Unit) -> Option<Failure> {
 /// An entry as evidence, with the command that shows it: those of a log file have its path for their writer.
 pub fn evidence(unit: &Unit, entry: &Entry) -> Evidence {
     let message = entry.message.trim_end();
-    if entry.identifier.starts_with('/') {
+    if entry.is_own_log() {
         return Evidence::new("log", message, format!("tail -n 50 {}", arg(&entry.identifier)));
     }
     let see = format!("journalctl -b -u {}", arg(&unit.name));

@@ -17,26 +17,28 @@ const MOST_ROWS: usize = 6;
 
 /// How much there is, and how much of it is on the screen, in entries.
 pub fn extent(area: Rect, framed: bool, chart: &Chart) -> Extent {
-    let of = journal(chart).and_then(Reading::value).map_or(0, |j| j.entries.len());
-    Extent { rows: usize::from(content(area, framed).height), of }
+    Extent { rows: usize::from(content(area, framed).height), of: shown(chart).len() }
 }
 
 /// Draws the pane.
 pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart, theme: &Theme) {
     let title = Row::new()
         .say("Journal")
-        .put(chart.journal_of.as_ref().map(|unit| format!("  {unit}")).unwrap_or_default(), QUIET);
-    let shown = extent(area, framed, chart);
+        .put(chart.journal_of.as_ref().map(|unit| format!("  {unit}")).unwrap_or_default(), QUIET)
+        .put(if chart.journal_worse { "  warnings and worse" } else { "" }, WARN);
+    let extent = extent(area, framed, chart);
     let note = match chart.journal_top {
         Follow::End => String::new(),
-        Follow::From(top) => super::part(top, shown.rows, shown.of),
+        Follow::From(top) => super::part(top, extent.rows, extent.of),
     };
     let place = pane(buffer, area, framed, Dress { title, note, focused: chart.focus == Focus::Journal });
     let width = usize::from(place.width);
     let height = usize::from(place.height);
+    let found = shown(chart);
     let lines = match journal(chart) {
+        _ if !found.is_empty() => entries(&found, chart.journal_top, (width, height), theme),
         Some(Reading::Known(known)) if !known.value.entries.is_empty() => {
-            entries(&known.value, chart.journal_top, (width, height), theme)
+            vec![Row::of("no warning and nothing worse in this boot; v shows all", QUIET)]
         }
         reading => wrap(&nothing(chart, reading), width).iter().map(|line| Row::of(line, QUIET)).collect(),
     };
@@ -45,8 +47,19 @@ pub fn draw(buffer: &mut Buffer, area: Rect, framed: bool, chart: &Chart, theme:
 
 /// Its last lines, as many as there is room for; none where there is nothing to show.
 pub(in crate::ui) fn tail(chart: &Chart, (width, height): (usize, usize), theme: &Theme) -> Vec<Row> {
-    let known = journal(chart).and_then(Reading::value).filter(|journal| !journal.entries.is_empty());
-    known.map(|journal| entries(journal, Follow::End, (width, height), theme)).unwrap_or_default()
+    entries(&shown(chart), Follow::End, (width, height), theme)
+}
+
+/// The entries there are to show: all, or the warnings and what is worse (and what has no severity).
+pub(in crate::ui) fn shown(chart: &Chart) -> Vec<&Entry> {
+    let all = journal(chart).and_then(Reading::value).map(|journal| journal.entries.as_slice()).unwrap_or_default();
+    let wanted = |entry: &&Entry| !chart.journal_worse || entry.severity().is_some() || entry.is_own_log();
+    all.iter().filter(wanted).collect()
+}
+
+/// An entry in one line, as it can be found.
+pub(in crate::ui) fn plain(entry: &Entry) -> String {
+    format!("{}[{}]: {} {}", entry.identifier, entry.pid, entry.severity().unwrap_or_default(), entry.message)
 }
 
 fn journal(chart: &Chart) -> Option<&Reading<Journal>> {
@@ -72,18 +85,18 @@ fn nothing(chart: &Chart, reading: Option<&Reading<Journal>>) -> String {
 }
 
 /// The rows on the screen: only the entries that are on it are built.
-fn entries(journal: &Journal, top: Follow, (width, height): (usize, usize), theme: &Theme) -> Vec<Row> {
+fn entries(all: &[&Entry], top: Follow, (width, height): (usize, usize), theme: &Theme) -> Vec<Row> {
     let mut lines: Vec<Row> = Vec::new();
     match top {
         Follow::From(first) => {
-            for entry in journal.entries.iter().skip(first).take(height) {
+            for entry in all.iter().skip(first).take(height) {
                 lines.extend(told(entry, width, theme));
             }
         }
         Follow::End => {
             let mut blocks: Vec<Vec<Row>> = Vec::new();
             let mut used = 0;
-            for entry in journal.entries.iter().rev() {
+            for entry in all.iter().rev() {
                 if used >= height {
                     break;
                 }
@@ -100,8 +113,7 @@ fn entries(journal: &Journal, top: Follow, (width, height): (usize, usize), them
 
 fn told(entry: &Entry, width: usize, theme: &Theme) -> Vec<Row> {
     let style = match entry.priority {
-        // Lines of the daemon's own log file have no priority of their own.
-        _ if entry.identifier.starts_with('/') => Style::new(),
+        _ if entry.is_own_log() => Style::new(),
         0..=3 => BAD,
         4 => WARN,
         5 => STRONG,
@@ -118,8 +130,12 @@ fn told(entry: &Entry, width: usize, theme: &Theme) -> Vec<Row> {
     let first = lead.as_ref().map_or(0, Row::width).min(width * 2 / 3);
     // What the lead takes of the first row is left free by wrapping a stand-in with the message.
     let stand_in = "x".repeat(first.saturating_sub(indent + 1));
+    // A word of its own, for those who see no colours.
+    let severity = entry.severity().map(|word| format!("{word}: ")).unwrap_or_default();
     let mut lines = Vec::new();
-    for (line, index) in wrap(&format!("{stand_in} {}", entry.message), width.saturating_sub(indent)).iter().zip(0..) {
+    for (line, index) in
+        wrap(&format!("{stand_in} {severity}{}", entry.message), width.saturating_sub(indent)).iter().zip(0..)
+    {
         let row = if index == 0 { lead.take().unwrap_or_default().cut(first) } else { Row::new().to(indent) };
         let text = if index == 0 { line.get(stand_in.len()..).unwrap_or_default().trim_start() } else { line };
         lines.push(row.put(text, style));
