@@ -226,11 +226,9 @@ pub(super) fn rules<'f>(scene: &Scene<'f, '_>, chain: &ChainId) -> Option<&'f [R
 /// What takes a rule away, and what puts it back.
 pub(super) fn take_away(scene: &Scene<'_, '_>, place: &Place) -> Option<Advice> {
     let facts = scene.look.facts();
-    let of_legacy = || {
-        let rules = rules_of(scene.look, &place.chain)?.to_vec();
-        (place.chain.table.backend == Backend::Legacy).then_some(ChainRules { generation: 0, rules, more: false })
-    };
-    let of_legacy = of_legacy();
+    // Those of legacy tables come with their table; all others are where they are, and not copied: they may be many.
+    let legacy = (place.chain.table.backend == Backend::Legacy).then(|| rules_of(scene.look, &place.chain)).flatten();
+    let of_legacy = legacy.map(|rules| ChainRules { generation: 0, rules: rules.to_vec(), more: false });
     let rules = facts.chains.get(&place.chain).and_then(Reading::value).or(of_legacy.as_ref());
     let ruleset = facts.ruleset.value();
     let handle = place.rule?;
