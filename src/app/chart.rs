@@ -140,6 +140,18 @@ pub enum Follow {
     From(usize),
 }
 
+impl Follow {
+    /// Moved, by its first line on the screen; whoever comes to the end follows it again.
+    pub(super) fn moved(self, extent: Extent, to: impl FnOnce(usize) -> usize) -> Self {
+        let top = match self {
+            Self::End => extent.last_top(),
+            Self::From(top) => top,
+        };
+        let to = to(top);
+        if to >= extent.last_top() { Self::End } else { Self::From(to) }
+    }
+}
+
 /// Did an answer change what the target may do?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learned {

@@ -134,12 +134,7 @@ pub(super) fn choose(chart: &mut Chart, step: Step) {
 }
 
 fn scroll_journal(chart: &mut Chart, step: Step, extent: Extent) {
-    let top = match chart.journal_top {
-        Follow::End => extent.last_top(),
-        Follow::From(top) => top,
-    };
-    let to = scroll(top, step, extent);
-    chart.journal_top = if to >= extent.last_top() { Follow::End } else { Follow::From(to) };
+    chart.journal_top = chart.journal_top.moved(extent, |top| scroll(top, step, extent));
 }
 
 /// Shows only the warnings of the journal and what is worse, or all of it again.

@@ -3,7 +3,7 @@
 //! Where something is on the screen is known to the side that draws; here it has a name already. A click does what a key
 //! could do there, but for one thing: yes is said by its key alone, so that nothing is ever applied by a click.
 
-use super::chart::{Chart, Focus, Follow, Selection};
+use super::chart::{Chart, Focus, Selection};
 use super::event::{Effect, Extent, Step};
 use super::listening::Attention;
 use super::panes::{choose, enter, turn_line};
@@ -238,12 +238,7 @@ fn wheel_on_chart(chart: &mut Chart, spot: Spot, way: Roll, shown: super::event:
             (chart.table.cursor, chart.table.top) = roll(chart.table.cursor, chart.table.top, way, extent);
         }
         Spot::Pane(Focus::Journal) => {
-            let top = match chart.journal_top {
-                Follow::End => shown.journal.last_top(),
-                Follow::From(top) => top,
-            };
-            let to = rolled(top, way, shown.journal);
-            chart.journal_top = if to >= shown.journal.last_top() { Follow::End } else { Follow::From(to) };
+            chart.journal_top = chart.journal_top.moved(shown.journal, |top| rolled(top, way, shown.journal));
         }
         Spot::Choice(_)
         | Spot::Page

@@ -136,6 +136,20 @@ pub struct Part {
     pub passed: Vec<Pass>,
 }
 
+impl Part {
+    /// The rule or policy that decides about it; of what gets through, the last rule that let it pass.
+    pub fn decided_by(&self) -> Option<&Place> {
+        match &self.fate {
+            Fate::Rejected { by, .. } | Fate::Dropped { by } => Some(by),
+            Fate::Unknown { by, .. } => by.as_ref(),
+            Fate::Delivered | Fate::Forwarded { .. } => {
+                self.passed.iter().rev().map(|pass| &pass.by).find(|by| by.rule.is_some())
+            }
+            Fate::Unrouted { .. } => None,
+        }
+    }
+}
+
 /// What a part gets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fate {

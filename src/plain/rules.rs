@@ -8,7 +8,7 @@ use crate::diagnose::ways::{Gets, gets};
 use crate::facts::Reading;
 use crate::facts::ruleset::{Backend, ChainId, Policy};
 use crate::firewall::keeper::keeper;
-use crate::firewall::{Fate, Leg, Part, Place};
+use crate::firewall::{Leg, Part, Place};
 
 /// Shares that are told.
 const MOST_SHARES: usize = 12;
@@ -37,12 +37,7 @@ pub fn shares(chart: &Chart, say: &mut Say) {
 /// The rule or policy that decides about a part.
 fn by(part: &Part, chart: &Chart) -> Option<String> {
     let here = &chart.case.here;
-    let place = match &part.fate {
-        Fate::Rejected { by, .. } | Fate::Dropped { by } => by,
-        Fate::Unknown { by, .. } => by.as_ref()?,
-        Fate::Delivered | Fate::Forwarded { .. } => &part.passed.iter().rev().find(|pass| pass.by.rule.is_some())?.by,
-        Fate::Unrouted { .. } => return None,
-    };
+    let place = part.decided_by()?;
     let name = place_words(place);
     let Some(handle) = place.rule else { return Some(name) };
     let rule = rules(here, &place.chain).and_then(|rules| rules.iter().find(|rule| rule.handle == handle));

@@ -200,12 +200,7 @@ fn percent(share: f64) -> String {
 /// The rule or policy that decides about a part: `inet filter input handle 7: tcp dport 80 reject`.
 fn by(part: &Part, chart: &Chart) -> Option<String> {
     let here = &chart.case.here;
-    let place = match &part.fate {
-        Fate::Rejected { by, .. } | Fate::Dropped { by } => by,
-        Fate::Unknown { by, .. } => by.as_ref()?,
-        Fate::Delivered | Fate::Forwarded { .. } => &part.passed.iter().rev().find(|pass| pass.by.rule.is_some())?.by,
-        Fate::Unrouted { .. } => return None,
-    };
+    let place = part.decided_by()?;
     let name = place_words(place);
     let Some(handle) = place.rule else {
         let says = if base(here, &place.chain)?.policy == Policy::Drop { "drop" } else { "accept" };
